@@ -1,0 +1,70 @@
+"""Write into docs/connectors/ what comes from elsewhere: tables of settings and example files.
+
+A table of the connector's model stands between the lines ``<!-- settings of TYPE -->`` and
+``<!-- end of settings -->``. A code block with ``title="FILE"`` holds that file of
+examples/custom-connector. Both are replaced.
+
+Usage: python scripts/connector_docs.py [--check]
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+from app.services import connectors
+
+_ROOT = Path(__file__).parent.parent
+PAGES = _ROOT / "docs" / "connectors"
+EXAMPLE = _ROOT / "examples" / "custom-connector"
+_BLOCK = re.compile(
+    r"(?P<begin><!-- settings of (?P<type>\w+) -->\n).*?(?P<end><!-- end of settings -->)",
+    re.DOTALL,
+)
+_FILE = re.compile(
+    r'^(?P<begin>```\w+ title="(?P<file>[^"]+)"\n)(?:(?!```).*\n)*?(?P<end>```)$', re.MULTILINE
+)
+
+
+def table(type_name: str) -> str:
+    """The settings of a connector type as a Markdown table."""
+    lines = ["| field | type | default | what it says |", "|---|---|---|---|"]
+    for field in connectors.fields(type_name):
+        default = "**required**" if field["required"] else _shown(field["default"])
+        kind = str(field["type"]).replace("|", " \\| ")
+        lines.append(f"| `{field['field']}` | {kind} | {default} | {field['help']} |")
+    return "\n".join(lines) + "\n"
+
+
+def _shown(default: object) -> str:
+    if default in (None, "", [], {}):
+        return ""
+    return f"`{str(default).lower() if isinstance(default, bool) else default}`"
+
+
+def renewed(page: str) -> str:
+    """A page with its tables as the models have them, and its files as they are."""
+    page = _BLOCK.sub(lambda m: f"{m['begin']}\n{table(m['type'])}\n{m['end']}", page)
+    return _FILE.sub(lambda m: m["begin"] + (EXAMPLE / m["file"]).read_text() + m["end"], page)
+
+
+def files_shown(page: str) -> set[str]:
+    """The files of the example that a page shows."""
+    return {match["file"] for match in _FILE.finditer(page)}
+
+
+def main() -> int:
+    """Renew every page; with --check only say which are out of date (exit code 1)."""
+    stale = [
+        page for page in sorted(PAGES.glob("*.md")) if renewed(text := page.read_text()) != text
+    ]
+    for page in stale:
+        print(page)
+        if "--check" not in sys.argv:
+            page.write_text(renewed(page.read_text()))
+    return 1 if stale and "--check" in sys.argv else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,43 @@
+"""Build the wheel and the source distribution: `python scripts/dist.py [DIRECTORY]`.
+
+The manual page and the completion scripts are made from the commands first, into share/, from
+where both take them. The wheel is built from the source distribution, so what one lacks the
+other lacks as well. Needs no network: the locked setuptools of this environment does the work.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARE = ROOT / "share"
+GENERATED = {
+    "man/man1/openregister.1": ("man",),
+    "bash-completion/completions/openregister": ("completion", "bash"),
+    "zsh/site-functions/_openregister": ("completion", "zsh"),
+    "fish/vendor_completions.d/openregister.fish": ("completion", "fish"),
+}
+"""File below share/, and the command that prints it."""
+
+
+def main() -> int:
+    """Build both into the directory named, dist/ by default."""
+    target = Path(sys.argv[1]).absolute() if len(sys.argv) > 1 else ROOT / "dist"
+    for name, arguments in GENERATED.items():
+        made = subprocess.run(
+            [sys.executable, ROOT / "cli.py", *arguments], stdout=subprocess.PIPE, check=True
+        )
+        (SHARE / name).parent.mkdir(parents=True, exist_ok=True)
+        (SHARE / name).write_bytes(made.stdout)
+    # -P: a directory build/ beside this one is not the module that is meant
+    built = subprocess.run(
+        [sys.executable, "-P", "-m", "build", "--no-isolation", "--outdir", target, ROOT],
+        check=False,
+    )
+    return built.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
