@@ -1,0 +1,39 @@
+"""Values as cells of a table that a spreadsheet will open, with nothing in them to be executed."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from connectors.sdk import canonical
+
+_NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
+_TRIGGERS = tuple("=+-@\t\r\n＝＋－＠")
+"""What makes a spreadsheet take a text for a formula (OWASP, "CSV Injection")."""
+
+
+def neutral(text: str) -> str:
+    """`text`, led by an apostrophe where a spreadsheet would calculate it; numbers stay."""
+    if text.startswith(_TRIGGERS) and not _NUMBER.fullmatch(text):
+        return f"'{text}"
+    return text
+
+
+def cell(value: Any) -> Any:
+    """A value as text, number, flag or None; lists and objects as their JSON."""
+    match value:
+        case None | bool() | int() | float():
+            return value
+        case str():
+            return neutral(value)
+        case datetime():
+            return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        case UUID():
+            return str(value)
+        case dict() | list():
+            return canonical.dumps_in_order(value).decode()
+        case _:
+            return value if isinstance(value, Decimal) else neutral(str(value))

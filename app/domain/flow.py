@@ -1,0 +1,236 @@
+"""The shapes that travel through the pipeline, and the ports it needs from the database.
+
+One batch becomes, per target: `Prepared` (keys and hashes) → `Found` (what the register has)
+→ `Changes` (what must be written). All of a batch's `Changes` are one transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, NamedTuple, Protocol, TypeAlias
+from uuid import UUID
+
+from app.domain.covered import CoveredKeys
+from app.domain.plan import RowPlan
+from app.domain.report import Counters
+from connectors.sdk.rows import Batch, Cursor, Row, RowProblem
+
+
+class OnMissing(StrEnum):
+    """What becomes of an object whose row is gone from the source."""
+
+    KEEP = "keep"
+    DELETE = "delete"
+
+
+class Action(StrEnum):
+    """What an audit entry records."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+    RESTORE = "restore"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where rows go: a register and schema, through a compiled plan."""
+
+    number: int
+    register_id: int
+    schema_id: int
+    plan: RowPlan
+    local_fields: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True)
+class Prepared:
+    """One target's view of one batch, before the register was asked.
+
+    `indices[i]` is the batch index of the i-th row kept; its key and hash are `keys[i]` and
+    `hashes[i]` (XXH3-128 of the raw row as 32 hex digits). `keys` is None without a key.
+    """
+
+    target: Target
+    batch: Batch
+    indices: Sequence[int]
+    keys: Sequence[str] | None
+    hashes: Sequence[str]
+    keyless: Sequence[int] = ()
+    """Batch indices of rows that have no key."""
+    duplicates: int = 0
+    filtered: int = 0
+    superseded: int = 0
+    """Rows of earlier batches that waited for a row of this one."""
+    problems: list[RowProblem] = field(default_factory=list)
+    """Rows the reader could not decode; given to the first target only."""
+
+
+class Known(NamedTuple):
+    """An object the register has under a row's key, although not in this very form."""
+
+    uuid: UUID
+    seq: int
+    version: int
+    data_hash: bytes
+    deleted: bool
+    repeated: bool
+    run_id: int | None
+    data: dict[str, Any]
+
+
+@dataclass(slots=True)
+class Found:
+    """The register's answer for one `Prepared`.
+
+    `same`: sequence numbers of live objects whose origin hash equals the row's: unchanged.
+    `different`: (index into `Prepared.indices`, the object or None) for every other row.
+    """
+
+    same: Sequence[int]
+    different: Sequence[tuple[int, Known | None]]
+
+
+Create: TypeAlias = tuple[str | None, bytes, bytes, bytes]
+"""Key, origin hash, data hash and canonical JSON of a new object; bare, for there are many."""
+
+
+class Update(NamedTuple):
+    known: Known
+    action: Action
+    origin_hash: bytes
+    data_hash: bytes
+    json: bytes
+    diff: bytes | None
+    repeated: bool
+
+
+class Touch(NamedTuple):
+    """The raw row moved but the object did not: only the origin hash is refreshed."""
+
+    uuid: UUID
+    origin_hash: bytes
+
+
+@dataclass(slots=True)
+class Changes:
+    """What one batch writes for one target."""
+
+    target: Target
+    counters: Counters = field(default_factory=Counters)
+    creates: list[Create] = field(default_factory=list)
+    updates: list[Update] = field(default_factory=list)
+    touches: list[Touch] = field(default_factory=list)
+    problems: list[RowProblem] = field(default_factory=list)
+    clean_keys: list[str] = field(default_factory=list)
+    """Keys mapped without a problem: they leave the quarantine."""
+    seen: list[int] = field(default_factory=list)
+    """Sequence numbers of objects whose row was in this batch; they are not missing."""
+    deferred: dict[str, Deferred] = field(default_factory=dict)
+    deletions: list[Known] = field(default_factory=list)
+    """Objects that the source itself says are gone."""
+    unidentified: int = 0
+    """Bad rows of unknown key: while there are any, no object can be called missing."""
+
+
+class Deferred(NamedTuple):
+    """A row whose key is known to repeat: it waits for a later row of that key, or the end."""
+
+    row: Row
+    key: str
+    origin_hash: str
+
+
+class Missing(NamedTuple):
+    """A live object of the source that a full read did not meet."""
+
+    uuid: UUID
+    version: int
+    data_hash: bytes
+    target: int
+
+
+class Progress(NamedTuple):
+    """What a batch's transaction commits beside its objects."""
+
+    counters: Counters
+    cursor: Cursor | None
+    total: int | None
+
+
+class Transaction(Protocol):
+    """One database transaction of one lane. Leaving it commits; an exception rolls it back."""
+
+    def find(self, prepared: Prepared) -> Found: ...
+
+    def write(self, changes: Sequence[Changes], progress: Progress) -> bool:
+        """Write everything; True when somebody asked the run to stop.
+
+        Raises `WriteConflictError` when somebody else changed the same objects meanwhile (the
+        batch is done again) and LostRunError when the run is not ours any more.
+        """
+
+    def delete(self, missing: Sequence[Missing], progress: Progress) -> None:
+        """Mark objects as deleted, each with its audit entry."""
+
+    def hold(self, missing: Sequence[Missing], progress: Progress) -> None:
+        """Set deletions aside for approval."""
+
+
+class ObjectStore(Protocol):
+    """The register's objects as the pipeline sees them."""
+
+    run_id: int
+
+    @property
+    def lanes(self) -> int: ...
+
+    def transaction(self, lane: int) -> AbstractContextManager[Transaction]: ...
+
+    def missing(self, seen: Container[int]) -> Iterator[Missing]:
+        """Every live object that this run did not write and whose number `seen` lacks, streamed."""
+
+    def live_totals(self) -> tuple[int, int]:
+        """Number and sum of the sequence numbers of live objects that this run did not create."""
+
+    def count_live(self) -> int: ...
+
+    def settle_full_read(self) -> None:
+        """After a full read: rows no longer at the source leave the quarantine."""
+
+    def missing_within(self, seen: Container[int], keys: CoveredKeys) -> Iterator[Missing]:
+        """As `missing`, of one target and of covered keys only."""
+
+    def settle_ranges(self, keys: Sequence[CoveredKeys]) -> None:
+        """As `settle_full_read`, where only rows with covered keys were handed out."""
+
+
+class WriteConflictError(Exception):
+    """Somebody else wrote the same objects between our look and our write."""
+
+
+Observer = Callable[[Counters, int | None], None]
+"""Called after every committed batch with the counters so far and the estimated total."""
+
+__all__ = [
+    "Action",
+    "Changes",
+    "Create",
+    "Deferred",
+    "Found",
+    "Known",
+    "Missing",
+    "ObjectStore",
+    "Observer",
+    "OnMissing",
+    "Prepared",
+    "Progress",
+    "Target",
+    "Touch",
+    "Transaction",
+    "Update",
+    "WriteConflictError",
+]

@@ -1,0 +1,46 @@
+"""Templates: text with ``{{ expressions }}``, compiled once.
+
+A template that is one single expression gives that expression's value, of whatever type
+(``{{ inhabitants / area }}`` is a number, ``{{ split(tags) }}`` a list). Anything else gives
+text, in which null is empty. `app.domain.expressions` says what an expression may be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from jinja2 import Undefined, nodes
+
+from app.domain import expressions
+from app.domain.expressions import ExpressionError
+from connectors.sdk import RowData
+
+
+def is_template(text: str) -> bool:
+    """Whether a field's text is a template; otherwise it is a source path."""
+    return "{{" in text or "{%" in text
+
+
+def compile_template(text: str, environment: expressions.Environment) -> Callable[[RowData], Any]:
+    """A function from row to value that raises ExpressionError; raises ExpressionFault itself."""
+    tree = expressions.parse_template(environment, text.strip())
+    if isinstance(tree, nodes.Template):
+        return expressions.compile_text(environment, tree)
+    evaluate = expressions.compile_value(environment, tree)
+
+    def value(row: RowData) -> Any:
+        result = evaluate(row)
+        if isinstance(result, Undefined):
+            raise ExpressionError(result._undefined_message)
+        return result
+
+    return value
+
+
+def fields_of(text: str, environment: expressions.Environment) -> list[str]:
+    """The fields of the row that a template asks for. Raises ExpressionSyntaxError."""
+    tree = expressions.parse_template(environment, text.strip())
+    found = [tree] if isinstance(tree, nodes.Name) else list(tree.find_all(nodes.Name))
+    own = {node.name for node in found if node.ctx != "load"} | {"loop"}
+    return sorted({node.name for node in found} - own)

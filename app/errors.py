@@ -1,0 +1,169 @@
+"""The errors of the application: one root, and an exit code each.
+
+The root and the errors of sources come from the connector SDK. What the exit codes mean to a
+script is fixed: 1 failed, 2 wrong usage or invalid configuration, 3 finished with row errors,
+4 already running elsewhere, 5 held for approval.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from connectors.sdk.errors import ConfigurationError, ConnectorError, OpenRegisterError
+
+__all__ = [
+    "AlreadyRunningError",
+    "ConfigurationError",
+    "ConflictError",
+    "ConnectorError",
+    "DatabaseError",
+    "DatabaseUnreachableError",
+    "DatabaseVersionError",
+    "EmbeddedServerError",
+    "ExistsError",
+    "HeldError",
+    "InUseError",
+    "IntegrityError",
+    "InvalidObjectError",
+    "LostRunError",
+    "NewerDatabaseError",
+    "NotFoundError",
+    "NotMigratedError",
+    "OpenRegisterError",
+    "OwnedError",
+    "PartialError",
+    "PlanChangedError",
+    "SecretKeyError",
+    "SettingsError",
+    "StoredObjectsError",
+    "UsageError",
+]
+
+
+class UsageError(OpenRegisterError):
+    """What was asked for makes no sense as it stands."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class NotFoundError(UsageError):
+    """Nothing here has that name or number."""
+
+
+class ExistsError(UsageError):
+    """The name is taken."""
+
+    default_hint: ClassVar[str] = "Choose another name, or change the one that exists"
+
+
+class InUseError(UsageError):
+    """Something else still depends on it."""
+
+
+class OwnedError(UsageError):
+    """The source that owns the object would write over the change with its next sync."""
+
+    default_hint: ClassVar[str] = (
+        "Change it at the source, or name the field in the source's `local_fields`"
+    )
+
+
+class InvalidObjectError(ConfigurationError):
+    """The object does not satisfy its schema; `faults` names every faulty property."""
+
+
+class SettingsError(ConfigurationError):
+    """The settings of this installation are not valid; `faults` names every one of them."""
+
+
+class DatabaseError(OpenRegisterError):
+    """The database cannot be reached, or is not in the state that this version needs."""
+
+
+class DatabaseUnreachableError(DatabaseError):
+    """There is no connection to the database server."""
+
+    default_hint: ClassVar[str] = (
+        "Check OPENREGISTER_DATABASE_URL, that the server runs and that it lets this host in"
+    )
+
+
+class DatabaseVersionError(DatabaseError):
+    """The database server is too old, or its database is not set up in a way we can use."""
+
+
+class NotMigratedError(DatabaseError):
+    """The tables are missing, or older than this version of the software."""
+
+    default_hint: ClassVar[str] = "Run `openregister upgrade`"
+
+
+class NewerDatabaseError(DatabaseError):
+    """A newer version of the software has migrated the database."""
+
+    default_hint: ClassVar[str] = "Install that version here too; nothing was changed"
+
+
+class EmbeddedServerError(DatabaseError):
+    """The embedded PostgreSQL could not be created, started, used or stopped."""
+
+
+class SecretKeyError(OpenRegisterError):
+    """The key for stored secrets is missing, unsafe or not the one they were encrypted with."""
+
+
+class ConflictError(OpenRegisterError):
+    """Somebody else changed it in the meantime."""
+
+    default_hint: ClassVar[str] = "Look at it again, then repeat the change"
+
+
+class PlanChangedError(ConflictError):
+    """What a run would do now is not what was planned."""
+
+    default_hint: ClassVar[str] = (
+        "Nothing was written; look at the new plan with `source:run NAME --dry-run`"
+    )
+
+
+class LostRunError(OpenRegisterError):
+    """The run was taken away from this process: its lease ran out or it was repaired."""
+
+    default_hint: ClassVar[str] = "Nothing is lost: the next run carries on where this one stopped"
+
+
+class IntegrityError(OpenRegisterError):
+    """Stored figures contradict each other; nothing may be built on them."""
+
+
+class PartialError(OpenRegisterError):
+    """The run finished, but some rows could not be written."""
+
+    exit_code: ClassVar[int] = 3
+    default_hint: ClassVar[str] = "`openregister source:errors NAME` shows the rejected rows"
+
+
+class AlreadyRunningError(OpenRegisterError):
+    """Another process is doing it right now."""
+
+    exit_code: ClassVar[int] = 4
+    default_hint: ClassVar[str] = "Wait until it has finished, or stop it with source:cancel"
+
+
+class HeldError(OpenRegisterError):
+    """Stopped short of something drastic until a person says yes."""
+
+    exit_code: ClassVar[int] = 5
+    default_hint: ClassVar[str] = "`openregister source:deletes NAME` shows what waits for approval"
+
+
+class StoredObjectsError(HeldError):
+    """Stored objects would not satisfy the new schema; `faults` names the first of them."""
+
+    default_hint: ClassVar[str] = (
+        "Nothing was saved; pass --force to save it all the same: the objects stay as they are"
+    )
+
+    def __init__(self, what: str, *, where: str = "", faults: dict[str, str]) -> None:
+        super().__init__(what, where=where)
+        self.faults = faults
