@@ -1,0 +1,1 @@
+"""Connectors: how rows come in from external systems."""

@@ -1,0 +1,142 @@
+"""What every format has in common: a reader turns one binary stream into batches of rows."""
+
+from __future__ import annotations
+
+import tempfile
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from typing import BinaryIO
+
+import xxhash
+
+from connectors.sdk import (
+    Batch,
+    DataError,
+    FieldError,
+    JsonValue,
+    Row,
+    RowBatch,
+    RowDecodeError,
+    RowProblem,
+    Stage,
+    canonical,
+    redact,
+)
+
+BATCH_SIZE = 5000
+
+_SPOOL_IN_MEMORY = 8 * 1024 * 1024
+_CHUNK = 1024 * 1024
+
+
+class FormatReader(ABC):
+    """Reads one format. An instance may read several streams, one after the other.
+
+    `facts` says what was found out about the stream that is being read (encoding, delimiter,
+    sheet); it is complete once the first batch has been handed out.
+    """
+
+    def __init__(self) -> None:
+        self.facts: dict[str, JsonValue] = {}
+
+    @abstractmethod
+    def batches(
+        self, stream: BinaryIO, *, name: str = "", batch_size: int = BATCH_SIZE
+    ) -> Generator[Batch]:
+        """Yield the rows of `stream`, which the caller closes, as batches without cursor or end.
+
+        `name` is how positions and errors call it: ``"file x.csv"``; empty for "line 14" alone.
+        Memory does not grow with the stream (workbooks excepted). A row that cannot be read is a
+        `RowProblem` of its batch, or a `RowDecodeError` when it is decoded. Raises DataError when
+        the stream as a whole is not what it should be; the batches before are not the whole then.
+        """
+
+    def rows(self, stream: BinaryIO, *, name: str = "") -> Iterator[Row | RowProblem]:
+        """The same, one row or problem at a time, for callers that need no raw form."""
+        for batch in self.batches(stream, name=name):
+            yield from decoded(batch)
+
+
+def decoded(batch: Batch) -> Iterator[Row | RowProblem]:
+    """Every row of a batch, then its problems; a row that cannot be decoded is a problem too."""
+    for index in range(len(batch)):
+        try:
+            yield batch.row(index)
+        except RowDecodeError as error:
+            yield error.problem
+    yield from batch.problems
+
+
+def at(name: str, place: str) -> str:
+    """A position for people: ``"file x.csv, line 14"``."""
+    return f"{name}, {place}" if name else place
+
+
+def problem(position: str, message: str, raw: JsonValue = None, path: str = "") -> RowProblem:
+    """A row that could not be read."""
+    return RowProblem(position, Stage.READ, (FieldError(path, message),), raw)
+
+
+def listing(names: Sequence[str], most: int = 8) -> str:
+    """Names for a message: ``'a', 'b' and 3 more``; "nothing" when there are none."""
+    shown = ", ".join(f"'{redact.shorten(name, 60)}'" for name in names[:most])
+    if len(names) > most:
+        shown += f" and {len(names) - most} more"
+    return shown or "nothing"
+
+
+def kind(item: JsonValue) -> str:
+    """What a JSON value is, for a message: "an array", "text"."""
+    if item is None:
+        return "null"
+    kinds = {dict: "an object", list: "an array", str: "text", bool: "a boolean"}
+    return kinds.get(type(item), "a number")
+
+
+def column_names(cells: Sequence[str], where: str) -> tuple[str, ...]:
+    """Field names of header cells; a blank one is called by its place: ``column_3``.
+
+    Raises DataError when two columns have the same name: one of them would be lost.
+    """
+    names = tuple(cell or f"column_{number}" for number, cell in enumerate(cells, 1))
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise DataError(
+            f"Several columns have the same name: {listing(twice)}",
+            where=where,
+            hint="Rename them in the file, or check that this is the header row",
+        )
+    return names
+
+
+def fingerprint(parts: list[JsonValue]) -> bytes:
+    """A batch's `layout`: eight bytes for what a raw row means beside its own bytes."""
+    return xxhash.xxh3_64_digest(canonical.dumps(parts))
+
+
+def in_batches(items: Iterable[Row | RowProblem], size: int) -> Generator[RowBatch]:
+    """Gather decoded rows and problems into batches of `size` rows and problems together."""
+    rows: list[Row] = []
+    problems: list[RowProblem] = []
+    for item in items:
+        if isinstance(item, Row):
+            rows.append(item)
+        else:
+            problems.append(item)
+        if len(rows) + len(problems) >= size:
+            yield RowBatch(rows=rows, problems=problems)
+            rows, problems = [], []
+    if rows or problems:
+        yield RowBatch(rows=rows, problems=problems)
+
+
+def rewindable(stream: BinaryIO) -> BinaryIO:
+    """`stream` itself when it can seek, else a copy that can (on disk when it is large)."""
+    if stream.seekable():
+        return stream
+    copy = tempfile.SpooledTemporaryFile(max_size=_SPOOL_IN_MEMORY)  # noqa: SIM115 (handed out)
+    while chunk := stream.read(_CHUNK):
+        copy.write(chunk)
+    copy.seek(0)
+    return copy  # type: ignore[return-value]  # a SpooledTemporaryFile has BinaryIO's methods

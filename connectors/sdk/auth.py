@@ -1,0 +1,121 @@
+"""Ways to say who we are over HTTP: as settings, and as what puts them on a request."""
+
+from __future__ import annotations
+
+import base64
+from typing import Annotated, Literal
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from pydantic import Field, SecretStr
+
+from connectors.sdk import redact
+from connectors.sdk.config import ConfigModel
+from connectors.sdk.connector import Context
+from connectors.sdk.http import Authenticator, Request
+from connectors.sdk.tls import TlsConfig
+from connectors.sdk.tokens import JwtAuth, JwtTokens, OAuth2Auth, OAuth2Tokens
+
+
+class NoAuth(ConfigModel):
+    """No credentials."""
+
+    type: Literal["none"] = "none"
+
+
+class BasicAuth(ConfigModel):
+    """User name and password (RFC 7617)."""
+
+    type: Literal["basic"]
+    user: str = Field(description="User name")
+    password: SecretStr = Field(description="Password or app password")
+
+
+class BearerAuth(ConfigModel):
+    """A token that does not change (RFC 6750)."""
+
+    type: Literal["bearer"]
+    token: SecretStr = Field(description="The token")
+    prefix: str = Field(default="Bearer", description="The word before the token; may be empty")
+
+
+class ApiKeyAuth(ConfigModel):
+    """A key in a header or in the query."""
+
+    type: Literal["api_key"]
+    key: SecretStr = Field(description="The key")
+    name: str = Field(default="X-API-Key", description="Name of the header or query parameter")
+    place: Literal["header", "query"] = Field(default="header", description="Where the key goes")
+
+
+AuthConfig = Annotated[
+    NoAuth | BasicAuth | BearerAuth | ApiKeyAuth | OAuth2Auth | JwtAuth,
+    Field(discriminator="type"),
+]
+
+
+class HeaderCredential:
+    """One header that does not change."""
+
+    def __init__(self, name: str, value: str) -> None:
+        self._name = name
+        self._value = value
+
+    def apply(self, request: Request) -> None:
+        request.headers[self._name] = self._value
+
+    def renew(self, request: Request) -> bool:
+        """There is nothing to get."""
+        return False
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class QueryCredential:
+    """One query parameter that does not change; it replaces one that a link brought along."""
+
+    def __init__(self, name: str, value: str) -> None:
+        self._name = name
+        self._value = value
+
+    def apply(self, request: Request) -> None:
+        parts = urlsplit(request.url)
+        if self._name in parts.query:
+            kept = [
+                pair
+                for pair in parse_qsl(parts.query, keep_blank_values=True)
+                if pair[0] != self._name
+            ]
+            request.url = parts._replace(query=urlencode(kept)).geturl()
+        request.query.append((self._name, self._value))
+
+    def renew(self, request: Request) -> bool:
+        """There is nothing to get."""
+        return False
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def authenticator(config: AuthConfig, context: Context, tls: TlsConfig) -> Authenticator | None:
+    """What puts these credentials on requests; None for no credentials. Does no IO."""
+    if isinstance(config, BasicAuth):
+        pair = f"{config.user}:{config.password.get_secret_value()}"
+        encoded = base64.b64encode(pair.encode()).decode()
+        redact.remember(config.password.get_secret_value(), encoded)
+        return HeaderCredential("Authorization", f"Basic {encoded}")
+    if isinstance(config, BearerAuth):
+        token = config.token.get_secret_value()
+        redact.remember(token)
+        return HeaderCredential("Authorization", f"{config.prefix} {token}".lstrip())
+    if isinstance(config, ApiKeyAuth):
+        key = config.key.get_secret_value()
+        redact.remember(key)
+        if config.place == "query":
+            return QueryCredential(config.name, key)
+        return HeaderCredential(config.name, key)
+    if isinstance(config, OAuth2Auth):
+        return OAuth2Tokens(config, context, tls)
+    if isinstance(config, JwtAuth):
+        return JwtTokens(config, context)
+    return None

@@ -1,0 +1,214 @@
+"""One canonical form for values, so that equal rows are equal bytes everywhere.
+
+Numbers count by value (1 and 1.0 are the same number, JSON Schema 2020-12 section 6.1.1; JSON
+itself has one number type, RFC 8259 section 6), object members by name, strings by code
+point: no Unicode normalisation, because a register must give back what it was given.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any, NoReturn
+
+import orjson
+
+KEY_SEPARATOR = "\x1f"
+"""Between the parts of a composite key: the ASCII unit separator, which data does not hold."""
+
+LONGEST_NUMBER = 1000
+"""Digits before or behind the point; a longer one (``1e999999999``) is an attack, not a value."""
+
+_EXACT_FLOAT_INT = 2**53
+_LARGEST_INT = 10**LONGEST_NUMBER
+
+
+def number(value: float | Decimal) -> int | float | Decimal:
+    """The simplest exact form of a number: int, else a float that prints plainly, else Decimal.
+
+    Raises ValueError on NaN, infinity and numbers of more than `LONGEST_NUMBER` digits.
+    """
+    if isinstance(value, Decimal):
+        return _decimal(value)
+    if 1e-4 <= abs(value) < 1e16:  # nearly every float there is: never spelled with an exponent
+        return int(value) if value.is_integer() else value
+    if not math.isfinite(value):
+        raise ValueError(f"{value} is not a JSON number")
+    if value.is_integer():
+        return int(value) if abs(value) < _EXACT_FLOAT_INT else int(Decimal(repr(value)))
+    if "e" in repr(value):
+        return Decimal(f"{Decimal(repr(value)):f}")
+    return value
+
+
+def _decimal(value: Decimal) -> int | float | Decimal:
+    if not value.is_finite():
+        raise ValueError(f"{value} is not a JSON number")
+    exponent = value.as_tuple().exponent
+    assert isinstance(exponent, int)  # finite
+    if value and (value.adjusted() >= LONGEST_NUMBER or exponent < -LONGEST_NUMBER):
+        raise ValueError(f"A number of more than {LONGEST_NUMBER} digits is not kept")
+    # Text arithmetic: `normalize()` and friends would round to the context's 28 digits.
+    text = f"{value:f}" if value else "0"
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    if "." not in text:
+        return int(text)
+    plain = float(text)
+    return plain if repr(plain) == text else Decimal(text)
+
+
+def value(item: Any) -> Any:
+    """`item` with every number in its simplest exact form. Raises ValueError as `number` does."""
+    kind = type(item)
+    if kind is str or kind is bool or item is None:
+        return item
+    if kind is int:
+        if -_LARGEST_INT < item < _LARGEST_INT:
+            return item
+        raise ValueError(f"A number of more than {LONGEST_NUMBER} digits is not kept")
+    if kind is float or kind is Decimal:
+        return number(item)
+    if kind is dict:
+        return {name: value(member) for name, member in item.items()}
+    if kind is list or kind is tuple:
+        return [value(member) for member in item]
+    raise ValueError(f"{kind.__name__} is not a JSON value")
+
+
+def _fallback(item: Any) -> Any:
+    if isinstance(item, Decimal):
+        return orjson.Fragment(f"{item:f}")
+    raise TypeError(f"{type(item).__name__} is not a JSON value")
+
+
+def dumps(item: Any) -> bytes:
+    """Canonical JSON of an already canonical value: sorted members, no blanks, exact numbers."""
+    try:
+        return orjson.dumps(item, default=_fallback, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:
+        # orjson refuses integers beyond 64 bits and does not offer them to `default`.
+        return orjson.dumps(spell_integers(item), default=_fallback, option=orjson.OPT_SORT_KEYS)
+
+
+def dumps_in_order(item: Any) -> bytes:
+    """JSON with the members in the order they have, for documents that people wrote."""
+    try:
+        return orjson.dumps(item, default=_fallback)
+    except orjson.JSONEncodeError:
+        return orjson.dumps(spell_integers(item), default=_fallback)
+
+
+def spell_integers(node: Any) -> Any:
+    """`node` with integers beyond 64 bits, which orjson refuses, as ready-made JSON."""
+    if type(node) is int and not -(2**63) <= node < 2**64:
+        return orjson.Fragment(str(node))
+    if isinstance(node, dict):
+        return {name: spell_integers(member) for name, member in node.items()}
+    if isinstance(node, (list, tuple)):
+        return [spell_integers(member) for member in node]
+    return node
+
+
+# To find numbers that a float or a 64-bit integer cannot hold without looking at every one: all
+# digits and points become "0", and substring searches tell whether any run is long enough, or
+# any exponent far enough, to matter.
+_SHAPE = bytes.maketrans(b"123456789.E+", b"0000000000e-")
+_LONG = b"0" * 16
+_FAR = (b"0e000", b"0e-000")
+_NUMBER = re.compile(rb"-?[0-9][0-9.]{15,}(?![0-9.eE])|-?[0-9][0-9.]*[eE][+-]?[0-9]+")
+
+
+def loads(text: bytes | bytearray | memoryview | str) -> Any:
+    """Parse JSON; every number keeps its exact value (int of any size, float, else Decimal).
+
+    Numbers stay as they are spelled otherwise (``1.0`` is a float); `parse` makes them canonical.
+    Raises ValueError on anything that is not JSON, NaN and infinity included.
+    """
+    raw = text.encode() if isinstance(text, str) else bytes(text)
+    shape = raw.translate(_SHAPE)
+    if (_LONG in shape or _FAR[0] in shape or _FAR[1] in shape) and any(
+        map(_inexact, _NUMBER.findall(raw))
+    ):
+        return _loads_slowly(raw)
+    return orjson.loads(raw)
+
+
+def parse(text: bytes | bytearray | memoryview | str) -> Any:
+    """Parse JSON to a canonical value: what `dumps` wrote comes back, also by way of jsonb."""
+    return value(loads(text))
+
+
+def _loads_slowly(raw: bytes) -> Any:
+    try:
+        item = json.loads(raw, parse_float=_exact_float, parse_int=_int, parse_constant=_refuse)
+        if b"\\u" in raw:  # half a surrogate pair is no text: refuse it as orjson does
+            json.dumps(item, ensure_ascii=False, default=str).encode()
+    except RecursionError:
+        raise ValueError("The JSON is nested too deeply") from None
+    return item
+
+
+def _inexact(token: bytes) -> bool:
+    """Whether orjson would lose digits of this number (or of what looks like one in a string)."""
+    if b"." in token or b"e" in token or b"E" in token:
+        try:
+            return repr(float(token)).encode() != token
+        except ValueError:  # "1.2.3" inside a string
+            return False
+    return len(token) > 18
+
+
+def _exact_float(token: str) -> float | Decimal:
+    plain = float(token)
+    return plain if repr(plain) == token else Decimal(token)
+
+
+def _int(token: str) -> int:
+    if len(token) > LONGEST_NUMBER:
+        raise ValueError(f"A number of more than {LONGEST_NUMBER} digits is not kept")
+    return int(token)
+
+
+def _refuse(token: str) -> NoReturn:
+    raise ValueError(f"{token} is not a JSON number")
+
+
+def raw_bytes(data: dict[str, Any]) -> bytes:
+    """The raw form of a row: canonical JSON, numbers as they came (cheap, only compared).
+
+    What is no JSON (half a surrogate pair, hundreds of levels) still gets a form of its own, so
+    that the row can be rejected by itself.
+    """
+    try:
+        return dumps(data)
+    except (TypeError, RecursionError):
+        return repr(data).encode("utf-8", "backslashreplace")
+
+
+def key_part(item: Any) -> str | None:
+    """One field of a key as text, or None where there is no usable value (null, blank, nested).
+
+    Numbers and their text are the same key: ``7``, ``7.0`` and ``"7"`` all name object 7.
+    """
+    if type(item) is str:
+        return item if item.strip() else None
+    if type(item) is int:
+        return str(item)
+    if item is None:
+        return None
+    if type(item) is bool:
+        return "true" if item else "false"
+    if isinstance(item, (float, Decimal)):
+        return str(number(item))
+    return None
+
+
+def join_key(parts: Sequence[str | None]) -> str | None:
+    """The text of a composite key; None as soon as one part is missing."""
+    if any(part is None for part in parts):
+        return None
+    return KEY_SEPARATOR.join(part for part in parts if part is not None)

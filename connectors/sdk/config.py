@@ -1,0 +1,103 @@
+"""A connector's settings: one pydantic model from which everything else derives.
+
+The CLI options, the web form, the JSON Schema of `source:types`, validation, redaction and
+the split into a public part and encrypted secrets all come from the model's fields.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
+
+from connectors.sdk.errors import ConfigurationError
+
+C = TypeVar("C", bound="ConnectorConfig")
+
+
+class ConfigModel(BaseModel):
+    """Base of every settings model and of the models nested in one."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class ConnectorConfig(ConfigModel):
+    """Base of a connector's `Config`. Mark secrets as `SecretStr`; nest with `ConfigModel`."""
+
+
+def parse(model: type[C], document: dict[str, Any], *, where: str = "") -> C:
+    """Validate a connection document. Raises ConfigurationError that names every faulty field."""
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        faults = {
+            ".".join(str(part) for part in fault["loc"]) or "(connection)": fault["msg"]
+            for fault in error.errors(include_input=False, include_url=False)
+        }
+        raise ConfigurationError(
+            "The connection settings are not valid",
+            where=where,
+            faults=faults,
+            hint="`openregister source:types TYPE` shows every field",
+        ) from None
+
+
+def secrets_of(config: BaseModel, prefix: str = "") -> dict[str, str]:
+    """Every secret of a parsed config as ``{dotted path: plain value}``."""
+    found: dict[str, str] = {}
+
+    def walk(node: Any, path: str) -> None:
+        if isinstance(node, SecretStr):
+            if node.get_secret_value():
+                found[path] = node.get_secret_value()
+        elif isinstance(node, BaseModel):
+            for name in type(node).model_fields:
+                walk(getattr(node, name), f"{path}.{name}" if path else name)
+        elif isinstance(node, dict):
+            for name, member in node.items():
+                walk(member, f"{path}.{name}" if path else str(name))
+        elif isinstance(node, (list, tuple)):
+            for index, member in enumerate(node):
+                walk(member, f"{path}.{index}" if path else str(index))
+
+    walk(config, prefix)
+    return found
+
+
+def split(document: dict[str, Any], config: BaseModel) -> tuple[dict[str, Any], dict[str, str]]:
+    """Part a connection document into what may be shown and ``{dotted path: secret}``."""
+    secrets = secrets_of(config)
+
+    def strip(node: Any, path: str) -> Any:
+        if isinstance(node, dict):
+            return {
+                name: strip(member, f"{path}.{name}" if path else name)
+                for name, member in node.items()
+                if (f"{path}.{name}" if path else name) not in secrets
+            }
+        if isinstance(node, list):
+            return [
+                None if f"{path}.{i}" in secrets else strip(member, f"{path}.{i}")
+                for i, member in enumerate(node)
+            ]
+        return node
+
+    public: dict[str, Any] = strip(document, "")
+    return public, secrets
+
+
+def merge(public: dict[str, Any], secrets: dict[str, str]) -> dict[str, Any]:
+    """Undo `split`: the whole document, ready for `parse`."""
+    import copy
+
+    document = copy.deepcopy(public)
+    for path, secret in secrets.items():
+        node: Any = document
+        *parents, last = path.split(".")
+        for name in parents:
+            node = node[int(name)] if isinstance(node, list) else node.setdefault(name, {})
+        if isinstance(node, list):
+            node[int(last)] = secret
+        else:
+            node[last] = secret
+    return document

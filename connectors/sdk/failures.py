@@ -1,0 +1,180 @@
+"""What went wrong over HTTP, as an error that says what the protocol said and what to do."""
+
+from __future__ import annotations
+
+import datetime
+import email.utils
+import errno
+import socket
+import ssl
+import time
+from collections.abc import Iterator, Mapping
+from http import HTTPStatus
+
+import urllib3.exceptions as u3
+
+from connectors.sdk import redact
+from connectors.sdk.errors import (
+    AccessDeniedError,
+    AuthenticationError,
+    ConnectorError,
+    FatalError,
+    MissingError,
+    RetriableError,
+    ThrottledError,
+    UnreachableError,
+)
+from connectors.sdk.tls import explain
+
+TRY_AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
+"""Statuses that may be different next time."""
+
+
+def retry_after(headers: Mapping[str, str], now: float | None = None) -> float | None:
+    """Seconds to wait as the server asked (RFC 9110, 10.2.3), or None when it named no time.
+
+    `Retry-After` in seconds or as a date; else, with no calls left, the common
+    `X-RateLimit-Reset` as Unix time or seconds.
+    """
+    now = time.time() if now is None else now
+    text = headers.get("Retry-After", "").strip()
+    if text:
+        seconds = _number(text)
+        if seconds is not None:
+            return max(0.0, seconds)
+        try:
+            at = email.utils.parsedate_to_datetime(text)
+        except ValueError:
+            return None
+        if at.tzinfo is None:
+            at = at.replace(tzinfo=datetime.UTC)
+        return max(0.0, at.timestamp() - now)
+    if headers.get("X-RateLimit-Remaining", "").strip() == "0":
+        reset = _number(headers.get("X-RateLimit-Reset", ""))
+        if reset is not None:
+            return max(0.0, reset - now if reset > 10**9 else reset)
+    return None
+
+
+def _number(text: str) -> float | None:
+    return float(text) if text.strip().isdecimal() else None
+
+
+def of_status(status: int, headers: Mapping[str, str], body: bytes, where: str) -> ConnectorError:
+    """The error for an answer that is no success; `body` is its beginning."""
+    said = f"The server answered {status} {_phrase(status)}".rstrip()
+    excerpt = redact.shorten(body.decode("utf-8", "replace"), 200)
+    if excerpt and "html" not in headers.get("Content-Type", "").lower():
+        said = f"{said}: {excerpt}"
+    wait = retry_after(headers)
+    if status == 429 or (status == 403 and wait is not None):
+        return ThrottledError(
+            said, where=where, hint="The source limits how often it may be asked", retry_after=wait
+        )
+    if status in TRY_AGAIN:
+        return RetriableError(said, where=where, retry_after=wait)
+    if status == 401:
+        return AuthenticationError(said, where=where)
+    if status == 403:
+        return AccessDeniedError(said, where=where)
+    if status == 407:
+        return AuthenticationError(said, where=where, hint="The proxy wants a user and password")
+    if status in (404, 410):
+        return MissingError(said, where=where, hint="Check the url and endpoint of the source")
+    if 300 <= status < 400:
+        return FatalError(
+            said, where=where, hint="The server points elsewhere without saying where"
+        )
+    if status == 405:
+        return FatalError(said, where=where, hint="Check the method of the source")
+    return FatalError(
+        said, where=where, hint="Check the endpoint, query, headers and body of the source"
+    )
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return ""
+
+
+def of_exception(error: BaseException, host: str, where: str) -> ConnectorError:
+    """The error for an exception of requests or urllib3, by what lies at its root."""
+    causes = list(_causes(error))
+    for cause in causes:
+        if isinstance(cause, ConnectorError):
+            return cause
+    for cause in causes:
+        if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLWantReadError):
+            explained = explain(cause, host)
+            return type(explained)(explained.what, where=where, hint=explained.hint)
+    for cause in causes:
+        found = _network(cause, host, where)
+        if found is not None:
+            return found
+    reason = redact.shorten(str(causes[-1]) or type(causes[-1]).__name__, 200)
+    return UnreachableError(f"The connection to {host} failed: {reason}", where=where)
+
+
+def _network(cause: BaseException, host: str, where: str) -> ConnectorError | None:
+    if isinstance(cause, socket.gaierror):
+        return UnreachableError(
+            f"The name {host} is not known to the DNS ({cause.strerror})",
+            where=where,
+            hint="Check the spelling of the host name and this machine's DNS",
+        )
+    if isinstance(cause, u3.ProxyError):
+        return UnreachableError(
+            "The proxy between here and the server cannot be used",
+            where=where,
+            hint="Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY of this machine",
+        )
+    if isinstance(cause, u3.ConnectTimeoutError) and not isinstance(cause, u3.NewConnectionError):
+        return UnreachableError(
+            f"{host} did not accept a connection in time",
+            where=where,
+            hint="Check the port, and the firewalls between here and there",
+        )
+    if isinstance(cause, (u3.ReadTimeoutError, TimeoutError)):
+        return UnreachableError(
+            f"{host} stopped answering (no data within the read timeout)",
+            where=where,
+            hint="Ask for smaller pages, or raise timeout.read",
+        )
+    if isinstance(cause, ConnectionRefusedError):
+        return UnreachableError(
+            f"{host} refused the connection",
+            where=where,
+            hint="Check the port, and that the server is running",
+        )
+    if isinstance(cause, u3.IncompleteRead):
+        return UnreachableError(
+            f"The answer broke off after {cause.partial} bytes: the connection was cut",
+            where=where,
+        )
+    if isinstance(cause, (u3.InvalidChunkLength, u3.ResponseNotChunked)):
+        return UnreachableError("The answer's chunked encoding is broken", where=where)
+    if isinstance(cause, OSError) and cause.errno in (errno.EHOSTUNREACH, errno.ENETUNREACH):
+        return UnreachableError(
+            f"There is no route to {host} ({cause.strerror})",
+            where=where,
+            hint="Check this machine's network",
+        )
+    if isinstance(cause, ConnectionError):
+        return UnreachableError(f"{host} cut the connection", where=where)
+    return None
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An exception and everything it wraps, outermost first."""
+    seen: set[int] = set()
+    queue: list[BaseException] = [error]
+    while queue:
+        item = queue.pop(0)
+        if id(item) in seen:
+            continue
+        seen.add(id(item))
+        yield item
+        inner = [getattr(item, "reason", None), *item.args, item.__cause__, item.__context__]
+        queue.extend(each for each in inner if isinstance(each, BaseException))

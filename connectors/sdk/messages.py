@@ -1,0 +1,133 @@
+"""What goes over HTTP: a request before it is sent, and an answer that is whole."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+from urllib.parse import urlencode, urlsplit
+
+from connectors.sdk import redact
+from connectors.sdk.errors import ConfigurationError, DataError
+
+_CHUNK = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds: to connect, between two pieces of an answer, and for one request in all."""
+
+    connect: float
+    read: float
+    total: float
+
+
+@dataclass(slots=True)
+class Request:
+    """One request before it is sent; `what` names it in errors ("page 3")."""
+
+    method: str
+    url: str
+    query: list[tuple[str, str]] = field(default_factory=list)
+    headers: dict[str, str] = field(default_factory=dict, repr=False)
+    body: bytes | None = field(default=None, repr=False)
+    what: str = ""
+    redirects: bool = True
+
+    @property
+    def full_url(self) -> str:
+        if not self.query:
+            return self.url
+        base, mark, fragment = self.url.partition("#")
+        joint = "&" if "?" in base else "?"
+        return f"{base}{joint}{urlencode(self.query)}{mark}{fragment}"
+
+    @property
+    def where(self) -> str:
+        place = redact.redact(f"{self.method} {self.full_url}")
+        return f"{self.what}, {place}" if self.what else place
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer; `body` is decoded (gzip), never cut short."""
+
+    status: int
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def media_type(self) -> str:
+        """The media type in lower case without parameters; empty when none was given."""
+        return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+    @property
+    def charset(self) -> str | None:
+        for part in self.headers.get("Content-Type", "").split(";")[1:]:
+            name, _, value = part.partition("=")
+            if name.strip().lower() == "charset":
+                return value.strip().strip("\"'") or None
+        return None
+
+
+class Authenticator(Protocol):
+    """Puts credentials on requests to the configured origin."""
+
+    def apply(self, request: Request) -> None:
+        """Add the credentials; may fetch them first."""
+
+    def renew(self, request: Request) -> bool:
+        """After a 401 on `request`, as it was sent: get new credentials. False: none to get."""
+
+    def close(self) -> None:
+        """Break what is under way."""
+
+
+def origin_of(url: str) -> tuple[str, str, int]:
+    """Scheme, host and port: what credentials belong to. Raises ConfigurationError."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise ConfigurationError(f"This is no usable address: {error}", where=url) from None
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigurationError(
+            "The address must begin with https:// or http:// and name a host",
+            where=redact.redact(url),
+        )
+    return parts.scheme, parts.hostname.lower(), port or (443 if parts.scheme == "https" else 80)
+
+
+def decoded(pieces: Iterator[bytes], headers: Mapping[str, str]) -> Iterator[bytes]:
+    """Undo the content encoding piece by piece, never inflating more than 64 KiB at a time.
+
+    Raises zlib.error for a broken body, EOFError for one that was cut short, DataError for an
+    encoding that was not asked for.
+    """
+    encoding = headers.get("Content-Encoding", "").strip().lower()
+    if encoding in ("", "identity"):
+        yield from pieces
+        return
+    if encoding not in ("gzip", "x-gzip", "deflate"):
+        raise DataError(
+            f"The answer's content encoding {redact.shorten(encoding, 40)!r} was not asked for",
+            hint="Tell the server's administrator: gzip, deflate or none are accepted",
+        )
+    inflate = zlib.decompressobj(wbits=47)  # zlib or gzip, by its header
+    empty = True
+    for piece in pieces:
+        empty = False
+        while piece:
+            if inflate.eof:  # gzip allows several members in one body
+                inflate = zlib.decompressobj(wbits=47)
+            full = True
+            while full:
+                chunk = inflate.decompress(piece, _CHUNK)
+                yield chunk
+                piece = inflate.unconsumed_tail
+                full = bool(piece) or len(chunk) == _CHUNK
+            piece = inflate.unused_data
+    if not (empty or inflate.eof):
+        raise EOFError

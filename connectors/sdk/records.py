@@ -1,0 +1,202 @@
+"""From a parsed document to rows: where they are, and whether the document is one at all."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from connectors.sdk import canonical
+from connectors.sdk.errors import DataError
+from connectors.sdk.rows import Batch, Row, RowData
+
+
+class _Missing:
+    def __bool__(self) -> bool:
+        return False
+
+
+MISSING: Final = _Missing()
+"""What `at` gives for a path that is not there; null is a value."""
+
+# Names that lists of rows go by, most telling first; nested ones are found below them.
+_LISTS = (
+    "results",
+    "items",
+    "data",
+    "value",
+    "records",
+    "rows",
+    "entries",
+    "features",
+    "objects",
+    "content",
+    "result",
+    "hits",
+    "docs",
+    "elements",
+    "list",
+    "members",
+    "member",
+    "hydra:member",
+)
+_WRAPPERS = ("data", "result", "results", "response", "d", "hits", "_embedded", "payload", "body")
+_NOT_ROWS = frozenset({"links", "_links", "errors", "warnings", "included", "facets", "messages"})
+_FAILURES = ("error", "errors", "fault", "exception", "odata.error")
+_FAILED_STATUS = frozenset({"error", "fail", "failed", "failure"})
+_PLAIN_NAME = re.compile(r"[A-Za-z_]\w*")
+
+
+def at(document: Any, path: str) -> Any:
+    """The value at a dotted path (``data.items``, ``@odata.nextLink``, ``a.0.b``), or MISSING."""
+    if path in ("", "."):
+        return document
+    if isinstance(document, dict):
+        if path in document:
+            return document[path]
+        head, dot, rest = path.partition(".")
+        # A name may hold dots itself: try the shortest name first, then longer ones.
+        while dot:
+            if head in document and (found := at(document[head], rest)) is not MISSING:
+                return found
+            more, dot, rest = rest.partition(".")
+            head = f"{head}.{more}"
+    elif isinstance(document, list):
+        head, _, rest = path.partition(".")
+        if head.isdecimal() and int(head) < len(document):
+            return at(document[int(head)], rest)
+    return MISSING
+
+
+def find_rows(document: Any) -> str | None:
+    """The path of the list of rows in a document, "" for the document itself, None for none.
+
+    Raises DataError when several lists may be meant.
+    """
+    if isinstance(document, list):
+        return ""
+    if not isinstance(document, dict):
+        return None
+    for name in _LISTS:
+        if isinstance(document.get(name), list):
+            return name
+    for wrapper in _WRAPPERS:
+        inner = document.get(wrapper)
+        if isinstance(inner, dict):
+            for name in _LISTS:
+                if isinstance(inner.get(name), list):
+                    return f"{wrapper}.{name}"
+    return _only_list(document)
+
+
+def _only_list(document: dict[str, Any]) -> str | None:
+    """The one list of objects, looked for level by level; else the one list that is empty."""
+    level: list[tuple[str, dict[str, Any]]] = [("", document)]
+    empty: list[str] = []
+    for _ in range(3):
+        found: list[str] = []
+        below: list[tuple[str, dict[str, Any]]] = []
+        for path, node in level:
+            for name, member in node.items():
+                if name in _NOT_ROWS:
+                    continue
+                here = f"{path}.{name}" if path else name
+                if isinstance(member, dict):
+                    below.append((here, member))
+                elif isinstance(member, list):
+                    if not member:
+                        empty.append(here)
+                    elif all(isinstance(item, dict) for item in member):
+                        found.append(here)
+        if len(found) > 1:
+            raise DataError(
+                f"Several lists may be the rows: {', '.join(sorted(found))}",
+                hint="Set records to the one that is meant",
+            )
+        if found:
+            return found[0]
+        level = below
+    return empty[0] if len(empty) == 1 else None
+
+
+def failure_in(document: Any, records: str = "") -> str | None:
+    """What a body that came with a success status says went wrong, or None.
+
+    `records` is the path of the rows: a list that is read on purpose is no failure.
+    """
+    if not isinstance(document, dict):
+        return None
+    for name in _FAILURES:
+        value = document.get(name)
+        if value and not isinstance(value, (int, float)) and records.split(".")[0] != name:
+            return f"it holds {name!r}"
+        if value is True:
+            return f"it says {name}: true"
+    for name in ("success", "ok"):
+        if document.get(name) is False:
+            return f"it says {name}: false"
+    status = document.get("status")
+    if isinstance(status, str) and status.lower() in _FAILED_STATUS:
+        return f"it says status: {status}"
+    return None
+
+
+@dataclass(slots=True, kw_only=True)
+class PageBatch(Batch):
+    """Rows of one or several pages; a row's position is only spelled out when it is asked for.
+
+    `starts` says where in the batch each page begins, `labels` what that page is called, the
+    positions of its items (None: counted from 1) and how many of them came in earlier batches.
+    """
+
+    items: list[RowData] = field(default_factory=list)
+    starts: list[int] = field(default_factory=list)
+    labels: list[tuple[str, Sequence[int] | None, int]] = field(default_factory=list)
+    is_deleted: Callable[[RowData], bool] | None = None
+    _raw: list[bytes] | None = field(default=None, init=False, repr=False)
+
+    def add(
+        self,
+        label: str,
+        places: Sequence[int] | None,
+        skipped: int,
+        items: Sequence[RowData],
+    ) -> None:
+        """Append rows of one page, `skipped` of which were in earlier batches."""
+        self.starts.append(len(self.items))
+        self.labels.append((label, places, skipped))
+        self.items.extend(items)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def row(self, index: int) -> Row:
+        segment = bisect_right(self.starts, index) - 1
+        label, places, skipped = self.labels[segment]
+        data = self.items[index]
+        nth = index - self.starts[segment] + skipped
+        place = nth + 1 if places is None else places[nth]
+        deleted = self.is_deleted is not None and self.is_deleted(data)
+        return Row(data, f"{label}, item {place}", deleted)
+
+    def raw(self) -> Sequence[bytes]:
+        if self._raw is None:
+            gone = self.is_deleted
+            self._raw = list(map(canonical.raw_bytes, self.items))
+            if gone is not None:
+                self._raw = [
+                    b"\x00" + raw if gone(item) else raw
+                    for item, raw in zip(self.items, self._raw, strict=True)
+                ]
+        return self._raw
+
+    def keys(self, paths: Sequence[str]) -> list[str | None] | None:
+        if not all(_PLAIN_NAME.fullmatch(path) for path in paths):
+            return None
+        part = canonical.key_part
+        if len(paths) == 1:
+            name = paths[0]
+            return [part(item.get(name)) for item in self.items]
+        return [canonical.join_key([part(item.get(name)) for name in paths]) for item in self.items]

@@ -1,0 +1,1 @@
+"""Databases as sources: what the database connector is made of, one module per dialect."""
