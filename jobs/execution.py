@@ -1,0 +1,127 @@
+"""One attempt in this process: call the handler, keep the lease, record how it ended."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+
+import sqlalchemy as sa
+
+from jobs import leases
+from jobs.context import Handler, JobContext, beating
+from jobs.errors import Interrupted, LeaseLostError, Postponed
+from jobs.leases import Ending
+from jobs.model import Job, Outcome
+from jobs.policy import Policy, no_hook
+from jobs.processes import forget_peak_memory, peak_memory
+
+_log = logging.getLogger(__name__)
+
+_RETRY = 1.0  # seconds between two tries to record an end while the database is away
+
+Handlers = Mapping[str, Handler]
+
+
+def execute(
+    engine: sa.Engine, policy: Policy, handlers: Handlers, job: Job, stop: threading.Event
+) -> Outcome:
+    """Run the claimed `job` to its end and record it; never raises for what the handler does.
+
+    Setting `stop` asks the handler to leave at its next good place. The outcome of an attempt
+    that lost its lease is `crashed`, and was recorded by whoever took the job over.
+    """
+    forget_peak_memory()
+    context = JobContext(engine, policy, job, stop)
+    started = time.monotonic()
+    with beating(context, policy.heartbeat, stop):
+        ending = replace(_run(policy, handlers, context), peak_memory=peak_memory())
+        try:
+            return _record(engine, policy, context, ending)
+        except LeaseLostError as error:
+            return _recorded_by_another(engine, job, str(error), time.monotonic() - started)
+
+
+def _run(policy: Policy, handlers: Handlers, context: JobContext) -> Ending:
+    job = context.job
+    handler = handlers.get(job.handler)
+    if handler is None:
+        return Ending(
+            "failed",
+            f"This version has no handler '{job.handler}'. Install the version that made the job"
+            " on this host too, or delete the job",
+        )
+    try:
+        result = handler(context, job.arguments)
+    except Interrupted as pause:
+        return _interrupted(context, str(pause) or None)
+    except Postponed as pause:
+        return Ending("released", str(pause), retry_in=pause.seconds)
+    except Exception as error:  # whatever a handler raises is the end of its own attempt only
+        _log.debug("%s failed", job.name, exc_info=True)
+        return Ending("failed", policy.describe_error(error))
+    return Ending("done", result=result)
+
+
+def _interrupted(context: JobContext, reason: str | None) -> Ending:
+    if context.cancelled:
+        return Ending("cancelled", reason)
+    if context.time_left < 0:
+        return Ending("failed", out_of_time(context.job))
+    return Ending("released", reason)
+
+
+def out_of_time(job: Job) -> str:
+    """Why an attempt was ended by force, and what to do."""
+    return f"Ended at its time limit of {job.time_limit} seconds; raise the limit if it needs more"
+
+
+def _record(engine: sa.Engine, policy: Policy, context: JobContext, ending: Ending) -> Outcome:
+    """Record the end, through a restart of the database if need be: as long as the lease holds.
+
+    When it cannot be recorded as it is, because a hook fails or the result is no JSON, the
+    attempt has failed for that reason, and is recorded so without the hook.
+    """
+    while True:
+        try:
+            with engine.begin() as connection:
+                return leases.finish(connection, policy, context.job, ending)
+        except LeaseLostError:
+            raise
+        except sa.exc.OperationalError:
+            if context.lost:
+                raise LeaseLostError(
+                    f"{context.job.name}: the database did not come back within the lease"
+                ) from None
+            time.sleep(_RETRY)
+        except Exception as error:
+            if policy.on_finished is no_hook:
+                raise
+            _log.exception("The end of %s could not be recorded as it was", context.job.name)
+            fault = f"Its end could not be recorded: {policy.describe_error(error)}"
+            ending = replace(ending, state="failed", error=fault, result=None)
+            policy = replace(policy, on_finished=no_hook)
+
+
+def _recorded_by_another(engine: sa.Engine, job: Job, reason: str, duration: float) -> Outcome:
+    """What the history says of an attempt that was taken away, or ended as its connection broke."""
+    state, error = "crashed", reason
+    try:
+        with engine.connect() as connection:
+            attempt = leases.attempt(connection, job.token or 0)
+        if attempt is not None and attempt.state != "running":
+            state, error = attempt.state, attempt.error or ""
+    except sa.exc.OperationalError as fault:
+        _log.warning("%s, and the database is away: %s", reason, type(fault).__name__)
+    return Outcome(
+        job_id=job.id,
+        name=job.name,
+        handler=job.handler,
+        token=job.token or 0,
+        state=state,
+        pid=job.reserved_pid or 0,
+        error=error or None,
+        duration=duration,
+    )
