@@ -1,0 +1,1 @@
+"""Everything that speaks SQL: tables, the embedded server, stores, the bulk writer."""

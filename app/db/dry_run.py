@@ -1,0 +1,134 @@
+"""A dry run's view of the register: the same answers in read-only transactions, no writing."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator, Sequence
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Protocol
+from uuid import UUID
+
+import sqlalchemy as sa
+from xxhash import xxh3_64_intdigest
+
+from app.db import absent
+from app.db.object_store import Connection, Lane, RunIdentity, find
+from app.domain.covered import CoveredKeys
+from app.domain.flow import Changes, Found, Known, Missing, Prepared, Progress, Transaction
+
+_DRY = -1
+
+_WOULD_BE = Known(UUID(int=0), 0, 0, b"", False, False, _DRY, {})
+"""Stands for an object that this dry run would have created: a later row repeats its key."""
+
+
+class Recorder(Protocol):
+    """Gets what a dry run would have written."""
+
+    def __call__(self, changes: Sequence[Changes]) -> None: ...
+
+    def missing(self, missing: Sequence[Missing]) -> None:
+        """Objects that would be deleted, or held, because the source does not have them."""
+
+
+class DryRunObjects:
+    """Answers from a read-only transaction; what would be written goes to a recorder."""
+
+    lanes = 1
+    run_id = _DRY
+
+    def __init__(self, engine: sa.Engine, source_id: int, record: Recorder) -> None:
+        self._engine = engine
+        self._identity = RunIdentity(self.run_id, source_id, "", "", b"")
+        self._record = record
+        self._lane: Lane | None = None
+        self._created: set[int] = set()
+
+    def __enter__(self) -> DryRunObjects:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._lane is not None:
+            self._lane.close()
+
+    @contextmanager
+    def transaction(self, lane: int) -> Iterator[Transaction]:
+        self._lane = self._lane or Lane(self._engine)
+        connection = self._lane.connection
+        with connection.transaction():
+            connection.execute("SET TRANSACTION READ ONLY")
+            yield _Reading(connection, self._identity, self._record, self._created)
+
+    def missing(self, seen: Container[int]) -> Iterator[Missing]:
+        identity = self._identity
+        yield from absent.anywhere(self._engine, identity.source_id, identity.run_id, seen)
+
+    def missing_within(self, seen: Container[int], keys: CoveredKeys) -> Iterator[Missing]:
+        identity = self._identity
+        yield from absent.within(self._engine, identity.source_id, identity.run_id, seen, keys)
+
+    def live_totals(self) -> tuple[int, int]:
+        return absent.live_totals(self._engine, self._identity.source_id, self._identity.run_id)
+
+    def count_live(self) -> int:
+        return absent.count_live(self._engine, self._identity.source_id)
+
+    def settle_full_read(self) -> None:
+        """A dry run settles nothing."""
+
+    def settle_ranges(self, keys: Sequence[CoveredKeys]) -> None:
+        """A dry run settles nothing."""
+
+
+class _Reading:
+    """One batch; `created` holds a hash of every key that earlier batches would have created."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        identity: RunIdentity,
+        record: Recorder,
+        created: set[int],
+    ) -> None:
+        self._connection = connection
+        self._identity = identity
+        self._record = record
+        self._created = created
+
+    def find(self, prepared: Prepared) -> Found:
+        found = find(self._connection, self._identity, prepared)
+        if not self._created or prepared.keys is None:
+            return found
+        keys, target = prepared.keys, prepared.target.number
+        different = [
+            (place, _WOULD_BE if known is None and self._repeats(target, keys[place]) else known)
+            for place, known in found.different
+        ]
+        return Found(found.same, different)
+
+    def write(self, changes: Sequence[Changes], progress: Progress) -> bool:
+        self._record(changes)
+        for change in changes:
+            number = change.target.number
+            self._created.update(
+                _mark(number, key) for key, *_ in change.creates if key is not None
+            )
+        return False
+
+    def _repeats(self, target: int, key: str) -> bool:
+        return _mark(target, key) in self._created
+
+    def delete(self, missing: Sequence[Missing], progress: Progress) -> None:
+        self._record.missing(missing)
+
+    def hold(self, missing: Sequence[Missing], progress: Progress) -> None:
+        self._record.missing(missing)
+
+
+def _mark(target: int, key: str) -> int:
+    return xxh3_64_intdigest(key.encode(), target)

@@ -1,0 +1,86 @@
+"""Bring the database to the form this version of the software needs.
+
+All pending migrations run in one transaction that holds an advisory lock: any number of hosts
+may upgrade at once, one of them does the work, and a failure leaves everything as it was.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import psycopg
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from sqlalchemy.exc import DBAPIError
+
+import migrations
+from app.db import reporting_roles, reporting_views
+from app.db.engine import describe
+from app.db.revision import Revision, refuse_newer, revision
+from app.db.tables import SCHEMA
+from app.errors import DatabaseError
+from connectors.sdk.redact import shorten
+
+_log = logging.getLogger(__name__)
+_LOCK = 0x6F72_6567_0001  # "oreg": the advisory lock of upgrades, the same in every version
+_SCRIPTS = Path(migrations.__file__).parent
+
+
+def config(connection: sa.Connection | None = None) -> Config:
+    """What Alembic needs to know; nothing of it is read from a file."""
+    made = Config()
+    # ConfigParser expands "%"
+    made.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
+    made.set_main_option("path_separator", "os")
+    made.attributes["connection"] = connection
+    return made
+
+
+def upgrade(engine: sa.Engine) -> Revision:
+    """Apply what is pending; the revision before, whose `pending` is what was applied.
+
+    Waits for an upgrade that runs elsewhere. Raises NewerDatabaseError, and DatabaseError when
+    a migration fails; nothing is changed then.
+    """
+    try:
+        with engine.begin() as connection:
+            _lock(connection)
+            before = revision(connection)
+            refuse_newer(before, engine)
+            if before.pending:
+                connection.execute(sa.schema.CreateSchema(SCHEMA, if_not_exists=True))
+                command.upgrade(config(connection), "head")
+                _report(connection)
+    except (DBAPIError, psycopg.Error) as error:
+        raise DatabaseError(
+            f"The upgrade failed: {shorten(str(getattr(error, 'orig', None) or error))}",
+            where=describe(engine.url),
+            hint="Nothing was changed; correct the cause and run `openregister upgrade` again",
+        ) from error
+    return before
+
+
+def downgrade(engine: sa.Engine, target: str = "base") -> None:
+    """Undo migrations down to `target`, with the data in their tables. For tests and developers."""
+    with engine.begin() as connection:
+        _lock(connection)
+        command.downgrade(config(connection), target)
+
+
+def _report(connection: sa.Connection) -> None:
+    """Views of the schemas that are there, by today's rules, and the role that reads them."""
+    reporting_views.refresh(connection)
+    if reporting_roles.may_create(connection):
+        reporting_roles.ensure_reader(connection)
+    else:
+        _log.warning(
+            "The role %s is missing and this database user may not create it; "
+            "`openregister reporting:refresh` says what to do",
+            reporting_views.READER,
+        )
+
+
+def _lock(connection: sa.Connection) -> None:
+    connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})

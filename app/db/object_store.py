@@ -1,0 +1,377 @@
+"""The bulk writer: a batch's objects, audit entries, quarantine and counters in one transaction.
+
+`RunObjects` is the `ObjectStore` of one run. Every lane has a connection of its own, opened on
+first use and closed with the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from types import TracebackType
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import sqlalchemy as sa
+import uuid_utils
+from psycopg.types.json import Jsonb
+
+from app.db import absent, binary_copy, chains, quarantine_writer
+from app.db import object_sql as sql
+from app.domain.audit import Change, Step
+from app.domain.covered import CoveredKeys
+from app.domain.flow import (
+    Action,
+    Changes,
+    Found,
+    Known,
+    Missing,
+    Prepared,
+    Progress,
+    Transaction,
+    WriteConflictError,
+)
+from app.errors import LostRunError
+from connectors.sdk import canonical
+from connectors.sdk.rows import Cursor
+
+Connection = psycopg.Connection[Any]
+
+KEY_SEPARATOR = "\x1e"
+
+
+@dataclass(frozen=True, slots=True)
+class RunIdentity:
+    """Whose objects are written, and on whose behalf."""
+
+    run_id: int
+    source_id: int
+    source_name: str
+    actor: str
+    cursor_fingerprint: bytes
+
+
+def find(connection: Connection, identity: RunIdentity, prepared: Prepared) -> Found:
+    """Compare keys and hashes with the register in one round trip, two when something differs."""
+    if prepared.keys is None:
+        return Found((), [(place, None) for place in range(len(prepared.indices))])
+    if not prepared.keys:
+        return Found((), ())
+    joined = KEY_SEPARATOR.join(prepared.keys)
+    simple = joined.count(KEY_SEPARATOR) == len(prepared.keys) - 1
+    row = connection.execute(
+        sql.FIND if simple else sql.FIND_BY_LIST,
+        {
+            "keys": joined if simple else list(prepared.keys),
+            "hashes": ",".join(prepared.hashes),
+            "source": identity.source_id,
+            "target": prepared.target.number,
+            "run": identity.run_id,
+        },
+        binary=True,
+    ).fetchone()
+    assert row is not None  # an aggregate always returns its row
+    same, fresh, places, uuids = row
+    different: list[tuple[int, Known | None]] = [
+        (place - 1, None) for place in binary_copy.int4_array(fresh)
+    ]
+    if uuids:
+        known = load(connection, uuids)
+        different += [
+            (place - 1, known[uuid])
+            for place, uuid in zip(binary_copy.int4_array(places), uuids, strict=True)
+        ]
+        different.sort(key=lambda pair: pair[0])
+    return Found(list(binary_copy.int8_array(same)), different)
+
+
+def load(connection: Connection, uuids: Sequence[UUID]) -> dict[UUID, Known]:
+    """The stored objects with their data."""
+    return {
+        uuid: Known(uuid, seq, version, data_hash, deleted, repeated, run_id, canonical.parse(data))
+        for uuid, seq, version, data_hash, deleted, repeated, run_id, data in connection.execute(
+            sql.LOAD, (list(uuids),)
+        )
+    }
+
+
+class Lane:
+    """A connection used by one thread, one transaction after the other."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        pooled = engine.raw_connection()
+        raw = pooled.driver_connection
+        assert isinstance(raw, psycopg.Connection)
+        pooled.detach()  # its session settings must not return to the pool
+        self.connection: Connection = raw
+        with self.connection.transaction():
+            self.connection.execute(sql.LANE_SETTINGS)
+
+    def close(self) -> None:
+        self.connection.close()
+
+
+class RunObjects:
+    """The register's objects as one run sees and writes them."""
+
+    def __init__(self, engine: sa.Engine, identity: RunIdentity, *, lanes: int = 1) -> None:
+        self._engine = engine
+        self._identity = identity
+        self._lanes: dict[int, Lane] = {}
+        self.lanes = lanes
+        self.run_id = identity.run_id
+        with engine.connect() as connection:
+            self.has_quarantine = bool(
+                connection.exec_driver_sql(sql.HAS_QUARANTINE, (identity.source_id,)).scalar_one()
+            )
+            self.empty = not connection.exec_driver_sql(
+                sql.HAS_OBJECTS, (identity.source_id,)
+            ).scalar_one()
+            """No row can be known yet, so none is looked up; the first repeated key ends that."""
+
+    def __enter__(self) -> RunObjects:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for lane in self._lanes.values():
+            lane.close()
+
+    @contextmanager
+    def transaction(self, lane: int) -> Iterator[Transaction]:
+        opened = self._lanes.get(lane) or self._lanes.setdefault(lane, Lane(self._engine))
+        try:
+            with opened.connection.transaction():
+                yield _Writing(opened.connection, self, self._identity, lane)
+        except psycopg.errors.UniqueViolation as error:
+            if error.diag.constraint_name != "uq_objects_source_key":
+                raise
+            self.empty = False
+            raise WriteConflictError from error
+
+    def missing(self, seen: Container[int]) -> Iterator[Missing]:
+        identity = self._identity
+        yield from absent.anywhere(self._engine, identity.source_id, identity.run_id, seen)
+
+    def missing_within(self, seen: Container[int], keys: CoveredKeys) -> Iterator[Missing]:
+        identity = self._identity
+        yield from absent.within(self._engine, identity.source_id, identity.run_id, seen, keys)
+
+    def live_totals(self) -> tuple[int, int]:
+        return absent.live_totals(self._engine, self._identity.source_id, self._identity.run_id)
+
+    def count_live(self) -> int:
+        return absent.count_live(self._engine, self._identity.source_id)
+
+    def settle_full_read(self) -> None:
+        identity = self._identity
+        with self._engine.begin() as connection:
+            connection.exec_driver_sql(sql.RELEASE_GONE, (identity.source_id, identity.run_id))
+        self.settle_held()
+
+    def settle_ranges(self, keys: Sequence[CoveredKeys]) -> None:
+        identity = self._identity
+        absent.release(self._engine, identity.source_id, identity.run_id, keys)
+        self.settle_held()
+
+    def settle_held(self) -> None:
+        """Nothing waits for approval any more: it was approved, or is about to be found anew."""
+        with self._engine.begin() as connection:
+            connection.exec_driver_sql(sql.RELEASE_HELD, (self._identity.source_id,))
+
+
+class _Writing:
+    """The transaction of one batch."""
+
+    def __init__(
+        self, connection: Connection, store: RunObjects, identity: RunIdentity, lane: int
+    ) -> None:
+        self._connection = connection
+        self._store = store
+        self._identity = identity
+        self._writer = chains.Writer(
+            identity.source_id, lane, identity.source_name, identity.actor, identity.run_id
+        )
+
+    def find(self, prepared: Prepared) -> Found:
+        if self._store.empty:
+            return Found((), [(place, None) for place in range(len(prepared.indices))])
+        return find(self._connection, self._identity, prepared)
+
+    def write(self, changes: Sequence[Changes], progress: Progress) -> bool:
+        entries: list[Step] = []
+        moment = self._moment() if any(_writes(change) for change in changes) else None
+        for change in changes:
+            if moment is not None:
+                entries += self._create(change, moment)
+                entries += self._update(change, moment)
+                entries += self._delete_known(change, moment)
+                self._touch(change)
+            self._quarantine(change)
+        if moment is not None:
+            chains.append(self._connection, self._writer, entries, moment)
+        return self._progress(progress)
+
+    def delete(self, missing: Sequence[Missing], progress: Progress) -> None:
+        moment = self._moment()
+        entries = self._mark_deleted(
+            [(item.uuid, item.version, item.data_hash) for item in missing], moment
+        )
+        chains.append(self._connection, self._writer, entries, moment)
+        self._progress(progress)
+
+    def hold(self, missing: Sequence[Missing], progress: Progress) -> None:
+        self._connection.execute(
+            sql.HOLD,
+            {
+                "source": self._identity.source_id,
+                "run": self._identity.run_id,
+                "uuids": [item.uuid for item in missing],
+            },
+        )
+        self._progress(progress)
+
+    def _save_cursor(self, cursor: Cursor) -> None:
+        identity = self._identity
+        self._connection.execute(
+            sql.CURSOR, (_jsonb(cursor), identity.cursor_fingerprint, identity.source_id)
+        )
+
+    def _moment(self) -> datetime:
+        row = self._connection.execute("SELECT now()").fetchone()
+        assert row is not None
+        moment: datetime = row[0]
+        return moment
+
+    def _create(self, changes: Changes, moment: datetime) -> Sequence[Step]:
+        creates = changes.creates
+        if not creates:
+            return ()
+        uuids = [uuid_utils.uuid7().bytes for _ in creates]
+        rows = binary_copy.objects(
+            creates,
+            uuids,
+            changes.target,
+            source_id=self._identity.source_id,
+            run_id=self._identity.run_id,
+            moment=moment,
+        )
+        with self._connection.cursor().copy(sql.COPY_OBJECTS) as copy:
+            copy.write(rows)
+        return [
+            (uuid, 1, "create", data_hash, None)
+            for uuid, (_, _, data_hash, _) in zip(uuids, creates, strict=True)
+        ]
+
+    def _update(self, changes: Changes, moment: datetime) -> Iterator[Change]:
+        updates = changes.updates
+        if not updates:
+            return iter(())
+        done = self._connection.execute(
+            sql.UPDATE,
+            {
+                "moment": moment,
+                "run": self._identity.run_id,
+                "uuids": [update.known.uuid for update in updates],
+                "versions": [update.known.version for update in updates],
+                "data": [update.json.decode() for update in updates],
+                "data_hashes": [update.data_hash for update in updates],
+                "origin_hashes": [UUID(bytes=update.origin_hash) for update in updates],
+                "repeated": [update.repeated for update in updates],
+            },
+        )
+        if done.rowcount != len(updates):
+            raise WriteConflictError
+        return (
+            Change(
+                update.known.uuid.bytes,
+                update.known.version + 1,
+                update.action.value,
+                update.data_hash,
+                update.diff,
+            )
+            for update in updates
+        )
+
+    def _delete_known(self, changes: Changes, moment: datetime) -> Sequence[Change]:
+        return self._mark_deleted(
+            [(known.uuid, known.version, known.data_hash) for known in changes.deletions], moment
+        )
+
+    def _mark_deleted(
+        self, gone: Sequence[tuple[UUID, int, bytes]], moment: datetime
+    ) -> Sequence[Change]:
+        if not gone:
+            return ()
+        done = self._connection.execute(
+            sql.DELETE,
+            {
+                "moment": moment,
+                "run": self._identity.run_id,
+                "uuids": [uuid for uuid, _, _ in gone],
+                "versions": [version for _, version, _ in gone],
+            },
+        )
+        if done.rowcount != len(gone):
+            raise WriteConflictError
+        return [
+            Change(uuid.bytes, version + 1, Action.DELETE.value, bytes(data_hash), None)
+            for uuid, version, data_hash in gone
+        ]
+
+    def _touch(self, changes: Changes) -> None:
+        if changes.touches:
+            self._connection.execute(
+                sql.TOUCH,
+                (
+                    [touch.uuid for touch in changes.touches],
+                    [UUID(bytes=touch.origin_hash) for touch in changes.touches],
+                ),
+            )
+
+    def _quarantine(self, changes: Changes) -> None:
+        identity, target = self._identity, changes.target.number
+        if changes.problems:
+            quarantine_writer.put(
+                self._connection, identity.source_id, target, identity.run_id, changes.problems
+            )
+            self._store.has_quarantine = True
+        if self._store.has_quarantine:
+            keys = [key for key, _, _, _ in changes.creates if key is not None]
+            clean = keys + changes.clean_keys
+            if clean:
+                self._connection.execute(sql.RELEASE, (identity.source_id, target, clean))
+
+    def _progress(self, progress: Progress) -> bool:
+        row = self._connection.execute(
+            sql.PROGRESS,
+            {
+                **progress.counters.as_dict(),
+                "total": progress.total,
+                "cursor": None if progress.cursor is None else _jsonb(progress.cursor),
+                "run": self._identity.run_id,
+            },
+        ).fetchone()
+        if row is None:
+            raise LostRunError(
+                f"Run {self._identity.run_id} does not belong to this process any more",
+                where=f"source {self._identity.source_name}",
+            )
+        if progress.cursor is not None:
+            self._save_cursor(progress.cursor)
+        return bool(row[0])
+
+
+def _writes(changes: Changes) -> bool:
+    return bool(changes.creates or changes.updates or changes.touches or changes.deletions)
+
+
+def _jsonb(value: Cursor) -> Jsonb:
+    return Jsonb(value, dumps=canonical.dumps)

@@ -1,0 +1,73 @@
+"""Puts rejected rows into the quarantine, within the transaction of their batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg
+from xxhash import xxh3_128_hexdigest
+
+from app.db import object_sql as sql
+from connectors.sdk import canonical
+from connectors.sdk.redact import redact
+from connectors.sdk.rows import RowProblem
+
+
+def identity(problem: RowProblem) -> str:
+    """What makes a bad row the same bad row at the next run: its key, or its content."""
+    if problem.key is not None:
+        return problem.key
+    content = _dump(problem.raw) if problem.raw is not None else problem.position.encode()
+    return f"\x1d{xxh3_128_hexdigest(content)}"
+
+
+def put(
+    connection: psycopg.Connection[Any],
+    source_id: int,
+    target: int,
+    run_id: int,
+    problems: Sequence[RowProblem],
+) -> None:
+    """Insert or refresh one line per bad row."""
+    latest = {identity(problem): problem for problem in problems}
+    rows = list(latest.values())
+    connection.execute(
+        sql.QUARANTINE,
+        {
+            "source": source_id,
+            "target": target,
+            "run": run_id,
+            "identities": [_text(name) for name in latest],
+            "positions": [_text(row.position) for row in rows],
+            "keys": [None if row.key is None else _text(row.key) for row in rows],
+            "stages": [row.stage.value for row in rows],
+            "errors": [_errors(row) for row in rows],
+            "raws": [None if row.raw is None else _dump(row.raw).decode() for row in rows],
+        },
+    )
+
+
+def _errors(row: RowProblem) -> str:
+    listed = [
+        {"path": error.path, "message": redact(error.message), "value": error.value}
+        for error in row.errors
+    ]
+    return _without_nul(_dump(listed).decode())
+
+
+def _dump(value: Any) -> bytes:
+    """JSON of anything a reader may have handed over, odd values as their text."""
+    try:
+        return canonical.dumps(canonical.value(value))
+    except ValueError:
+        return canonical.dumps(repr(value))
+
+
+def _text(value: str) -> str:
+    return value.replace("\x00", "\N{SYMBOL FOR NULL}")
+
+
+def _without_nul(json: str) -> str:
+    # jsonb cannot hold U+0000; its picture shows what was there
+    return json.replace("\\u0000", "\N{SYMBOL FOR NULL}")

@@ -1,0 +1,250 @@
+"""Secrets at rest: JSON encrypted with Fernet (AES-128-CBC and HMAC-SHA-256), keys rotatable.
+
+The key comes from OPENREGISTER_SECRET_KEY, else from OPENREGISTER_SECRET_KEY_FILE, else from
+`secret.key` in the data directory, which is made with the first secret. Several keys, newest
+first, are separated by commas or lines: the first encrypts, each of them decrypts.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import stat
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+from app.errors import SecretKeyError
+from connectors.sdk import canonical
+from connectors.sdk.redact import remember
+
+if TYPE_CHECKING:
+    from app.settings import Settings
+
+_HOW_TO_MAKE = "`openssl rand -base64 32` makes a key"
+_KEY_BYTES = 32
+
+
+class SecretBox:
+    """Encrypts and decrypts JSON values. Reads its key when it is first needed.
+
+    `keys` is the text of one or several keys; without it they are in `key_file`, which is only
+    created where `create` allows that.
+    """
+
+    def __init__(
+        self, keys: str | None = None, *, key_file: Path | None = None, create: bool = False
+    ) -> None:
+        if keys is None and key_file is None:
+            raise ValueError("a secret box needs keys or a key file")
+        self._keys = keys
+        self._key_file = key_file
+        self._create = create
+        self._cipher: MultiFernet | None = None
+        self._stamp: tuple[int, int, int] | None = None
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> SecretBox:
+        """The box of this installation."""
+        if settings.secret_key is not None:
+            return cls(settings.secret_key.get_secret_value())
+        if settings.secret_key_file is not None:
+            return cls(key_file=settings.secret_key_file)
+        return cls(key_file=settings.data_dir / "secret.key", create=True)
+
+    def encrypt(self, value: Any) -> bytes:
+        """The encrypted form of a JSON value. Raises SecretKeyError."""
+        return self._load(create=self._create).encrypt(canonical.dumps(value))
+
+    def decrypt(self, token: bytes) -> Any:
+        """The value again. Raises SecretKeyError when no key fits."""
+        try:
+            return canonical.loads(self._load(create=False).decrypt(token))
+        except InvalidToken:
+            raise SecretKeyError(
+                "A stored secret was encrypted with another key",
+                where=self.where,
+                hint="Bring the old key back (behind the new one, separated by a comma), "
+                "or give the secret again with source:edit --secret",
+            ) from None
+
+    def rotate(self, token: bytes) -> bytes:
+        """The same secret under the first key. Raises SecretKeyError when no key fits."""
+        return self.encrypt(self.decrypt(token))
+
+    @property
+    def where(self) -> str:
+        """The variable or the file that the keys are in."""
+        return str(self._key_file) if self._keys is None else "OPENREGISTER_SECRET_KEY"
+
+    @property
+    def in_file(self) -> bool:
+        """Whether the keys are in a file, which `add_key` and `drop_old_keys` can change."""
+        return self._keys is None
+
+    def key_count(self) -> int:
+        """How many keys there are now; 0 before the first secret made one."""
+        if self._key_file is not None and self._create and not self._key_file.exists():
+            return 0
+        return len(self._split(self._text(create=False)))
+
+    def newest(self) -> SecretBox:
+        """A box that has the first key alone."""
+        return SecretBox(self._split(self._text(create=False))[0])
+
+    def add_key(self) -> None:
+        """Make a new key and put it first in the key file; the others still decrypt.
+
+        Raises SecretKeyError when the file cannot be replaced; it is as it was then.
+        """
+        keys = self._split(self._text(create=False))
+        self._replace([Fernet.generate_key().decode("ascii"), *keys])
+
+    def drop_old_keys(self) -> int:
+        """Leave the first key alone in the key file; how many were dropped."""
+        keys = self._split(self._text(create=False))
+        if len(keys) > 1:
+            self._replace(keys[:1])
+        return len(keys) - 1
+
+    def _replace(self, keys: list[str]) -> None:
+        assert self._key_file is not None  # else there is no file to replace
+        _replace_key_file(self._key_file.resolve(), "".join(f"{key}\n" for key in keys))
+
+    def _load(self, *, create: bool) -> MultiFernet:
+        stamp = self._file_stamp()
+        # another process may have put a new key into the file since: that is the one to use
+        if self._cipher is None or (stamp is not None and stamp != self._stamp):
+            self._cipher = self._parse(self._text(create=create))
+            self._stamp = stamp or self._file_stamp()
+        return self._cipher
+
+    def _text(self, *, create: bool) -> str:
+        if self._keys is not None:
+            return self._keys
+        assert self._key_file is not None  # by the constructor
+        return _read_key_file(self._key_file, create=create)
+
+    def _file_stamp(self) -> tuple[int, int, int] | None:
+        """What changes when the key file does; None without one."""
+        if self._key_file is None:
+            return None
+        try:
+            found = self._key_file.stat()
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_ino, found.st_size
+
+    @staticmethod
+    def _split(text: str) -> list[str]:
+        return [key for key in text.replace("\n", ",").replace(" ", "").split(",") if key]
+
+    def _parse(self, text: str) -> MultiFernet:
+        keys = self._split(text)
+        remember(*keys)
+        try:
+            decoded = [
+                base64.b64decode(key, altchars=b"-_", validate=True) for key in map(_url, keys)
+            ]
+        except (binascii.Error, ValueError):
+            decoded = []
+        if not decoded or any(len(key) != _KEY_BYTES for key in decoded):
+            raise SecretKeyError(
+                f"The secret key is not {_KEY_BYTES} bytes in base64",
+                where=self.where,
+                hint=_HOW_TO_MAKE,
+            )
+        return MultiFernet([Fernet(base64.urlsafe_b64encode(key)) for key in decoded])
+
+
+def _url(key: str) -> str:
+    """Either alphabet of base64 will do, as long as it is one of them."""
+    return key.replace("+", "-").replace("/", "_")
+
+
+def _read_key_file(path: Path, *, create: bool) -> str:
+    if create and not path.exists():
+        _create_key_file(path)
+    try:
+        mode = path.stat().st_mode
+        if mode & stat.S_IRWXO or mode & stat.S_IWGRP:
+            raise SecretKeyError(
+                f"The key file may be read or changed by others (mode {stat.S_IMODE(mode):04o})",
+                where=str(path),
+                hint=f"chmod 600 {path}; if somebody may have read it, use a new key",
+            )
+        return path.read_text(encoding="ascii")
+    except FileNotFoundError:
+        raise SecretKeyError(
+            "The key of the stored secrets is lost: neither OPENREGISTER_SECRET_KEY nor "
+            "OPENREGISTER_SECRET_KEY_FILE is set, or that file does not exist",
+            where=str(path),
+            hint="Bring the key back from the backup, or give the secrets again "
+            f"with source:edit --secret; {_HOW_TO_MAKE}",
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SecretKeyError(
+            f"The key file cannot be read ({type(error).__name__})",
+            where=str(path),
+            hint="Run as the account that owns it",
+        ) from error
+
+
+def _replace_key_file(path: Path, text: str) -> None:
+    """Put a whole new file in the old one's place: at no moment is there half a file, or none."""
+    try:
+        before = path.stat()
+        handle, draft = tempfile.mkstemp(dir=path.parent, prefix=".secret-")  # mode 0600
+        try:
+            with os.fdopen(handle, "w", encoding="ascii") as file:
+                file.write(text)
+                file.flush()
+                os.fchmod(file.fileno(), stat.S_IMODE(before.st_mode))
+                if os.geteuid() == 0:
+                    os.fchown(file.fileno(), before.st_uid, before.st_gid)
+                os.fsync(file.fileno())
+            Path(draft).replace(path)
+        finally:
+            Path(draft).unlink(missing_ok=True)
+        directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+    except OSError as error:
+        raise SecretKeyError(
+            f"The key file cannot be replaced ({error.strerror})",
+            where=str(path),
+            hint="Run as the account that owns it, or put a new key first in it yourself and "
+            f"call secrets:rotate again; {_HOW_TO_MAKE}",
+        ) from error
+
+
+def _create_key_file(path: Path) -> None:
+    """Make the file whole or not at all; of two processes at once, the first one's key counts."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle, draft = tempfile.mkstemp(dir=path.parent, prefix=".secret-")  # mode 0600
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(Fernet.generate_key() + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+                if os.geteuid() == 0:  # the owner of the data must be able to read it
+                    owner = path.parent.stat()
+                    os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
+            try:
+                os.link(draft, path)
+            except FileExistsError:
+                return
+        finally:
+            Path(draft).unlink()
+    except OSError as error:
+        raise SecretKeyError(
+            f"No key file can be made ({error.strerror})",
+            where=str(path),
+            hint=f"Make the directory writable, or set OPENREGISTER_SECRET_KEY; {_HOW_TO_MAKE}",
+        ) from error

@@ -1,0 +1,18 @@
+"""Alembic migrations, applied by `openregister upgrade` through `app.db.migrate`.
+
+Larger ones are plain SQL beside their module, for a DBA to read before running them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def execute_file(name: str) -> None:
+    """Run a file of SQL statements from `versions/` in the transaction of the migration."""
+    from alembic import op  # only bound to a connection while a migration runs
+
+    connection = op.get_bind().connection.driver_connection
+    assert connection is not None
+    # without parameters psycopg sends the whole text at once, so it may hold many statements
+    connection.execute((Path(__file__).parent / "versions" / name).read_text(encoding="utf-8"))
