@@ -1,0 +1,1 @@
+"""The parts of the pipeline that `app.sync` puts together."""

@@ -1,0 +1,67 @@
+"""Reads the source in a thread of its own, a few batches ahead of the writer."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class _End:
+    def __init__(self, error: BaseException | None) -> None:
+        self.error = error
+
+
+@contextmanager
+def ahead(items: Iterator[T], depth: int = 2) -> Iterator[Iterator[T]]:
+    """Yield an iterator over `items` that are produced in a thread, at most `depth` waiting.
+
+    An exception of the producer is raised where its item would have come. Leaving the block
+    early closes the generator in its own thread and waits for it, so nothing stays open.
+    """
+    waiting: queue.Queue[T | _End] = queue.Queue(depth)
+    leaving = threading.Event()
+
+    def put(item: T | _End) -> bool:
+        while not leaving.is_set():
+            try:
+                waiting.put(item, timeout=0.1)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+    def produce() -> None:
+        error: BaseException | None = None
+        try:
+            for item in items:
+                if not put(item):
+                    break
+        except BaseException as caught:  # handed to the consumer, who raises it
+            error = caught
+        finally:
+            close = getattr(items, "close", None)
+            if close is not None:
+                close()
+        put(_End(error))
+
+    def consume() -> Iterator[T]:
+        while True:
+            item = waiting.get()
+            if isinstance(item, _End):
+                if item.error is not None:
+                    raise item.error
+                return
+            yield item
+
+    thread = threading.Thread(target=produce, name="source-reader", daemon=True)
+    thread.start()
+    try:
+        yield consume()
+    finally:
+        leaving.set()
+        thread.join()

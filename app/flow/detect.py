@@ -1,0 +1,274 @@
+"""Change detection: what of a batch is new, different, or not worth a second look.
+
+`prepare` hashes raw rows and needs no decoded row; `resolve` decodes only the rows that the
+register does not have in this very form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import sha256
+
+from xxhash import xxh3_64_intdigest, xxh3_128_hexdigest
+
+from app.domain import changes as rules
+from app.domain import ownership
+from app.domain.fields import Resolved
+from app.domain.flow import (
+    Action,
+    Changes,
+    Deferred,
+    Found,
+    Known,
+    OnMissing,
+    Prepared,
+    Target,
+    Touch,
+    Update,
+)
+from app.domain.plan import Filtered, Mapped
+from app.flow.seen import Seen
+from connectors.sdk import canonical
+from connectors.sdk.rows import Batch, Row, RowDecodeError, RowProblem
+
+MAX_DEFERRED = 10_000
+"""Rows that may wait for a later row of their key; beyond that they are written at once."""
+
+
+def prepare(target: Target, batch: Batch) -> Prepared:
+    """Hash every row and find its key; of rows that share a key the last one stays."""
+    seed = target.plan.fingerprint
+    if batch.layout:
+        seed ^= xxh3_64_intdigest(batch.layout)
+    hashes = [xxh3_128_hexdigest(raw, seed) for raw in batch.raw()]
+    prepared = Prepared(target, batch, range(len(batch)), None, hashes)
+    if target.plan.has_key:
+        keys = _keys(target, batch)
+        if "\0" in "".join(filter(None, keys)):  # PostgreSQL's text cannot hold it
+            keys = [None if key is not None and "\0" in key else key for key in keys]
+        _place_keys(prepared, keys)
+    return prepared
+
+
+def _keys(target: Target, batch: Batch) -> Sequence[str | None]:
+    paths = target.plan.key_paths
+    keys = batch.keys(paths) if paths is not None else None
+    return [_key(target, batch, i) for i in range(len(batch))] if keys is None else keys
+
+
+def _key(target: Target, batch: Batch, index: int) -> str | None:
+    try:
+        return target.plan.key(batch.row(index).data)
+    except RowDecodeError:
+        return None  # met again in `resolve`, which says why
+
+
+def _place_keys(prepared: Prepared, keys: Sequence[str | None]) -> None:
+    """Keep the last row of each key; set rows without one aside."""
+    last = {key: index for index, key in enumerate(keys)}
+    if len(last) == len(keys) and None not in last:
+        prepared.keys = keys  # type: ignore[assignment]  # no None among them
+        return
+    prepared.keyless = [index for index, key in enumerate(keys) if key is None]
+    last.pop(None, None)
+    if len(last) + len(prepared.keyless) < len(keys):
+        last = _last_accepted(prepared, keys)
+    kept = sorted((index, key) for key, index in last.items() if key is not None)
+    prepared.indices = [index for index, _ in kept]
+    prepared.keys = [key for _, key in kept]
+    prepared.hashes = [prepared.hashes[index] for index, _ in kept]
+
+
+def _last_accepted(prepared: Prepared, keys: Sequence[str | None]) -> dict[str | None, int]:
+    """The last row of each key that the filter lets through; the others are counted."""
+    groups: dict[str, list[int]] = {}
+    for index, key in enumerate(keys):
+        if key is not None:
+            groups.setdefault(key, []).append(index)
+    last: dict[str | None, int] = {}
+    for key, indices in groups.items():
+        if len(indices) > 1 and prepared.target.plan.has_filter:
+            accepted = [index for index in indices if _accepts(prepared, index)]
+            prepared.filtered += len(indices) - len(accepted)
+            indices = accepted
+        if indices:
+            prepared.duplicates += len(indices) - 1
+            last[key] = indices[-1]
+    return last
+
+
+def _accepts(prepared: Prepared, index: int) -> bool:
+    try:
+        return prepared.target.plan.accepts(prepared.batch.row(index)) is not False
+    except RowDecodeError:
+        return True  # it has to fail loudly, not to be filtered
+
+
+def _decode(prepared: Prepared, found: Found) -> list[Row | RowProblem]:
+    rows: list[Row | RowProblem] = []
+    for place, _ in found.different:
+        try:
+            rows.append(prepared.batch.row(prepared.indices[place]))
+        except RowDecodeError as error:
+            rows.append(error.problem)
+    return rows
+
+
+class Resolver:
+    """Turns what was found into what must be written. One per run, shared by its lanes."""
+
+    def __init__(self, run_id: int, seen: Seen, on_missing: OnMissing) -> None:
+        self._run_id = run_id
+        self._seen = seen
+        self._on_missing = on_missing
+        self._deferred: dict[tuple[int, str], Deferred] = {}
+
+    def supersede(self, prepared: Prepared) -> None:
+        """Rows that waited for a later row of their key give way to the ones in `prepared`."""
+        if not self._deferred or prepared.keys is None:
+            return
+        for key in prepared.keys:
+            if self._deferred.pop((prepared.target.number, key), None) is not None:
+                prepared.superseded += 1
+
+    def resolve(self, prepared: Prepared, found: Found, *, defer: bool = True) -> Changes:
+        """Classify every row of `prepared`; only rows that differ are decoded and mapped."""
+        out = Changes(prepared.target)
+        out.problems.extend(prepared.problems)
+        count = out.counters
+        count.read = len(prepared.batch) + len(prepared.problems) + prepared.superseded
+        count.errors = len(prepared.problems)
+        count.filtered = prepared.filtered
+        again = self._seen.count(found.same)
+        count.unchanged = len(found.same) - again
+        count.duplicate = prepared.duplicates + prepared.superseded + again
+        out.seen.extend(found.same)
+        decoded = _decode(prepared, found)
+        rows = [row for row in decoded if isinstance(row, Row)]
+        related = prepared.target.plan.resolve(rows)
+        for (place, known), row in zip(found.different, decoded, strict=True):
+            if isinstance(row, RowProblem):
+                self._problem(out, row, known)
+            else:
+                self._resolve_row(out, prepared, place, known, row, related, defer)
+        for index in prepared.keyless:
+            self._reject(out, prepared, index)
+        return out
+
+    def _resolve_row(
+        self,
+        out: Changes,
+        prepared: Prepared,
+        place: int,
+        known: Known | None,
+        row: Row,
+        related: Resolved,
+        defer: bool,
+    ) -> None:
+        count, plan = out.counters, prepared.target.plan
+        key = prepared.keys[place] if prepared.keys is not None else None
+        origin = prepared.hashes[place]
+        again = known is not None and (known.run_id == self._run_id or known.seq in self._seen)
+        if row.deleted:
+            self._tombstone(out, known)
+            return
+        waits = known is not None and known.repeated and defer and not again
+        if waits and self._defer(out, key, row, origin):
+            return
+        result = plan.process(row, related, key)
+        if isinstance(result, Filtered):
+            count.filtered += 1
+        elif isinstance(result, RowProblem):
+            self._problem(out, result, known)
+        else:
+            self._accept(out, result, known, origin, again)
+
+    def _accept(
+        self, out: Changes, mapped: Mapped, known: Known | None, origin: str, again: bool
+    ) -> None:
+        count, digest = out.counters, bytes.fromhex(origin)
+        if known is None:
+            count.created += 1
+            out.creates.append((mapped.key, digest, mapped.data_hash, mapped.json))
+            return
+        out.seen.append(known.seq)
+        if mapped.key is not None:
+            out.clean_keys.append(mapped.key)
+        data, json, data_hash = mapped.data, mapped.json, mapped.data_hash
+        if out.target.local_fields:
+            data = ownership.with_local(data, known.data, out.target.local_fields)
+            json = canonical.dumps(data)
+            data_hash = sha256(json).digest()
+        if data_hash == known.data_hash and not known.deleted:
+            out.touches.append(Touch(known.uuid, digest))
+            count.duplicate += again
+            count.unchanged += not again
+            return
+        diff = rules.diff(known.data, data)
+        out.updates.append(
+            Update(
+                known,
+                Action.RESTORE if known.deleted else Action.UPDATE,
+                digest,
+                data_hash,
+                json,
+                canonical.dumps(diff),
+                repeated=again,
+            )
+        )
+        count.duplicate += again
+        count.updated += not again
+
+    def _defer(self, out: Changes, key: str | None, row: Row, origin: str) -> bool:
+        if key is None or len(self._deferred) + len(out.deferred) >= MAX_DEFERRED:
+            return False
+        out.deferred[key] = Deferred(row, key, origin)
+        out.counters.read -= 1
+        return True
+
+    def _tombstone(self, out: Changes, known: Known | None) -> None:
+        """The source itself says the record is gone: not a row read, a deletion or nothing."""
+        out.counters.read -= 1
+        if known is None or known.deleted:
+            return
+        if self._on_missing is OnMissing.DELETE:
+            out.deletions.append(known)
+            out.counters.deleted += 1
+        else:
+            out.seen.append(known.seq)
+
+    def _problem(self, out: Changes, problem: RowProblem, known: Known | None) -> None:
+        out.counters.errors += 1
+        out.problems.append(problem)
+        if known is not None:
+            out.seen.append(known.seq)  # present at the source, only unusable
+
+    def _reject(self, out: Changes, prepared: Prepared, index: int) -> None:
+        """A row without a key: filtered, or a problem that says so."""
+        try:
+            result = prepared.target.plan.process(prepared.batch.row(index))
+        except RowDecodeError as error:
+            result = error.problem
+        if isinstance(result, Filtered):
+            out.counters.filtered += 1
+            return
+        if not isinstance(result, RowProblem):
+            raise AssertionError("a row without a key was mapped although the plan has a key")
+        out.unidentified += 1
+        self._problem(out, result, None)
+
+    def commit(self, changes: Changes) -> None:
+        """Remember what a committed batch met."""
+        self._seen.mark(changes.seen)
+        for key, row in changes.deferred.items():
+            self._deferred[changes.target.number, key] = row
+
+    def take_deferred(self, target: Target) -> list[Deferred]:
+        """The rows of `target` that no later row replaced; they are written now."""
+        mine = [place for place in self._deferred if place[0] == target.number]
+        return [self._deferred.pop(place) for place in mine]
+
+    @property
+    def waiting(self) -> bool:
+        """Whether rows wait; as long as they do the cursor must not move past them."""
+        return bool(self._deferred)

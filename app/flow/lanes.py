@@ -1,0 +1,96 @@
+"""Several batches written at the same time, without their order ever showing.
+
+Each lane has a database connection and an audit chain of its own. Two batches that share a
+key never run at once, so "the last row wins" holds; and the cursor is only committed when
+every batch before it is, so a crash never skips rows.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from types import TracebackType
+
+from connectors.sdk.rows import Cursor
+
+Task = Callable[[int], None]
+
+
+class Lanes:
+    """Runs tasks on `count` threads; a task gets the number of the lane it runs in."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._free = list(range(count))
+        self._running: dict[Future[None], tuple[int, Collection[Collection[str]]]] = {}
+        self._pool = ThreadPoolExecutor(count, thread_name_prefix="lane")
+
+    def __enter__(self) -> Lanes:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._pool.shutdown(wait=True)
+
+    def submit(self, task: Task, keys: Collection[Collection[str]]) -> None:
+        """Start `task` once a lane is free and nothing running shares a key with it.
+
+        `keys` holds one collection (with fast membership) per target. Raises what an earlier
+        task raised.
+        """
+        while not self._free or self._overlaps(keys):
+            self._settle(wait(self._running, return_when=FIRST_COMPLETED).done)
+        lane = self._free.pop(self._free.index(min(self._free)))
+        self._running[self._pool.submit(task, lane)] = (lane, keys)
+
+    def drain(self) -> None:
+        """Wait until nothing runs. Raises what a task raised."""
+        while self._running:
+            self._settle(wait(self._running).done)
+
+    def _overlaps(self, keys: Collection[Collection[str]]) -> bool:
+        return any(
+            not set(mine).isdisjoint(theirs)
+            for _, running in self._running.values()
+            for mine, theirs in zip(keys, running, strict=True)
+        )
+
+    def _settle(self, done: set[Future[None]]) -> None:
+        for future in done:
+            lane, _ = self._running.pop(future)
+            self._free.append(lane)
+            future.result()
+
+
+class Watermark:
+    """The furthest cursor with no uncommitted batch before it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._next = 0
+        self._done: dict[int, Cursor | None] = {}
+
+    def cursor_with(self, number: int, cursor: Cursor | None) -> Cursor | None:
+        """The cursor to commit together with batch `number`; None while an earlier one is open."""
+        with self._lock:
+            if number != self._next:
+                return None
+            while number + 1 in self._done:
+                number += 1
+                cursor = self._done[number] or cursor
+            return cursor
+
+    def committed(self, number: int, cursor: Cursor | None) -> Cursor | None:
+        """Note that batch `number` is committed; returns the cursor that is safe now, if any."""
+        with self._lock:
+            self._done[number] = cursor
+            safe: Cursor | None = None
+            while self._next in self._done:
+                safe = self._done.pop(self._next) or safe
+                self._next += 1
+            return safe

@@ -1,0 +1,179 @@
+"""The log: one chain for our lines and the libraries', plain on a terminal and JSON elsewhere.
+
+Modules log with the standard `logging`, so whatever urllib3, paramiko, Alembic or uvicorn say
+passes through the same processors: what the thread is busy with is added, then the one redactor
+masks every secret. structlog itself is only imported with the first line: most commands log
+nothing, and its import takes longer than they do.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TextIO
+
+import orjson
+
+from connectors.sdk.redact import redact
+
+if TYPE_CHECKING:
+    from structlog.stdlib import ProcessorFormatter
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+_bound: ContextVar[Mapping[str, Any] | None] = ContextVar("openregister_log", default=None)
+_active: list[Mapping[str, Any]] = []
+_lock = threading.Lock()
+
+_TALKATIVE = ("paramiko",)
+"""Libraries that log with a traceback what they also raise: only shown when debugging."""
+
+
+def configure(level: int) -> None:
+    """Log what is at least at `level` (as `logging` counts) to stderr; may be called again."""
+    logging.basicConfig(level=level, handlers=[Lines()], force=True)
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(
+            logging.NOTSET if level <= logging.DEBUG else logging.CRITICAL
+        )
+    threading.excepthook = _thread_ended
+
+
+@contextmanager
+def bound(**values: Any) -> Iterator[None]:
+    """Add `values`, such as the run and the source, to every line while the block lasts.
+
+    Threads that this one did not tell about it (the reader's, a heartbeat, a library's own) get
+    them too: a process runs one sync at a time. Where it runs several, a line of such a thread
+    carries none rather than a wrong one.
+    """
+    mine = {**(_bound.get() or _NOTHING), **values}
+    token = _bound.set(mine)
+    with _lock:
+        _active.append(mine)
+    try:
+        yield
+    finally:
+        with _lock:
+            _active[:] = [other for other in _active if other is not mine]
+        _bound.reset(token)
+
+
+def context() -> Mapping[str, Any]:
+    """What the lines of this thread carry."""
+    mine = _bound.get()
+    if mine is not None:
+        return mine
+    with _lock:
+        return _active[0] if len(_active) == 1 else _NOTHING
+
+
+class Lines(logging.Handler):
+    """Writes a record as one line on stderr, wherever that points by then."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._chains: dict[bool, ProcessorFormatter] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write it; a line that cannot be written is no reason to stop working."""
+        stream: TextIO = sys.stderr
+        plain = stream.isatty()
+        try:
+            chain = self._chains.get(plain) or self._chains.setdefault(plain, _chain(plain))
+            stream.write(chain.format(record) + "\n")
+            stream.flush()
+        except Exception as error:  # `logging` would print the record as it is, secrets and all
+            stream.write(f"A line of {record.name} was lost: {type(error).__name__}\n")
+
+
+def _chain(plain: bool) -> ProcessorFormatter:
+    import structlog
+    from structlog.stdlib import ExtraAdder, ProcessorFormatter, add_log_level, add_logger_name
+
+    json = [
+        structlog.processors.EventRenamer("message"),
+        structlog.processors.JSONRenderer(serializer=_json),
+    ]
+    return ProcessorFormatter(
+        foreign_pre_chain=[
+            add_log_level,
+            add_logger_name,
+            ExtraAdder(),
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _add_context,
+        ],
+        processors=[
+            ProcessorFormatter.remove_processors_meta,
+            structlog.processors.format_exc_info,
+            _mask,
+            *([_sentence] if plain else json),
+        ],
+    )
+
+
+def _add_context(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    event["thread"] = threading.current_thread().name
+    for name, value in context().items():
+        event.setdefault(name, value)
+    return event
+
+
+def _mask(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """The redactor, before anything is rendered: a quoted secret would not look like itself."""
+    return {name: _masked(value) for name, value in event.items()}
+
+
+def _masked(value: object) -> object:
+    match value:
+        case None | bool() | int() | float():
+            return value
+        case Mapping():
+            return {str(name): _masked(member) for name, member in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [_masked(member) for member in value]
+        case _:
+            return redact(str(value))
+
+
+def _json(event: Mapping[str, Any], **_: Any) -> str:
+    return orjson.dumps(event, default=str).decode()
+
+
+def _sentence(_: object, __: str, event: MutableMapping[str, Any]) -> str:
+    """`12:00:01 INFO app.services.running: The sync has ended (run=3 source=towns)`."""
+    traceback = event.pop("exception", None)
+    clock = str(event.pop("timestamp"))[11:19]
+    head = f"{clock} {str(event.pop('level')).upper()} {event.pop('logger')}: "
+    event.pop("thread", None)
+    text = printable(str(event.pop("event")))
+    details = " ".join(f"{name}={printable(str(value))}" for name, value in event.items())
+    lines = [f"{head}{text}{f' ({details})' if details else ''}"]
+    if traceback:
+        lines += [f"  {printable(line)}" for line in str(traceback).splitlines()]
+    return "\n".join(lines)
+
+
+def printable(text: str) -> str:
+    """`text` with everything escaped that a terminal would obey instead of show."""
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
+    )
+
+
+def _thread_ended(ended: threading.ExceptHookArgs) -> None:
+    """Python would print the traceback of a thread as it is."""
+    if ended.exc_type is SystemExit or ended.exc_value is None:
+        return
+    name = ended.thread.name if ended.thread else "unknown"
+    logging.getLogger(__name__).error(
+        "The thread %s ended with an error",
+        name,
+        exc_info=(ended.exc_type, ended.exc_value, ended.exc_traceback),
+    )

@@ -1,0 +1,77 @@
+"""From a stored or drafted source to a connector that is ready to use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app.bootstrap import Application
+from app.db import sources as store
+from app.db.sources import Source
+from connectors.sdk import CheckResult, Connector, registry
+from connectors.sdk import config as configs
+from connectors.sdk.config import ConnectorConfig
+from connectors.sdk.redact import remember
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A parsed connection, split into what may be stored in the open and its secrets."""
+
+    config: ConnectorConfig
+    public: dict[str, Any]
+    secrets: dict[str, str]
+
+
+def parse(type_name: str, document: Mapping[str, Any], *, where: str = "") -> Connection:
+    """Check a whole connection document. Raises ConfigurationError with every faulty field."""
+    config = configs.parse(registry.get(type_name).Config, dict(document), where=where)
+    public, secrets = configs.split(dict(document), config)
+    remember(*secrets.values())
+    return Connection(config, public, secrets)
+
+
+def stored(app: Application, source: Source) -> Connection:
+    """The connection of a stored source, secrets decrypted."""
+    with app.engine.connect() as connection:
+        secrets = store.secrets(connection, source.id, app.box)
+    return parse(
+        source.type, configs.merge(source.connection, secrets), where=f"source {source.name}"
+    )
+
+
+def connector(
+    app: Application,
+    source: Source,
+    *,
+    batch_size: int | None = None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Connector[ConnectorConfig]:
+    """The connector of a stored source."""
+    return app.connector(
+        source.type,
+        stored(app, source).config,
+        confined=source.confined,
+        source=source.name,
+        source_id=source.id,
+        batch_size=batch_size or source.options.get("batch_size"),
+        stop=stop,
+    )
+
+
+def check(app: Application, source: Source) -> CheckResult:
+    """Connect for real. Raises ConnectorError with the protocol-level reason."""
+    return connector(app, source).check()
+
+
+def check_draft(
+    app: Application, name: str, type_name: str, parsed: Connection, *, confined: bool
+) -> CheckResult:
+    """Connect for real with settings that are not stored yet."""
+    return app.connector(type_name, parsed.config, confined=confined, source=name).check()
+
+
+def proposed_key(connector: Connector[ConnectorConfig]) -> Sequence[str]:
+    """The key that the source itself suggests, such as a primary key."""
+    return connector.default_key()

@@ -1,0 +1,83 @@
+"""Proposing a JSON Schema from what a source hands out."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import closing
+from dataclasses import dataclass, replace
+
+from app.bootstrap import Application
+from app.db import sources as store
+from app.db.lookups import RegisterLookups
+from app.db.sources import Source
+from app.domain.infer import Inference, Note, infer_schema
+from app.domain.mapping import MappingSpec
+from app.domain.plan import Filtered, Mapped, RowPlan, compile_plan
+from app.errors import NotFoundError
+from app.services.previewing import read_rows
+from connectors.sdk import RowData, RowProblem
+
+_ANYTHING = {"type": "object"}
+
+
+@dataclass(slots=True)
+class _Sample:
+    """Rows on their way through a mapping, and how many did not come through."""
+
+    app: Application
+    source: Source
+    plan: RowPlan
+    limit: int
+    failed: int = 0
+    filtered: int = 0
+    first_fault: str = ""
+
+    def objects(self) -> Generator[RowData]:
+        for item in read_rows(self.app, self.source, self.limit):
+            outcome = item if isinstance(item, RowProblem) else self.plan.process(item)
+            match outcome:
+                case Mapped():
+                    yield outcome.data
+                case Filtered():
+                    self.filtered += 1
+                case RowProblem():
+                    self.failed += 1
+                    fault = outcome.errors[0]
+                    self.first_fault = self.first_fault or f"{fault.path} {fault.message}".strip()
+
+    def notes(self) -> list[Note]:
+        notes = []
+        if self.failed:
+            notes.append(
+                Note("", f"{self.failed:,} rows could not be mapped; the first: {self.first_fault}")
+            )
+        if self.filtered:
+            notes.append(Note("", f"{self.filtered:,} rows were filtered out and not looked at"))
+        return notes
+
+
+def infer(
+    app: Application, name: str, *, target: int = 0, limit: int = 10_000, title: str = ""
+) -> Inference:
+    """A schema for the objects that the source's mapping makes of its first `limit` rows.
+
+    Without a mapping these are the rows as they are. The target's present schema plays no part.
+    Raises NotFoundError, ConfigurationError, ConnectorError.
+    """
+    with app.engine.connect() as connection:
+        source = store.get(connection, name)
+    place = next((place for place in source.targets if place.target == target), None)
+    if place is None:
+        raise NotFoundError(
+            f"Source {name} has no target {target}", hint=f"It has {len(source.targets)}, from 0"
+        )
+    plan = compile_plan(
+        MappingSpec.model_validate(place.mapping),
+        _ANYTHING,
+        lookups=RegisterLookups(app.engine, place.register),
+        where=f"source {name}",
+    )
+    sample = _Sample(app, source, plan, limit)
+    with closing(sample.objects()) as rows:
+        found = infer_schema(rows, title=title)
+    return replace(found, notes=(*sample.notes(), *found.notes))

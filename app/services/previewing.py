@@ -1,0 +1,174 @@
+"""What a source's rows would become, row by row, without writing anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from app.bootstrap import Application
+from app.db import objects
+from app.db import sources as store
+from app.db.objects import StoredObject
+from app.db.sources import Source
+from app.domain import changes, report
+from app.domain.flow import Target
+from app.domain.plan import Filtered, Mapped
+from app.services import connecting, targets
+from connectors.sdk.rows import FieldError, JsonValue, Row, RowDecodeError, RowProblem, Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One reason why a row cannot become an object."""
+
+    stage: Stage
+    path: str
+    message: str
+    value: JsonValue = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreviewRow:
+    """A row on its way: `action` is create, update, leave, restore, filter or reject."""
+
+    position: str
+    key: str | None
+    raw: JsonValue
+    mapped: dict[str, Any] | None
+    action: str
+    register: str
+    schema: str
+    diff: changes.Diff = field(default_factory=dict)
+    problems: Sequence[Problem] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The first rows and what is to be said loudly about them."""
+
+    rows: Sequence[PreviewRow]
+    warnings: Sequence[str]
+
+
+def preview(
+    app: Application,
+    name: str,
+    *,
+    limit: int = 10,
+    key: str | None = None,
+    problems_only: bool = False,
+) -> Sample:
+    """The first `limit` rows; only the one with `key`, or only those with problems.
+
+    Raises NotFoundError, ConfigurationError, ConnectorError.
+    """
+    with app.engine.connect() as connection:
+        source = store.get(connection, name)
+    sampled = read_rows(app, source, None if key or problems_only else limit)
+    return preview_rows(app, source, sampled, limit=limit, key=key, problems_only=problems_only)
+
+
+def preview_rows(
+    app: Application,
+    source: Source,
+    sampled: Iterable[Row | RowProblem],
+    *,
+    limit: int = 10,
+    key: str | None = None,
+    problems_only: bool = False,
+) -> Sample:
+    """The same of rows that were read before, also with a mapping that is not stored yet.
+
+    Raises ConfigurationError.
+    """
+    compiled = targets.compile_targets(app, source)
+    shown: list[PreviewRow] = []
+    seen = matched = 0
+    fields: Sequence[str] = ()
+    for item in sampled:
+        seen += 1
+        if isinstance(item, Row) and not fields:
+            fields = tuple(item.data)
+        for target in compiled:
+            row = _preview(app, source, target, item)
+            matched += row.action != "filter"
+            if (key is None or row.key == key) and (not problems_only or row.problems):
+                shown.append(row)
+        if len(shown) >= limit * len(compiled):
+            break
+    return Sample(shown, _warnings(compiled, seen, matched, fields))
+
+
+def _warnings(
+    compiled: Sequence[Target], seen: int, matched: int, fields: Sequence[str]
+) -> list[str]:
+    warnings = []
+    if not all(target.plan.has_key for target in compiled):
+        warnings.append(report.no_key())
+    if seen and not matched:
+        warnings.append(report.nothing_matches(seen, fields))
+    return warnings
+
+
+def read_rows(app: Application, source: Source, limit: int | None) -> Iterator[Row | RowProblem]:
+    """The first rows of the source as it hands them out, or all of them."""
+    connector = connecting.connector(app, source, batch_size=min(limit or 1000, 1000))
+    left = limit
+    with closing(iter(connector.read(None))) as batches:  # type: ignore[type-var]
+        for batch in batches:
+            for index in range(len(batch)):
+                try:
+                    yield batch.row(index)
+                except RowDecodeError as error:
+                    yield error.problem
+                if left is not None:
+                    left -= 1
+                    if left <= 0:
+                        return
+            yield from batch.problems
+
+
+def _preview(
+    app: Application, source: Source, target: Target, item: Row | RowProblem
+) -> PreviewRow:
+    place = source.targets[target.number]
+    result = item if isinstance(item, RowProblem) else target.plan.process(item)
+    raw = item.raw if isinstance(item, RowProblem) else item.data
+    made = partial(
+        PreviewRow, position=item.position, register=place.register, schema=place.schema, raw=raw
+    )
+    if isinstance(result, RowProblem):
+        problems = [_problem(result, error) for error in result.errors]
+        return made(key=result.key, mapped=None, action="reject", problems=problems)
+    key = target.plan.key(item.data) if isinstance(item, Row) else None
+    if isinstance(result, Filtered):
+        return made(key=key, mapped=None, action="filter")
+    action, diff = _compare(_known(app, source, target, result.key), result)
+    return made(key=result.key, mapped=result.data, action=action, diff=diff)
+
+
+def _problem(problem: RowProblem, error: FieldError) -> Problem:
+    return Problem(problem.stage, error.path, error.message, error.value)
+
+
+def _known(
+    app: Application, source: Source, target: Target, key: str | None
+) -> StoredObject | None:
+    if key is None:
+        return None
+    with app.engine.connect() as connection:
+        selection = objects.Selection(source_id=source.id, key=key, deleted=True)
+        found = objects.page(connection, selection, limit=10)
+    return next((item for item in found if item.target == target.number), None)
+
+
+def _compare(known: StoredObject | None, mapped: Mapped) -> tuple[str, changes.Diff]:
+    if known is None:
+        return "create", {}
+    diff = changes.diff(known.data, mapped.data)
+    if known.deleted is not None:
+        return "restore", diff
+    return ("update" if diff else "leave"), diff

@@ -1,0 +1,361 @@
+"""Running a source: the lock, the heartbeat, the pipeline, and an honest end."""
+
+from __future__ import annotations
+
+import logging
+import resource
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from app import logs
+from app.bootstrap import Application
+from app.db import sources as source_store
+from app.db.object_store import RunIdentity, RunObjects
+from app.db.runs import HEARTBEAT_SECONDS, Finish, Run, Start
+from app.db.sources import Source
+from app.domain import documents, report
+from app.domain.budget import ErrorBudget
+from app.domain.flow import Observer, OnMissing, Target
+from app.domain.guard import DeleteGuard
+from app.domain.report import Counters, RunState
+from app.errors import LostRunError, OpenRegisterError, PlanChangedError
+from app.services import alerts, connecting, drifting, targets, tracing
+from app.services.drifting import DriftError
+from app.services.tracing import Trace
+from app.sync import Options, Outcome, Sync
+from connectors.sdk import Connector, ConnectorConfig, ConnectorError
+from connectors.sdk.rows import Batch, Cursor, End
+from jobs import store as jobs
+
+_log = logging.getLogger(__name__)
+
+Stop = Callable[[], bool]
+"""Whether the work was asked to stop."""
+
+LANES = 2
+"""Writing connections of a source that names no number: while one waits, the other works."""
+
+SETTLED = (RunState.DONE, RunState.PARTIAL, RunState.HELD)
+"""States of a run that saw everything it meant to see."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Who wants what. `trigger` is manual, cron or api; `limit` stops after so many rows.
+
+    `accept_drift`: the source's fields are right as they are now, whatever they were before.
+    """
+
+    trigger: str = "manual"
+    actor: str = "cli"
+    full: bool = False
+    limit: int | None = None
+    accept_drift: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A finished run; `error` is what made it fail, for callers that tell failures apart."""
+
+    run: Run
+    error: OpenRegisterError | None = None
+
+
+@dataclass(slots=True)
+class Job:
+    """One run on its way: the source, its compiled targets and how to read it."""
+
+    app: Application
+    source: Source
+    targets: Sequence[Target]
+    cursor: Cursor | None
+    request: Request
+    fingerprint: bytes
+    connector: Connector[ConnectorConfig] | None = None
+    """The connector that read it, once it has been opened."""
+    spooled: Callable[[], Iterator[Batch]] | None = None
+    """Its rows, where they have been read already; else the connector reads them."""
+
+    @property
+    def options(self) -> Options:
+        return sync_options(self.app, self.source, limit=self.request.limit)
+
+
+def prepare(app: Application, name: str, request: Request) -> Job:
+    """Compile a source for a run. Raises NotFoundError, ConfigurationError."""
+    with app.engine.connect() as connection:
+        source = source_store.get(connection, name)
+        now = jobs.clock(connection)
+    compiled = targets.compile_targets(app, source)
+    mark = targets.fingerprint(compiled)
+    carry_on = bool(source.cursor) and source.cursor_fingerprint == mark
+    full = request.full or not carry_on or _full_is_due(source, now)
+    return Job(app, source, compiled, None if full else source.cursor, request, mark)
+
+
+def run(
+    app: Application,
+    name: str,
+    request: Request,
+    *,
+    observe: Observer = lambda counters, total: None,
+    should_stop: Callable[[], bool] = lambda: False,
+    beforehand: Callable[[Job], None] = lambda job: None,
+) -> Result:
+    """Sync one source to its end and return the finished run, whatever its state.
+
+    A failure of the source is a run in state `failed`, not an exception. `beforehand` looks at
+    the job once the source is locked and may still raise. Raises AlreadyRunningError and
+    ConfigurationError (nothing was started) and LostRunError (the run was taken away; whoever
+    took it has recorded that).
+    """
+    job = prepare(app, name, request)
+    full = job.cursor is None
+    start = Start(job.source.id, request.trigger, request.actor, full=full, cursor=job.cursor)
+
+    def work(run_id: int, stop: Stop) -> Finish:
+        beforehand(job)
+        return _sync(job, run_id, observe, stop)
+
+    result = under_lock(app, start, work, source=job.source.name, should_stop=should_stop)
+    if result.run.state is RunState.FAILED:
+        _mark_error(app, job.source.id, result.run)
+    elif result.run.complete and request.limit is None:
+        result = replace(result, run=_tell(app, job, result.run))
+    with app.engine.begin() as connection:
+        alerts.review(connection, job.source.id)
+    return result
+
+
+def _tell(app: Application, job: Job, run: Run) -> Run:
+    """Let the connector do what had to wait for the commit, such as moving a file away."""
+    if job.connector is None:
+        return run
+    cursor = job.source.cursor if run.cursor_after is None else run.cursor_after
+    try:
+        job.connector.after_commit(cursor)
+    except ConnectorError as error:
+        return app.runs.warn(run.id, f"The rows are safe, but the source was not tidied: {error}")
+    return run
+
+
+def under_lock(
+    app: Application,
+    start: Start,
+    work: Callable[[int, Stop], Finish],
+    *,
+    source: str,
+    should_stop: Stop = lambda: False,
+) -> Result:
+    """Do something as a run: with the source's lock, a heartbeat, and an end in any case.
+
+    `work` gets the run's number and whether it was asked to stop. Raises AlreadyRunningError
+    and LostRunError.
+    """
+    run_id = app.runs.start(start)
+    with (
+        logs.bound(run=run_id, source=source),
+        tracing.run(run_id, source, trigger=start.trigger, actor=start.actor) as trace,
+    ):
+        _log.info("The run has started", extra={"trigger": start.trigger, "actor": start.actor})
+        with heartbeat(app, run_id) as pulse:
+            finish, error = _attempt(
+                app, run_id, lambda: work(run_id, lambda: pulse.stop or should_stop())
+            )
+        if pulse.lost:
+            _log.error("The run was taken away: %s", pulse.lost)
+            raise pulse.lost
+        done = app.runs.finish(run_id, replace(finish, peak_memory=peak_memory()))
+        _tell_log(done)
+        _tell_trace(trace, done)
+    return Result(done, error)
+
+
+def _tell_log(run: Run) -> None:
+    """How it ended, with its figures. Who runs it by hand is told by the command as well."""
+    failed = run.state is RunState.FAILED and run.trigger != "manual"
+    _log.log(
+        logging.WARNING if failed else logging.INFO,
+        "The run has ended",
+        extra={"state": run.state.value, "why": run.message, "counts": run.counters.as_dict()},
+    )
+
+
+def _tell_trace(trace: Trace, run: Run) -> None:
+    trace.note(state=run.state.value, complete=run.complete)
+    trace.count(run.counters)
+    if run.state is RunState.FAILED:
+        trace.failed(run.message or "The run failed")
+
+
+def _mark_error(app: Application, source_id: int, run: Run) -> None:
+    """After so many failures in a row the source says so itself; it stays scheduled."""
+    limit = app.instance().source.error_after_failures
+    with app.engine.begin() as connection:
+        source = source_store.by_id(connection, source_id)
+        if limit and source.failures >= limit:
+            source_store.set_status(connection, source_id, "error", run.message or "")
+
+
+def _attempt(
+    app: Application, run_id: int, work: Callable[[], Finish]
+) -> tuple[Finish, OpenRegisterError | None]:
+    """The work itself; what it raised becomes the way the run ended."""
+    try:
+        return work(), None
+    except LostRunError:
+        raise
+    except PlanChangedError as error:
+        return Finish(RunState.CANCELLED, message=str(error), syncs=False), error
+    except DriftError as error:
+        drift = error.drift.as_json()
+        return Finish(RunState.HELD, message=str(error), drift=drift, syncs=False), error
+    except OpenRegisterError as error:
+        return Finish(RunState.FAILED, message=str(error)), error
+    except KeyboardInterrupt:
+        app.runs.finish(run_id, Finish(RunState.CANCELLED, message="Interrupted"))
+        raise
+    except Exception as error:
+        kind = type(error).__name__
+        app.runs.finish(run_id, Finish(RunState.FAILED, message=f"{kind}: {error}"))
+        raise
+
+
+def _sync(job: Job, run_id: int, observe: Observer, stop: Stop) -> Finish:
+    app, source, options = job.app, job.source, job.options
+    identity = RunIdentity(run_id, source.id, source.name, job.request.actor, job.fingerprint)
+
+    def observed(counters: Counters, total: int | None) -> None:
+        _log.debug("A batch is committed", extra={"so_far": counters.as_dict(), "total": total})
+        observe(counters, total)
+
+    connector = job.connector or connecting.connector(app, source, stop=stop)
+    job.connector = connector
+    batches = job.spooled() if job.spooled else connector.read(job.cursor)
+    lanes = source.options.get("lanes") or LANES
+    with RunObjects(app.engine, identity, lanes=lanes) as objects:
+        store = tracing.traced(objects, source.name)
+        sync = Sync(job.targets, store, options, observe=observed, stop=stop)
+        watch = drifting.watch(app, source, accept=job.request.accept_drift)
+        outcome = sync.run(watch.over(batches))
+    if state_of(outcome) in SETTLED and job.request.limit is None:
+        watch.accept(app, full=job.cursor is None)
+    return Finish(
+        state_of(outcome),
+        complete=outcome.end is not None,
+        full=outcome.end is End.FULL,
+        message=message_of(outcome, options),
+        warnings=[*outcome.warnings, *loud(outcome, job.targets), *watch.warnings],
+        drift=watch.drift.as_json() if watch.drift else None,
+        cursor=outcome.cursor,
+        cursor_fingerprint=job.fingerprint,
+    )
+
+
+def sync_options(app: Application, source: Source, *, limit: int | None = None) -> Options:
+    """The source's own options over the instance's defaults."""
+    own, defaults = documents.SourceOptions.model_validate(source.options), app.instance().source
+    return Options(
+        on_missing=OnMissing(source.on_missing),
+        guard=DeleteGuard(
+            defaults.delete_guard_share if own.delete_guard is None else own.delete_guard,
+            defaults.delete_guard_count
+            if own.delete_guard_count is None
+            else own.delete_guard_count,
+        ),
+        budget=ErrorBudget(share=own.error_share or 1.0),
+        limit=limit,
+    )
+
+
+def state_of(outcome: Outcome) -> RunState:
+    """How a run that came to its end, or was stopped, stands."""
+    if outcome.cancelled:
+        return RunState.CANCELLED
+    if outcome.exhausted:
+        return RunState.FAILED
+    return outcome.counters.state()
+
+
+def message_of(outcome: Outcome, options: Options) -> str | None:
+    """The one sentence that a person needs beside the figures."""
+    if outcome.cancelled:
+        return "Stopped on request; what was committed stays"
+    if outcome.exhausted:
+        return options.budget.message(outcome.counters)
+    if outcome.held:
+        return outcome.held
+    if outcome.end is End.UNCHANGED:
+        return "The source says that nothing has changed since the last sync"
+    return None
+
+
+def loud(outcome: Outcome, compiled: Sequence[Target]) -> list[str]:
+    """What must not pass in silence: no key, a filter or mapping that fits no row."""
+    counters, warnings = outcome.counters, []
+    if not all(target.plan.has_key for target in compiled):
+        warnings.append(report.no_key())
+    if counters.read and counters.filtered == counters.read:
+        warnings.append(report.nothing_matches(counters.read, outcome.first_fields))
+    if counters.duplicate:
+        warnings.append(report.repeated_keys(counters.duplicate))
+    if counters.read and counters.errors == counters.read and outcome.first_problem is not None:
+        warnings.append(report.nothing_fits(counters.read, outcome.first_problem))
+    return warnings
+
+
+def peak_memory() -> int:
+    """The most memory this process has held, in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _full_is_due(source: Source, now: datetime) -> bool:
+    """Whether the periodic full pass of an incremental source has come round."""
+    every = source.options.get("full_every")
+    if every is None:
+        return False
+    last = source.last_full
+    return last is None or now - last >= timedelta(seconds=documents.span_seconds(every))
+
+
+class Pulse:
+    """What the heartbeat thread has learned."""
+
+    def __init__(self) -> None:
+        self.cancelled = False
+        self.lost: LostRunError | None = None
+
+    @property
+    def stop(self) -> bool:
+        return self.cancelled or self.lost is not None
+
+
+@contextmanager
+def heartbeat(app: Application, run_id: int) -> Iterator[Pulse]:
+    """Renew the run's lease in a thread while the block lasts."""
+    pulse, over = Pulse(), threading.Event()
+
+    def beat() -> None:
+        while not over.wait(HEARTBEAT_SECONDS):
+            try:
+                pulse.cancelled |= app.runs.heartbeat(run_id)
+            except LostRunError as error:
+                pulse.lost = error
+                return
+            except SQLAlchemyError:
+                continue  # the batch's own transaction reports a lost connection
+
+    thread = threading.Thread(target=beat, name="run-heartbeat", daemon=True)
+    thread.start()
+    try:
+        yield pulse
+    finally:
+        over.set()
+        thread.join()

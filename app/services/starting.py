@@ -1,0 +1,65 @@
+"""A source whose register or schema is not there yet: the schema is made from its rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from app.bootstrap import Application
+from app.db import registers as register_store
+from app.errors import UsageError
+from app.services import definitions, inferring, outsiders, registers, schemas
+from app.services.definitions import Saved
+
+SAMPLE = 1000
+"""Rows that the schema is made from."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewTarget:
+    """Slugs of the register, which may exist, and of the schema, which may not."""
+
+    register: str
+    schema: str
+
+
+def with_new_schema(
+    app: Application, document: dict[str, Any], target: NewTarget, *, actor: str, test: bool
+) -> Saved:
+    """Make register, schema and source; the schema allows what the first rows hold.
+
+    All of it or nothing. Raises what `definitions.save` raises, UsageError for slugs, and
+    ConnectorError when the rows cannot be read.
+    """
+    if not target.register or not target.schema:
+        raise UsageError("Give a name to the register and to the new schema")
+    with app.engine.connect() as connection:
+        known = any(one.slug == target.register for one in register_store.list_all(connection))
+    if not known:
+        registers.add(app, target.register)
+    try:
+        schemas.add(app, target.schema, {"type": "object"}, register=target.register, actor=actor)
+        try:
+            return _source(app, document, target, actor=actor, test=test)
+        except BaseException:
+            schemas.delete(app, target.schema)
+            raise
+    except BaseException:
+        if not known:
+            registers.delete(app, target.register)
+        raise
+
+
+def _source(
+    app: Application, document: dict[str, Any], target: NewTarget, *, actor: str, test: bool
+) -> Saved:
+    place = {"register": target.register, "schema": target.schema}
+    saved = outsiders.save(app, {**document, "target": place}, test=test, update=False)
+    try:
+        if test:
+            found = inferring.infer(app, saved.source.name, limit=SAMPLE, title=target.schema)
+            schemas.update(app, target.schema, actor=actor, document=found.schema)
+    except BaseException:
+        definitions.delete(app, saved.source.name)
+        raise
+    return saved

@@ -1,0 +1,41 @@
+"""Testing a source: the connection for real, and whether the mapping fits what comes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app.bootstrap import Application
+from app.db import sources as store
+from app.services import connecting, overview, previewing
+from connectors.sdk import CheckResult
+
+SAMPLE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """What the source said, and every warning about source, mapping and transport."""
+
+    check: CheckResult
+    warnings: Sequence[str]
+
+
+def test(app: Application, name: str) -> Tested:
+    """Connect, then put the first rows through filter and mapping.
+
+    Raises ConnectorError with the protocol-level reason, NotFoundError, ConfigurationError.
+    """
+    with app.engine.connect() as connection:
+        source = store.get(connection, name)
+    check = connecting.check(app, source)
+    sample = previewing.preview(app, name, limit=SAMPLE)
+    warnings = [*check.warnings, *overview.standing_warnings(source), *sample.warnings]
+    rejected = [row for row in sample.rows if row.problems]
+    if rejected and len(rejected) == len(sample.rows):
+        first = rejected[0].problems[0]
+        warnings.append(
+            f"None of the first {len(sample.rows)} rows fits the mapping and schema: "
+            f"{first.path or first.stage}: {first.message}"
+        )
+    return Tested(check, list(dict.fromkeys(warnings)))

@@ -1,0 +1,181 @@
+"""The settings of an installation: read once, from the environment and a TOML file.
+
+The environment wins over the file. The docstring of a field is its manual: every field has one.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from app.errors import SettingsError
+from connectors.sdk.hosts import HostList
+from connectors.sdk.redact import remember
+
+PREFIX = "OPENREGISTER_"
+CONFIG_VARIABLE = f"{PREFIX}CONFIG"
+
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+
+class Settings(BaseSettings):
+    """Everything the host decides. Frozen; secrets do not show in its repr."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_ignore_empty=True,
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
+    )
+
+    database_url: SecretStr | None = None
+    """PostgreSQL to use, `postgresql://user:password@host/database`; else an embedded one."""
+
+    data_dir: Path = Path("var")
+    """Directory of the embedded database, the key file and other local state."""
+
+    secret_key: SecretStr | None = None
+    """Key that encrypts the secrets of sources; several, newest first, separated by commas."""
+
+    secret_key_file: Path | None = None
+    """File that holds the key instead; without either one is made in the data directory."""
+
+    log_level: LogLevel = "warning"
+    """How much goes to the log: debug, info, warning or error."""
+
+    file_roots: Annotated[tuple[Path, ...], NoDecode] = ()
+    """Directories that sources of the pages or the API may read beside uploads, split by `:`."""
+
+    allow_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    """Hosts (also `*.example.org`), addresses and networks such sources reach though private."""
+
+    deny_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    """Hosts, addresses and networks that no source reaches, wherever it was set up."""
+
+    config: Path | None = Field(default=None, exclude=True)
+    """TOML file with these settings, named in lower case without the prefix."""
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _lower(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
+
+    @field_validator("file_roots", mode="before")
+    @classmethod
+    def _split_paths(cls, value: object) -> object:
+        return _split(value, os.pathsep)
+
+    @field_validator("allow_hosts", "deny_hosts", mode="before")
+    @classmethod
+    def _split_hosts(cls, value: object) -> object:
+        return _split(value, ",")
+
+    @field_validator("allow_hosts", "deny_hosts")
+    @classmethod
+    def _hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        HostList.parse(value)
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _postgresql(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith(
+            ("postgresql://", "postgres://", "postgresql+psycopg://")
+        ):
+            raise ValueError("must be a PostgreSQL address: postgresql://user@host/database")
+        return value
+
+    @field_validator("data_dir", "secret_key_file", "file_roots")
+    @classmethod
+    def _absolute(cls, value: Any) -> Any:
+        """Later changes of the working directory must not move the data."""
+        if isinstance(value, tuple):
+            return tuple(path.expanduser().absolute() for path in value)
+        return value.expanduser().absolute() if value is not None else None
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        sources = (init_settings, env_settings)
+        file = os.environ.get(CONFIG_VARIABLE)
+        return (*sources, TomlConfigSettingsSource(settings_cls, Path(file))) if file else sources
+
+
+def load() -> Settings:
+    """Read the settings and tell the redactor their secrets.
+
+    Raises SettingsError that names every fault and every place searched, never a value.
+    """
+    file = os.environ.get(CONFIG_VARIABLE)
+    if file and not Path(file).is_file():
+        raise SettingsError(
+            "The settings file is not there",
+            where=file,
+            hint=f"Correct {CONFIG_VARIABLE}, or unset it to use the environment alone",
+        )
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        raise _faulty(error, file) from None
+    except ValueError as error:  # what tomllib raises; its message has a position, not the text
+        raise SettingsError(
+            f"The settings file is not valid TOML: {error}",
+            where=str(file),
+            hint="Correct the file; every line is `name = value`",
+        ) from None
+    for secret in (settings.database_url, settings.secret_key):
+        if secret is not None:
+            remember(*_secret_parts(secret.get_secret_value()))
+    return settings
+
+
+def _split(value: object, separator: str) -> object:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(separator) if part.strip())
+    return value
+
+
+def _secret_parts(value: str) -> list[str]:
+    """What must never be shown: of an address the password alone, else every key of the list."""
+    if "://" not in value:
+        return [key.strip() for key in value.split(",")]
+    password = value.partition("://")[2].partition("@")[0].partition(":")[2]
+    return [password] if "@" in value else []
+
+
+def _faulty(error: ValidationError, file: str | None) -> SettingsError:
+    faults = {}
+    for fault in error.errors(include_input=False, include_url=False, include_context=False):
+        name = str(fault["loc"][0]) if fault["loc"] else "settings"
+        variable = f"{PREFIX}{name.upper()}"
+        place = "environment" if os.environ.get(variable) else f"`{name}` in {file}"
+        message = fault["msg"].removeprefix("Value error, ")
+        if fault["type"] == "extra_forbidden":
+            message = "is no setting"
+        faults[variable] = f"{message} ({place})"
+    searched = f"the environment ({PREFIX}*), then "
+    searched += file or f"no file, for {CONFIG_VARIABLE} names none"
+    return SettingsError(
+        "The settings are not valid",
+        where=searched,
+        faults=faults,
+        hint="Correct them, then try again",
+    )

@@ -1,0 +1,293 @@
+"""The pipeline, in one direction:
+
+    connector rows → filter → map → key → coerce + validate → detect change → write → report
+
+Rows come in batches; a batch is one transaction in which objects, audit entries, quarantine,
+counters and cursor commit together or not at all. Killed anywhere, the next run carries on.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
+
+from app.domain.budget import ErrorBudget
+from app.domain.covered import covered_keys
+from app.domain.flow import (
+    Changes,
+    ObjectStore,
+    Observer,
+    OnMissing,
+    Prepared,
+    Progress,
+    Target,
+    WriteConflictError,
+)
+from app.domain.guard import DeleteGuard
+from app.domain.report import Counters
+from app.flow.ahead import ahead
+from app.flow.detect import Resolver, prepare
+from app.flow.lanes import Lanes, Watermark
+from app.flow.missing import settle_missing
+from app.flow.seen import Seen
+from connectors.sdk.rows import Batch, Cursor, End, RowBatch, RowDecodeError, RowProblem
+
+T = TypeVar("T")
+
+MAX_CONFLICTS = 5
+"""How often a batch is done again because somebody else changed the same objects."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How one run behaves. `limit` counts rows; a limited run proves nothing complete."""
+
+    on_missing: OnMissing = OnMissing.KEEP
+    guard: DeleteGuard = field(default_factory=DeleteGuard)
+    budget: ErrorBudget = field(default_factory=ErrorBudget)
+    limit: int | None = None
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a run did. `end` None: the source did not prove that everything was handed out."""
+
+    counters: Counters = field(default_factory=Counters)
+    end: End | None = None
+    cancelled: bool = False
+    exhausted: bool = False
+    """The error budget was used up, so the run stopped early."""
+    held: str | None = None
+    """Why deletions wait for approval."""
+    warnings: list[str] = field(default_factory=list)
+    cursor: Cursor | None = None
+    """Where the next read carries on; every batch before it is committed."""
+    first_problem: RowProblem | None = None
+    """The first bad row that was met, for the message of a run in which all were bad."""
+    first_fields: tuple[str, ...] = ()
+    """Field names of the first row, for messages that say what the source offers."""
+
+
+class Sync:
+    """One run of one source into its targets. Use it once."""
+
+    def __init__(
+        self,
+        targets: Sequence[Target],
+        store: ObjectStore,
+        options: Options,
+        *,
+        observe: Observer = lambda counters, total: None,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._targets = targets
+        self._store = store
+        self._options = options
+        self._observe = observe
+        self._stop = stop
+        self._seen = Seen()
+        self._resolver = Resolver(store.run_id, self._seen, options.on_missing)
+        self._watermark = Watermark()
+        self._lock = threading.Lock()
+        self._outcome = Outcome()
+        self._unidentified = 0
+
+    def run(self, batches: Iterator[Batch]) -> Outcome:
+        """Carry every batch through the pipeline, then settle what a full read did not meet.
+
+        Raises ConnectorError from the source (what was committed stays), LostRunError when the
+        run was taken away, CountersError when a row is unaccounted for.
+        """
+        outcome, last, cursor = self._outcome, None, None
+        rows = take(batches, self._options.limit)
+        with closing(rows), Lanes(self._store.lanes) as lanes, ahead(rows) as incoming:
+            for number, batch in enumerate(incoming):
+                work = self._prepare(batch)
+                lanes.submit(partial(self._write, number, batch, work), keys_of(work))
+                last, cursor = batch, early_cursor(batch) or cursor
+                if self._must_stop():
+                    break
+            lanes.drain()
+        self._write_deferred()
+        outcome.cursor = cursor
+        if last is not None and not (outcome.cancelled or outcome.exhausted):
+            outcome.end = last.end
+            if must_settle(last) and (settled := self._settle(last)) is not None:
+                outcome.cursor = settled
+        outcome.counters.check()
+        return outcome
+
+    def _prepare(self, batch: Batch) -> list[Prepared]:
+        work = [prepare(target, batch) for target in self._targets]
+        work[0].problems.extend(batch.problems)
+        if not self._outcome.first_fields and len(batch):
+            self._outcome.first_fields = first_fields(batch)
+        return work
+
+    def _write(self, number: int, batch: Batch, work: Sequence[Prepared], lane: int) -> None:
+        """One batch, one transaction; done again when somebody else was faster."""
+        for item in work:
+            self._resolver.supersede(item)
+        changes, cursor = retried(partial(self._attempt, number, batch, work, lane))
+        self._commit(changes, batch.skipped)
+        self._watermark.committed(number, cursor)
+        self._observe(self._outcome.counters, batch.total)
+
+    def _attempt(
+        self, number: int, batch: Batch, work: Sequence[Prepared], lane: int
+    ) -> tuple[list[Changes], Cursor | None]:
+        with self._store.transaction(lane) as transaction:
+            changes = [self._resolver.resolve(item, transaction.find(item)) for item in work]
+            waiting = self._resolver.waiting or any(change.deferred for change in changes)
+            cursor = None if waiting else early_cursor(batch)
+            safe = self._watermark.cursor_with(number, cursor)
+            counters = added(changes, batch.skipped)
+            stop = transaction.write(changes, Progress(counters, safe, batch.total))
+        self._outcome.cancelled |= stop
+        return changes, cursor
+
+    def _commit(self, changes: Sequence[Changes], skipped: int = 0) -> None:
+        with self._lock:
+            for change in changes:
+                self._resolver.commit(change)
+                self._unidentified += change.unidentified
+                if self._outcome.first_problem is None and change.problems:
+                    self._outcome.first_problem = change.problems[0]
+            self._outcome.counters.add(added(changes, skipped))
+
+    def _must_stop(self) -> bool:
+        outcome = self._outcome
+        outcome.exhausted = self._options.budget.exhausted(outcome.counters)
+        outcome.cancelled |= self._stop()
+        return outcome.cancelled or outcome.exhausted
+
+    def _write_deferred(self) -> None:
+        """Rows that waited for a later row of their key and met none."""
+        for target in self._targets:
+            rows = self._resolver.take_deferred(target)
+            if not rows:
+                continue
+            item = Prepared(
+                target,
+                RowBatch(rows=[row.row for row in rows]),
+                range(len(rows)),
+                [row.key for row in rows],
+                [row.origin_hash for row in rows],
+            )
+            with self._store.transaction(0) as transaction:
+                changes = [self._resolver.resolve(item, transaction.find(item), defer=False)]
+                transaction.write(changes, Progress(added(changes), None, None))
+            self._commit(changes)
+
+    def _settle(self, last: Batch) -> Cursor | None:
+        """Rows that are gone leave the quarantine, and objects as configured.
+
+        After a full read all of them, otherwise those in the ranges that the source has compared.
+        Returns the cursor that may be stored now; None leaves the stored one as it is, so that the
+        next run finds what is held or in doubt once more.
+        """
+        outcome, options = self._outcome, self._options
+        found = [
+            covered_keys(t.number, t.plan.key_paths, last.covered or ()) for t in self._targets
+        ]
+        covered = [keys for keys in found if keys is not None]
+        if last.end is End.FULL:
+            self._store.settle_full_read()
+        else:
+            self._store.settle_ranges(covered)
+        if options.on_missing is not OnMissing.DELETE:
+            return last.cursor
+        kept, doubtful = last.cursor, last.cursor if last.covered is None else None
+        if last.covered and len(covered) < len(found):
+            kept = doubtful = {}  # nothing to compare with: the next run reads everything
+            outcome.warnings.append(no_ranges(last.covered[0].field))
+        if self._unidentified:
+            outcome.warnings.append(
+                f"{self._unidentified:,} bad rows have no readable key, so it is not known which "
+                "objects are missing at the source; nothing was deleted"
+            )
+            return doubtful
+        counters, outcome.held = settle_missing(
+            self._store, self._seen, options.guard, None if last.end is End.FULL else covered
+        )
+        outcome.counters.add(counters)
+        return kept if outcome.held is None else doubtful
+
+
+def take(batches: Iterator[Batch], limit: int | None) -> Generator[Batch]:
+    """The batches up to `limit` rows; a batch that was cut carries neither cursor nor end."""
+    left = limit
+    try:
+        for batch in batches:
+            if left is not None and len(batch) > left:
+                yield RowBatch(rows=[batch.row(i) for i in range(left)], total=batch.total)
+                return
+            yield batch
+            if left is not None:
+                left -= len(batch)
+    finally:
+        if isinstance(batches, Generator):
+            batches.close()
+
+
+def retried(attempt: Callable[[], T]) -> T:
+    """Do a batch again when somebody else changed the same objects in between."""
+    for _ in range(MAX_CONFLICTS - 1):
+        try:
+            return attempt()
+        except WriteConflictError:
+            continue
+    return attempt()
+
+
+def keys_of(work: Iterable[Prepared]) -> list[Sequence[str]]:
+    """Per target the keys of a batch, to tell which batches may not run at once."""
+    return [item.keys or () for item in work]
+
+
+def added(changes: Iterable[Changes], skipped: int = 0) -> Counters:
+    """The counters of a batch over all its targets.
+
+    A row counts once for each target, so the rows that the source skipped do as well.
+    """
+    total = Counters()
+    for change in changes:
+        total.add(change.counters)
+        total.add(Counters(read=skipped, unchanged=skipped))
+    return total
+
+
+def must_settle(batch: Batch) -> bool:
+    """Whether something is concluded from rows that did not come, after this last batch."""
+    return batch.end is End.FULL or batch.covered is not None
+
+
+def early_cursor(batch: Batch) -> Cursor | None:
+    """The cursor that may be stored with the batch itself.
+
+    A cursor behind which rows are missing waits until that is settled: killed in between, the
+    next run would not find them any more.
+    """
+    return None if must_settle(batch) else batch.cursor
+
+
+def no_ranges(field: str) -> str:
+    """Why a run cannot profit from what the source has compared."""
+    return (
+        f"The key of the mapping does not contain the column {field}, by which the source compares "
+        "its rows; to find rows that are gone, every run reads all of them"
+    )
+
+
+def first_fields(batch: Batch) -> tuple[str, ...]:
+    """Field names of the first row that can be decoded at all."""
+    for index in range(len(batch)):
+        try:
+            return tuple(batch.row(index).data)
+        except RowDecodeError:
+            continue
+    return ()
