@@ -1,0 +1,137 @@
+"""Answers in JSON: exact numbers, validators for caches, lists in one shape."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from email.utils import format_datetime, parsedate_to_datetime
+from hashlib import sha256
+from typing import Annotated, Any
+
+from fastapi import Query, Request
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+from app.db.engine import dump_json
+from app.http.documents import plain
+
+JSON = "application/json"
+
+PageNumber = Annotated[int, Query(alias="_page", ge=1, le=1_000_000_000)]
+PageLimit = Annotated[int, Query(alias="_limit", ge=1, le=1000)]
+
+
+class Document(BaseModel):
+    """Base of the models that describe answers."""
+
+    model_config = ConfigDict(extra="allow", populate_by_name=True)
+
+
+class Listed(Document):
+    """A page of a list."""
+
+    results: list[dict[str, Any]]
+    total: int = Field(description="How many the whole list has")
+    page: int
+    pages: int
+    limit: int
+    offset: int
+
+
+class ProblemDocument(Document):
+    """An error (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str = ""
+    hint: str = Field("", description="What to do next")
+    errors: list[dict[str, Any]] = Field(
+        default_factory=list, description="Faulty fields: path and message"
+    )
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """How a route may fail, for the OpenAPI document; 401, 403 and 422 go without saying."""
+    content = {"application/problem+json": {"schema": ProblemDocument.model_json_schema()}}
+    texts = {
+        400: "The request makes no sense as it stands",
+        401: "Nobody is signed in",
+        403: "The role does not allow it",
+        404: "There is no such thing",
+        409: "In conflict with what is there",
+        412: "Changed since the version of If-Match",
+        422: "Not valid; `errors` names the fields",
+        429: "Too many failed sign-ins",
+        502: "The source failed",
+        503: "The database does not answer, or the question takes too long",
+    }
+    return {
+        status: {"description": texts[status], "content": content}
+        for status in sorted({401, 403, 422, *statuses})
+    }
+
+
+def answer(
+    request: Request,
+    document: Any,
+    *,
+    status: int = 200,
+    etag: str | None = None,
+    modified: datetime | None = None,
+    headers: dict[str, str] | None = None,
+) -> Response:
+    """The document as JSON; 304 when the caller has it already. Without `etag` one is computed."""
+    body = dump_json(plain(document)).encode()
+    if etag is None and request.method in ("GET", "HEAD"):
+        etag = f'"{sha256(body).hexdigest()[:32]}"'
+    known = validators(etag, modified)
+    if unchanged(request, etag, modified):
+        return Response(status_code=304, headers=known)
+    return Response(body, status_code=status, media_type=JSON, headers={**known, **(headers or {})})
+
+
+def validators(etag: str | None, modified: datetime | None) -> dict[str, str]:
+    """The headers by which a cache asks again."""
+    headers = {"Cache-Control": "private, no-cache", "Vary": "Authorization, Cookie"}
+    if etag is not None:
+        headers["ETag"] = etag
+    if modified is not None:
+        headers["Last-Modified"] = format_datetime(modified.astimezone(UTC), usegmt=True)
+    return headers
+
+
+def unchanged(request: Request, etag: str | None, modified: datetime | None) -> bool:
+    """Whether the caller's copy is still good: If-None-Match, else If-Modified-Since."""
+    if request.method not in ("GET", "HEAD"):
+        return False
+    if (tags := request.headers.get("if-none-match")) is not None:
+        known = {tag.strip().removeprefix("W/") for tag in tags.split(",")}
+        return etag is not None and bool(known & {etag, "*"})
+    since = request.headers.get("if-modified-since")
+    if since is None or modified is None:
+        return False
+    try:
+        limit = parsedate_to_datetime(since)
+    except ValueError:
+        return False
+    limit = limit if limit.tzinfo else limit.replace(tzinfo=UTC)
+    return modified.replace(microsecond=0) <= limit
+
+
+def listed(items: Sequence[Any], page: int, limit: int) -> dict[str, Any]:
+    """A page of a list that is at hand as a whole."""
+    offset = (page - 1) * limit
+    return paged(items[offset : offset + limit], len(items), page, limit)
+
+
+def paged(results: Sequence[Any], total: int, page: int, limit: int) -> dict[str, Any]:
+    """A page of a list of `total`, as `Listed` describes it."""
+    return {
+        "results": list(results),
+        "total": total,
+        "page": page,
+        "pages": -(-total // limit),
+        "limit": limit,
+        "offset": (page - 1) * limit,
+    }

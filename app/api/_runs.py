@@ -1,0 +1,29 @@
+"""How a run looks from outside."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.db.runs import Run
+
+
+def run_document(run: Run) -> dict[str, Any]:
+    """The same names as `source:run --output json`, and what is known besides."""
+    return {
+        "run": run.id,
+        "source": run.source,
+        "state": run.state,
+        **run.counters.as_dict(),
+        "total": run.total,
+        "complete": run.complete,
+        "full": run.full,
+        "trigger": run.trigger,
+        "actor": run.actor,
+        "message": run.message,
+        "warnings": run.warnings,
+        "drift": run.drift,
+        "started": run.started,
+        "finished": run.finished,
+        "duration_s": round(run.duration, 3),
+        "peak_memory": run.peak_memory,
+    }

@@ -1,0 +1,43 @@
+"""`/health`: whether the instance works; who is signed in also learns what ails it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from app.api._answers import Document, answer
+from app.http.identity import App, MaybeIdentity
+from app.services import checking
+from app.services.checking import Check, Health
+from app.version import __version__
+
+router = APIRouter(tags=["about"])
+
+
+@router.get("/health", responses={200: {"model": Document}, 503: {"model": Document}})
+def health(request: Request, app: App, identity: MaybeIdentity) -> Response:
+    """Answer 200 with `ok` or `warning`, 503 with `failing`.
+
+    `failing`: the database is away, or not in the form that this version needs. `warning`:
+    background:cron has stopped, jobs wait too long, or a source is in error or older than it
+    promises. Who is signed in also gets the `checks` one by one.
+    """
+    checks = {check.name: check for check in checking.of_database(app.engine)}
+    state = checking.verdict(checks.values())
+    document: dict[str, Any] = {"status": state.value}
+    if identity is not None:
+        wrong = [check for check in checks.values() if check.state is not Health.OK]
+        document |= {
+            "version": __version__,
+            "checks": [check.as_json() for check in checks.values()],
+            "warnings": [check.message for check in wrong],
+            "sources_in_error": _subjects(checks.get("sources")),
+            "sources_not_fresh": _subjects(checks.get("freshness")),
+        }
+    return answer(request, document, status=503 if state is Health.FAILING else 200)
+
+
+def _subjects(check: Check | None) -> list[str]:
+    return list(check.subjects) if check else []

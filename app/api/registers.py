@@ -1,0 +1,120 @@
+"""`/registers`: named collections of objects."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from starlette.responses import Response
+
+from app.api._answers import (
+    Document,
+    Listed,
+    PageLimit,
+    PageNumber,
+    answer,
+    listed,
+    problems,
+)
+from app.db.registers import Register
+from app.errors import NotFoundError
+from app.http.identity import App, RegisterAdmin, Viewer
+from app.services import registers
+
+router = APIRouter(prefix="/registers", tags=["registers"])
+
+Line = Annotated[str, StringConstraints(max_length=1000, pattern=r"^[^\x00]*$")]
+
+
+class NewRegister(BaseModel):
+    """A register to be."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    slug: str = Field(pattern="^[a-z0-9][a-z0-9_-]*$", max_length=100)
+    title: Line = ""
+    description: Line = ""
+
+
+class RegisterChange(BaseModel):
+    """What is left out stays."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    title: Line | None = None
+    description: Line | None = None
+
+
+class RegisterDocument(Document):
+    """A register; `schemas` are those whose objects it holds."""
+
+    id: int
+    slug: str
+    title: str
+    description: str
+    schemas: list[str]
+
+
+@router.get("", responses={200: {"model": Listed}, **problems()})
+def list_registers(
+    request: Request, app: App, identity: Viewer, page: PageNumber = 1, limit: PageLimit = 100
+) -> Response:
+    """List the registers."""
+    found = registers.names(app)
+    modified = max((register.updated for register, _ in found), default=None)
+    documents = [_document(register, schemas) for register, schemas in found]
+    return answer(request, listed(documents, page, limit), modified=modified)
+
+
+@router.post(
+    "", status_code=201, responses={201: {"model": RegisterDocument}, **problems(400, 409)}
+)
+def create_register(
+    request: Request, app: App, identity: RegisterAdmin, body: NewRegister
+) -> Response:
+    """Add a register."""
+    made = registers.add(app, body.slug, title=body.title, description=body.description)
+    return answer(
+        request,
+        _document(made, ()),
+        status=201,
+        headers={"Location": f"/api/registers/{made.slug}"},
+    )
+
+
+@router.get("/{register}", responses={200: {"model": RegisterDocument}, **problems(404)})
+def show_register(request: Request, app: App, identity: Viewer, register: str) -> Response:
+    """Show a register, by slug or number."""
+    for found, schemas in registers.names(app):
+        if register in (found.slug, str(found.id)):
+            return answer(request, _document(found, schemas), modified=found.updated)
+    raise NotFoundError(f"There is no register {register!r}")
+
+
+@router.patch("/{register}", responses={200: {"model": RegisterDocument}, **problems(404)})
+def change_register(
+    request: Request, app: App, identity: RegisterAdmin, register: str, body: RegisterChange
+) -> Response:
+    """Change a register's title or description."""
+    registers.update(app, register, title=body.title, description=body.description)
+    return show_register(request, app, identity, register)
+
+
+@router.delete("/{register}", status_code=204, responses=problems(404, 409))
+def delete_register(app: App, identity: RegisterAdmin, register: str) -> None:
+    """Delete an empty register."""
+    registers.delete(app, register)
+
+
+def _document(register: Register, schemas: Sequence[str]) -> dict[str, Any]:
+    return {
+        "id": register.id,
+        "slug": register.slug,
+        "title": register.title,
+        "description": register.description,
+        "schemas": list(schemas),
+        "created": register.created,
+        "updated": register.updated,
+    }

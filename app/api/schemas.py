@@ -1,0 +1,150 @@
+"""`/schemas`: JSON Schemas of the objects, every version of them kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from starlette.responses import Response
+
+from app.api._answers import (
+    Document,
+    Listed,
+    PageLimit,
+    PageNumber,
+    answer,
+    listed,
+    problems,
+)
+from app.db.schemas import Schema
+from app.http.identity import App, RegisterAdmin, Viewer
+from app.services import schemas
+
+router = APIRouter(prefix="/schemas", tags=["schemas"])
+
+Title = Annotated[str, StringConstraints(max_length=1000, pattern=r"^[^\x00]*$")]
+Slug = Annotated[str, StringConstraints(pattern="^[a-z0-9][a-z0-9_-]*$", max_length=100)]
+
+
+class NewSchema(BaseModel):
+    """A schema to be; `document` is a JSON Schema (draft 2020-12) of objects."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    slug: Slug
+    register_: Slug = Field(alias="register", description="The register that holds its objects")
+    document: dict[str, Any]
+    title: Title = ""
+
+
+class SchemaChange(BaseModel):
+    """What is left out stays; `if_version` refuses the change when somebody was faster."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    document: dict[str, Any] | None = None
+    title: Title | None = None
+    if_version: int | None = Field(default=None, ge=1, le=2**31 - 1)
+
+
+class SchemaDocument(Document):
+    """A schema in its latest version."""
+
+    id: int
+    slug: str
+    title: str
+    version: int
+    registers: list[str]
+    document: dict[str, Any]
+
+
+@router.get("", responses={200: {"model": Listed}, **problems(404)})
+def list_schemas(
+    request: Request,
+    app: App,
+    identity: Viewer,
+    register: Annotated[Slug | None, Query(description="Only those of this register")] = None,
+    page: PageNumber = 1,
+    limit: PageLimit = 100,
+) -> Response:
+    """List the schemas."""
+    found = schemas.overview(app, register=register)
+    modified = max((item.schema.updated for item in found), default=None)
+    documents = [_document(item.schema, item.registers) for item in found]
+    return answer(request, listed(documents, page, limit), modified=modified)
+
+
+@router.post("", status_code=201, responses={201: {"model": SchemaDocument}, **problems(404, 409)})
+def create_schema(request: Request, app: App, identity: RegisterAdmin, body: NewSchema) -> Response:
+    """Add a schema to a register."""
+    made = schemas.add(
+        app,
+        body.slug,
+        body.document,
+        register=body.register_,
+        actor=identity.actor,
+        title=body.title,
+    )
+    return answer(
+        request,
+        _document(made, [body.register_]),
+        status=201,
+        headers={"Location": f"/api/schemas/{made.slug}"},
+    )
+
+
+@router.get("/{schema}", responses={200: {"model": SchemaDocument}, **problems(404)})
+def show_schema(request: Request, app: App, identity: Viewer, schema: str) -> Response:
+    """Show a schema and its versions."""
+    found = schemas.show(app, schema)
+    document = {
+        **_document(found.schema, found.registers),
+        "versions": [
+            {"version": each.version, "actor": each.actor, "created": each.created}
+            for each in found.versions
+        ],
+    }
+    return answer(request, document, modified=found.schema.updated)
+
+
+@router.patch("/{schema}", responses={200: {"model": SchemaDocument}, **problems(404, 409)})
+def change_schema(
+    request: Request, app: App, identity: RegisterAdmin, schema: str, body: SchemaChange
+) -> Response:
+    """Change a schema's document, as a new version, or its title."""
+    schemas.update(
+        app,
+        schema,
+        actor=identity.actor,
+        document=body.document,
+        title=body.title,
+        if_version=body.if_version,
+    )
+    return show_schema(request, app, identity, schema)
+
+
+@router.put("/{schema}/registers/{register}", status_code=204, responses=problems(404))
+def link_schema(app: App, identity: RegisterAdmin, schema: str, register: str) -> None:
+    """Let one more register hold objects of the schema."""
+    schemas.link(app, schema, register=register)
+
+
+@router.delete("/{schema}", status_code=204, responses=problems(404, 409))
+def delete_schema(app: App, identity: RegisterAdmin, schema: str) -> None:
+    """Delete a schema that nothing uses."""
+    schemas.delete(app, schema)
+
+
+def _document(schema: Schema, registers: Sequence[str]) -> dict[str, Any]:
+    return {
+        "id": schema.id,
+        "slug": schema.slug,
+        "title": schema.title,
+        "version": schema.version,
+        "registers": list(registers),
+        "document": schema.document,
+        "created": schema.created,
+        "updated": schema.updated,
+    }

@@ -1,0 +1,286 @@
+"""`/sources`: what is kept in step, tested, previewed and run. Secrets go in and never out."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+from app.api._answers import (
+    Document,
+    Listed,
+    PageLimit,
+    PageNumber,
+    answer,
+    listed,
+    paged,
+    problems,
+)
+from app.api._runs import run_document
+from app.db.runs import Run
+from app.domain.ownership import merge_patch
+from app.errors import ConflictError, UsageError
+from app.http.identity import App, RegisterAdmin, Viewer
+from app.services import (
+    definitions,
+    deletes,
+    outsiders,
+    overview,
+    previewing,
+    rejects,
+    scheduling,
+    testing,
+)
+from app.services.definitions import Saved
+
+router = APIRouter(prefix="/sources", tags=["sources"])
+
+LONGEST_WAIT = 30.0
+_LOOK_EVERY = 0.25
+
+SourceJson = Annotated[
+    dict[str, Any],
+    Body(description="The document of `source:export`, with secrets in their places"),
+]
+Test = Annotated[bool, Query(description="Test the connection before anything is stored")]
+
+
+class Approval(BaseModel):
+    """How many deletions are approved at most."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    ceiling: int = Field(ge=0, le=2**63 - 1)
+
+
+@router.get("", responses={200: {"model": Listed}, **problems()})
+def list_sources(
+    request: Request, app: App, identity: Viewer, page: PageNumber = 1, limit: PageLimit = 100
+) -> Response:
+    """List the sources and how each stands."""
+    return answer(request, listed(overview.sources(app), page, limit))
+
+
+@router.post(
+    "", status_code=201, responses={201: {"model": Document}, **problems(400, 404, 409, 502)}
+)
+def create_source(
+    request: Request, app: App, identity: RegisterAdmin, body: SourceJson, test: Test = True
+) -> Response:
+    """Add a source."""
+    saved = outsiders.save(app, body, test=test, update=False)
+    headers = {"Location": f"/api/sources/{saved.source.name}"}
+    return answer(request, _saved(app, saved), status=201, headers=headers)
+
+
+@router.get("/{name}", responses={200: {"model": Document}, **problems(404)})
+def show_source(request: Request, app: App, identity: Viewer, name: str) -> Response:
+    """Show a source, how it stands, and its document without secrets."""
+    source = definitions.get(app, name)
+    document = {
+        **overview.describe(app, source),
+        "warnings": overview.standing_warnings(source),
+        "document": definitions.to_document(source),
+    }
+    return answer(request, document)
+
+
+@router.put("/{name}", responses={200: {"model": Document}, **problems(400, 404, 409, 502)})
+def replace_source(
+    request: Request,
+    app: App,
+    identity: RegisterAdmin,
+    name: str,
+    body: SourceJson,
+    test: Test = True,
+) -> Response:
+    """Replace a source's definition; secrets that are left out stay as they are."""
+    document = {"name": name, **body}
+    if document["name"] != name:
+        raise UsageError("The document has another name than the address")
+    definitions.get(app, name)
+    return answer(request, _saved(app, outsiders.save(app, document, test=test, update=True)))
+
+
+@router.patch("/{name}", responses={200: {"model": Document}, **problems(400, 404, 409, 502)})
+def change_source(
+    request: Request,
+    app: App,
+    identity: RegisterAdmin,
+    name: str,
+    body: SourceJson,
+    test: Test = True,
+) -> Response:
+    """Change some members of a source's document (JSON Merge Patch)."""
+    document = merge_patch(definitions.to_document(definitions.get(app, name)), body)
+    return replace_source(request, app, identity, name, document, test)
+
+
+@router.delete("/{name}", responses={200: {"model": Document}, **problems(404, 409)})
+def delete_source(request: Request, app: App, identity: RegisterAdmin, name: str) -> Response:
+    """Delete a source; its objects and their audit trail stay."""
+    left = definitions.delete(app, name)
+    return answer(request, {"name": name, "deleted": True, "objects_left": left})
+
+
+@router.post("/{name}/test", responses={200: {"model": Document}, **problems(404, 502)})
+def test_source(request: Request, app: App, identity: RegisterAdmin, name: str) -> Response:
+    """Connect for real, and put the first rows through the mapping."""
+    tested = testing.test(app, name)
+    check = tested.check
+    document = {
+        "ok": True,
+        "message": check.message,
+        "facts": check.facts,
+        "fields": [
+            {"name": fact.name, "type": fact.type, "example": fact.example} for fact in check.fields
+        ],
+        "row_estimate": check.row_estimate,
+        "warnings": tested.warnings,
+    }
+    return answer(request, document)
+
+
+@router.post("/{name}/preview", responses={200: {"model": Document}, **problems(404, 502)})
+def preview_source(
+    request: Request,
+    app: App,
+    identity: RegisterAdmin,
+    name: str,
+    limit: Annotated[int, Query(alias="_limit", ge=1, le=1000)] = 10,
+) -> Response:
+    """Show what the first rows would become; writes nothing."""
+    sample = previewing.preview(app, name, limit=limit)
+    return answer(request, {"results": sample.rows, "warnings": sample.warnings})
+
+
+@router.post(
+    "/{name}/run",
+    status_code=202,
+    responses={200: {"model": Document}, 202: {"model": Document}, **problems(404, 409)},
+)
+def run_source(
+    request: Request,
+    app: App,
+    identity: RegisterAdmin,
+    name: str,
+    wait: Annotated[
+        float, Query(ge=0, le=LONGEST_WAIT, description="Seconds to wait for the end")
+    ] = 0,
+) -> Response:
+    """Let a worker run the source now: 202 with the job, or 200 with the run that has ended."""
+    source = definitions.get(app, name)
+    if not source.enabled:
+        raise ConflictError(f"Source {name} is disabled", hint="Enable it first")
+    with app.engine.begin() as connection:
+        job = scheduling.run_soon(connection, source, actor=identity.actor)
+    run = _finished(request, source.id, source.last_run_id or 0, wait)
+    if run is not None:
+        return answer(request, run_document(run))
+    runs = f"/api/sources/{name}/runs"
+    document = {"job": job, "source": name, "runs": runs}
+    return answer(request, document, status=202, headers={"Location": runs})
+
+
+def _finished(request: Request, source_id: int, last: int, wait: float) -> Run | None:
+    """The run that came after `last`, once it has ended; None when that takes longer."""
+    app = request.app.state.application
+    until = time.monotonic() + wait
+    while time.monotonic() < until:
+        time.sleep(_LOOK_EVERY)
+        found = app.runs.history(source_id, limit=1)
+        if found and found[0].id > last and found[0].finished is not None:
+            latest: Run = found[0]
+            return latest
+    return None
+
+
+@router.get("/{name}/runs", responses={200: {"model": Listed}, **problems(404)})
+def list_runs(
+    request: Request,
+    app: App,
+    identity: Viewer,
+    name: str,
+    page: Annotated[int, Query(alias="_page", ge=1, le=10_000)] = 1,
+    limit: PageLimit = 50,
+) -> Response:
+    """List a source's runs, the latest first."""
+    source = definitions.get(app, name)
+    found = app.runs.history(source.id, limit=page * limit)
+    shown = [run_document(run) for run in found[(page - 1) * limit :]]
+    return answer(request, paged(shown, app.runs.count(source.id), page, limit))
+
+
+@router.get("/{name}/errors", responses={200: {"model": Listed}, **problems(404)})
+def list_errors(
+    request: Request,
+    app: App,
+    identity: Viewer,
+    name: str,
+    run: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None,
+    page: Annotated[int, Query(alias="_page", ge=1, le=10_000)] = 1,
+    limit: PageLimit = 100,
+) -> Response:
+    """List the rows in quarantine and what is wrong with them."""
+    found = rejects.rows(app, name, run_id=run, limit=page * limit)
+    total = rejects.count(app, name, run_id=run)
+    return answer(request, paged(found[(page - 1) * limit :], total, page, limit))
+
+
+@router.get("/{name}/deletes", responses={200: {"model": Listed}, **problems(404)})
+def list_deletes(
+    request: Request,
+    app: App,
+    identity: Viewer,
+    name: str,
+    page: PageNumber = 1,
+    limit: PageLimit = 100,
+) -> Response:
+    """List the deletions that wait for approval, at most 1,000."""
+    return answer(request, listed(deletes.held(app, name), page, limit))
+
+
+@router.post("/{name}/deletes", responses={200: {"model": Document}, **problems(404, 409)})
+def approve_deletes(
+    request: Request, app: App, identity: RegisterAdmin, name: str, body: Approval
+) -> Response:
+    """Approve held deletions, if there are at most `ceiling` of them now."""
+    count = deletes.approve(app, name, ceiling=body.ceiling, actor=identity.actor)
+    return answer(request, {"source": name, "deleted": count})
+
+
+@router.post("/{name}/cancel", responses={200: {"model": Document}, **problems(404)})
+def cancel_run(request: Request, app: App, identity: RegisterAdmin, name: str) -> Response:
+    """Ask a running sync to stop after its batch."""
+    run = app.runs.request_cancel(definitions.get(app, name).id)
+    return answer(request, {"source": name, "run": run.id if run else None})
+
+
+@router.post("/{name}/enable", responses={200: {"model": Document}, **problems(404)})
+def enable_source(request: Request, app: App, identity: RegisterAdmin, name: str) -> Response:
+    """Let a source run again; earlier failures are forgiven."""
+    source = definitions.set_enabled(app, name, True)
+    return answer(request, overview.describe(app, source))
+
+
+@router.post("/{name}/disable", responses={200: {"model": Document}, **problems(404)})
+def disable_source(request: Request, app: App, identity: RegisterAdmin, name: str) -> Response:
+    """Keep a source from running; its objects stay."""
+    source = definitions.set_enabled(app, name, False)
+    return answer(request, overview.describe(app, source))
+
+
+def _saved(app: App, saved: Saved) -> dict[str, Any]:
+    return {
+        **overview.describe(app, saved.source),
+        "created": saved.created,
+        "tested": None if saved.check is None else saved.check.message,
+        "proposed_key": list(saved.proposed_key),
+        "warnings": [
+            *(saved.check.warnings if saved.check else ()),
+            *overview.standing_warnings(saved.source),
+        ],
+    }

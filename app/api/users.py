@@ -1,0 +1,169 @@
+"""`/users`: people and the app passwords of their programs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
+from starlette.responses import Response
+
+from app.api._answers import (
+    Document,
+    Listed,
+    PageLimit,
+    PageNumber,
+    answer,
+    listed,
+    problems,
+)
+from app.db.users import AppPassword, User
+from app.domain.roles import Role
+from app.http.identity import Admin, App, Identity, Viewer
+from app.http.problems import ForbiddenError
+from app.services import people
+
+router = APIRouter(prefix="/users", tags=["users"])
+
+Line = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*$")]
+
+
+class NewUser(BaseModel):
+    """A person to let in."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._@-]*$", max_length=64)
+    role: Role = Role.VIEWER
+    password: SecretStr = Field(min_length=10, max_length=1024)
+    display_name: Line = ""
+    email: Line | None = None
+
+
+class UserChange(BaseModel):
+    """What is left out stays; a new password ends the person's sessions."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    role: Role | None = None
+    password: SecretStr | None = Field(default=None, min_length=10, max_length=1024)
+    display_name: Line | None = None
+    email: Line | None = None
+
+
+class NewAppPassword(BaseModel):
+    """The program that an app password is for."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(min_length=1, max_length=100, pattern=r"^[\w.@ -]*[\w.@-]$")
+
+
+@router.get("", responses={200: {"model": Listed}, **problems()})
+def list_users(
+    request: Request, app: App, identity: Admin, page: PageNumber = 1, limit: PageLimit = 100
+) -> Response:
+    """List the people who can sign in."""
+    return answer(request, listed([_user(user) for user in people.everybody(app)], page, limit))
+
+
+@router.post("", status_code=201, responses={201: {"model": Document}, **problems(400, 409)})
+def create_user(request: Request, app: App, identity: Admin, body: NewUser) -> Response:
+    """Let a person sign in."""
+    made = people.add(
+        app,
+        body.name,
+        role=body.role,
+        password=body.password.get_secret_value(),
+        display_name=body.display_name,
+        email=body.email,
+    )
+    return answer(request, _user(made), status=201, headers={"Location": f"/api/users/{made.name}"})
+
+
+@router.get("/{name}", responses={200: {"model": Document}, **problems(404)})
+def show_user(request: Request, app: App, identity: Viewer, name: str) -> Response:
+    """Show a person: oneself, or for admins anybody."""
+    _oneself(identity, name)
+    return answer(request, _user(people.get(app, name)))
+
+
+@router.patch("/{name}", responses={200: {"model": Document}, **problems(400, 404, 409)})
+def change_user(
+    request: Request, app: App, identity: Admin, name: str, body: UserChange
+) -> Response:
+    """Change a person's role, names or password."""
+    people.update(app, name, role=body.role, display_name=body.display_name, email=body.email)
+    if body.password is not None:
+        people.reset_password(app, name, body.password.get_secret_value())
+    return answer(request, _user(people.get(app, name)))
+
+
+@router.delete("/{name}", status_code=204, responses=problems(404, 409))
+def delete_user(app: App, identity: Admin, name: str) -> None:
+    """Take a person's access away."""
+    people.delete(app, name)
+
+
+@router.get("/{name}/app-passwords", responses={200: {"model": Listed}, **problems(404)})
+def list_app_passwords(
+    request: Request,
+    app: App,
+    identity: Viewer,
+    name: str,
+    page: PageNumber = 1,
+    limit: PageLimit = 100,
+) -> Response:
+    """List app passwords, without their tokens: one's own, or for admins anybody's."""
+    _oneself(identity, name)
+    found = [_app_password(item) for item in people.app_passwords(app, name)]
+    return answer(request, listed(found, page, limit))
+
+
+@router.post(
+    "/{name}/app-passwords",
+    status_code=201,
+    responses={201: {"model": Document}, **problems(400, 404, 409)},
+)
+def create_app_password(
+    request: Request, app: App, identity: Viewer, name: str, body: NewAppPassword
+) -> Response:
+    """Make an app password for oneself; the answer shows its token this once."""
+    if identity.user.name != name:
+        raise ForbiddenError("An app password is made by the person it speaks for")
+    made = people.add_app_password(app, name, body.name)
+    document = {**_app_password(made.app_password), "token": made.token}
+    return answer(request, document, status=201)
+
+
+@router.delete("/{name}/app-passwords/{program}", status_code=204, responses=problems(404))
+def revoke_app_password(app: App, identity: Viewer, name: str, program: str) -> None:
+    """Revoke an app password: one's own, or for admins anybody's."""
+    _oneself(identity, name)
+    people.revoke_app_password(app, name, program)
+
+
+def _oneself(identity: Identity, name: str) -> None:
+    if identity.user.name != name and not identity.may(Role.ADMIN):
+        raise ForbiddenError(f"{identity.user.name} is no admin, and not {name[:64]!r}")
+
+
+def _user(user: User) -> dict[str, Any]:
+    return {
+        "name": user.name,
+        "display_name": user.display_name,
+        "email": user.email,
+        "role": user.role,
+        "created": user.created,
+        "last_login": user.last_login,
+        "locked_until": user.locked_until,
+    }
+
+
+def _app_password(found: AppPassword) -> dict[str, Any]:
+    return {
+        "name": found.name,
+        "created": found.created,
+        "last_used": found.last_used,
+        "revoked": found.revoked,
+    }

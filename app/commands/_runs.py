@@ -1,0 +1,56 @@
+"""How a run is told: the closing sentence for people, every figure for scripts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.commands._context import Cli
+from app.db.runs import Run
+from app.domain.report import Counters, RunState
+
+
+def print_run(cli: Cli, run: Run) -> None:
+    """A finished run, whatever its state."""
+    for warning in run.warnings:
+        cli.output.warning(warning)
+    cli.output.result(document(run), sentence(run.state, run.counters))
+    details(cli, run.counters, run.message)
+
+
+def sentence(state: RunState, counters: Counters) -> str:
+    """`Done — 3 created, …`; another word where the run did not come to its end."""
+    ending = counters.summary()
+    finished = state in (RunState.DONE, RunState.PARTIAL) or bool(counters.held)
+    return ending if finished else ending.replace("Done", state.value.title())
+
+
+def details(cli: Cli, counters: Counters, message: str | None) -> None:
+    """What the sentence leaves out."""
+    if cli.output.plain and (rest := counters.details()):
+        cli.output.message(f"  {rest}")
+    if message:
+        cli.output.message(f"  {message}")
+
+
+def document(run: Run) -> dict[str, Any]:
+    """A run as scripts get it."""
+    return {
+        "run": run.id,
+        "source": run.source,
+        "state": run.state,
+        **run.counters.as_dict(),
+        "complete": run.complete,
+        "dry_run": False,
+        "duration_s": round(run.duration, 3),
+        "message": run.message,
+        "warnings": run.warnings,
+        "trigger": run.trigger,
+        "actor": run.actor,
+        "started": run.started,
+        "finished": run.finished,
+        "full": run.full,
+        "host": run.host,
+        "pid": run.pid,
+        "peak_memory": run.peak_memory,
+        "drift": run.drift,
+    }

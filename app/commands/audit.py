@@ -1,0 +1,96 @@
+"""`audit:*`: who changed what and when, and whether all of it still holds."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+from uuid import UUID
+
+import click
+
+from app.commands._command import command
+from app.commands._context import Cli
+from app.commands._output import plural
+from app.db.audit import AuditEntry
+from app.services import audit
+
+
+@command("audit:list")
+@click.option("--object", "object_uuid", type=click.UUID, help="Only entries of this object.")
+@click.option("--source", help="Only entries that this source wrote.")
+@click.option("--run", "run_id", type=int, help="Only entries of this run.")
+@click.option("--limit", type=click.IntRange(1), default=50, help="How many; 50 by default.")
+@click.pass_obj
+def list_(
+    cli: Cli, object_uuid: UUID | None, source: str | None, run_id: int | None, limit: int
+) -> None:
+    """List audit entries, the latest first, with their source, run and actor.
+
+    Examples:
+      openregister audit:list --source countries
+      openregister audit:list --object 0190a8e2-7c1b-7a52-9f9e-3d1f0c2b4a55 --output json
+      openregister audit:list --run 12 --limit 500
+    """
+    found = audit.entries(
+        cli.application, object_uuid=object_uuid, source=source, run_id=run_id, limit=limit
+    )
+    cli.output.rows(
+        [document(entry) for entry in found],
+        ["when", "action", "source", "run", "trigger", "actor", "object", "version", "diff"],
+        empty="No entries",
+    )
+
+
+def document(entry: AuditEntry) -> dict[str, Any]:
+    """An audit entry as scripts get it."""
+    return {
+        "when": entry.created,
+        "action": entry.action,
+        "source": entry.source,
+        "run": entry.run_id,
+        "trigger": entry.trigger,
+        "actor": entry.actor,
+        "object": entry.object_uuid,
+        "version": entry.version,
+        "diff": entry.diff,
+        "chain": entry.chain_id,
+        "position": entry.position,
+        "hash": entry.hash,
+    }
+
+
+@command("audit:verify")
+@click.option("--source", help="Only the chains and objects of this source.")
+@click.pass_obj
+def verify(cli: Cli, source: str | None) -> None:
+    """Recompute the audit chains and compare every object with its latest entry.
+
+    Exits 1 and names the first broken entry when something was changed, removed or slipped in.
+
+    Examples:
+      openregister audit:verify
+      openregister audit:verify --source countries --output json
+    """
+    found = audit.verify(cli.application, source=source)
+    checked = (
+        f"{found.entries:,} entries in {plural(found.chains, 'chain')}, {found.objects:,} objects"
+    )
+    record = {
+        "ok": found.ok,
+        "chains": found.chains,
+        "entries": found.entries,
+        "objects": found.objects,
+        "broken": found.count,
+        "faults": [{**asdict(fault), "message": fault.sentence()} for fault in found.faults],
+    }
+    if found.ok:
+        cli.output.result(record, f"OK — {checked}")
+        return
+    cli.output.result(record, f"Broken — {plural(found.count, 'fault')} in {checked}")
+    if cli.output.plain:
+        for fault in found.faults:
+            cli.output.message(f"  {fault.sentence()}")
+    cli.exit(1)
+
+
+commands: list[click.Command] = [list_, verify]

@@ -1,0 +1,279 @@
+"""`background:cron` and `background-job:*`: what runs by itself, and what became of it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+import click
+
+from app.commands._command import command
+from app.commands._context import Cli
+from app.commands._output import plural
+from app.domain.report import RunState
+from app.services import runner
+from app.services.runner import Jobs
+from jobs.model import Attempt, Job, Outcome
+
+
+@command("background:cron")
+@click.option(
+    "--max-time",
+    type=click.FloatRange(min=0),
+    default=runner.MAX_TIME,
+    help="Begin no job after so many seconds; 840 by default.",
+)
+@click.option(
+    "--workers", type=click.IntRange(1, 64), default=1, help="Jobs at the same time; 1 by default."
+)
+@click.pass_obj
+def cron(cli: Cli, max_time: float, workers: int) -> None:
+    """Run every job that is due: what the host's cron calls every five minutes.
+
+    Calls may overlap, on one host or on many: a job runs on one of them. Exits 1 if a job
+    failed.
+
+    Examples:
+      openregister background:cron
+      openregister background:cron --workers 4 --max-time 280
+    """
+    told = _Telling(cli)
+    summary = runner.tick(cli.application, max_time=max_time, workers=workers, report=told)
+    told.conclude(asdict(summary))
+    if summary.failed:
+        cli.exit(1)
+
+
+@command("background-job:worker")
+@click.option("--once", is_flag=True, help="Run the one job that is due longest, then leave.")
+@click.option(
+    "--workers", type=click.IntRange(1, 64), default=1, help="Jobs at the same time; 1 by default."
+)
+@click.pass_obj
+def worker(cli: Cli, once: bool, workers: int) -> None:
+    """Stay and run jobs as they fall due; what is asked for starts within a second.
+
+    SIGTERM and Ctrl-C finish the batch under way, give the job back and leave; a second one
+    leaves at once.
+
+    Examples:
+      openregister background-job:worker
+      openregister background-job:worker --workers 4
+      openregister background-job:worker --once
+    """
+    told = _Telling(cli)
+    if once:
+        summary = runner.work_once(cli.application, report=told)
+    else:
+        if cli.interactive:
+            cli.output.message("Waiting for jobs; Ctrl-C leaves")
+        summary = runner.work(cli.application, workers=workers, report=told)
+    told.conclude(asdict(summary))
+    if once and summary.failed:
+        cli.exit(1)
+
+
+@command("background-job:execute")
+@click.argument("job_id", metavar="ID", type=int)
+@click.option(
+    "--force", is_flag=True, help="Also when it is disabled, or held by a process that is stuck."
+)
+@click.pass_obj
+def execute(cli: Cli, job_id: int, force: bool) -> None:
+    """Run one job now, due or not, and exit by its result.
+
+    Exits 0 when done, 1 when it failed, 3 with row errors, 4 when it is running already, 5
+    when deletions wait for approval.
+
+    Examples:
+      openregister background-job:execute 12
+      openregister background-job:execute 12 --force
+    """
+    told = _Telling(cli)
+    outcome = runner.execute(cli.application, job_id, force=force)
+    cli.output.result(_outcome(outcome, told.title(outcome)), told.sentence(outcome))
+    if code := _exit_code(outcome):
+        cli.exit(code)
+
+
+@command("background-job:list")
+@click.pass_obj
+def list_jobs(cli: Cli) -> None:
+    """List the jobs: what runs where, what is due, when each comes next.
+
+    Examples:
+      openregister background-job:list
+      openregister background-job:list --output json
+    """
+    found = runner.listing(cli.application)
+    columns = ["id", "job", "state", "schedule", "next_run", "last_run", "last_state", "failures"]
+    running = any(job.running for job in found.jobs)
+    cli.output.rows(
+        [_job(found, job) for job in found.jobs],
+        [*columns, *(["host", "pid", "lease_age_s"] if running else []), "last_error"],
+        empty="No jobs; a source with a schedule makes one",
+    )
+
+
+@command("background-job:history")
+@click.argument("job_id", metavar="[ID]", type=int, required=False)
+@click.option(
+    "--limit", type=click.IntRange(1, 10_000), default=50, help="Entries to show; 50 by default."
+)
+@click.pass_obj
+def history(cli: Cli, job_id: int | None, limit: int) -> None:
+    """Show the latest attempts, of one job or of all: state, duration, peak memory.
+
+    Examples:
+      openregister background-job:history
+      openregister background-job:history 12 --limit 5 --output json
+    """
+    attempts = runner.history(cli.application, job_id=job_id, limit=limit)
+    titles = runner.titles(cli.application)
+    columns = ["id", "job_id", "job", "state", "started", "duration_s", "peak_memory", "error"]
+    rows = [_attempt(attempt, titles) for attempt in attempts]
+    cli.output.rows(rows, columns, empty="Nothing has run yet")
+
+
+@command("background-job:delete")
+@click.argument("job_id", metavar="ID", type=int)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def delete(cli: Cli, job_id: int, yes: bool) -> None:
+    """Remove a job; one that is running can record nothing more.
+
+    The job of a source comes back when its schedule is edited, housekeeping at the next pass.
+
+    Examples:
+      openregister background-job:delete 12
+      openregister background-job:delete 12 --yes
+    """
+    job = runner.get(cli.application, job_id)
+    if not yes and job.running:
+        cli.confirm(f"{job.name} is running. Remove it?")
+    runner.delete(cli.application, job_id)
+    cli.output.result({"deleted": job_id, "job": job.name}, f"Removed job {job_id}, {job.name}")
+
+
+class _Telling:
+    """A line per job as it ends; in the JSON modes one document at the end."""
+
+    def __init__(self, cli: Cli) -> None:
+        self._cli = cli
+        self._titles: dict[str, str] = {}
+        self._outcomes: list[dict[str, Any]] = []
+
+    def __call__(self, outcome: Outcome) -> None:
+        title = self.title(outcome)
+        if self._cli.output.plain:
+            self._cli.output.message(self.sentence(outcome))
+        else:
+            self._outcomes.append(_outcome(outcome, title))
+
+    def conclude(self, summary: dict[str, int]) -> None:
+        """Print the figures; in plain mode only when there is something to count."""
+        if not self._cli.output.plain:
+            self._cli.output.document({**summary, "jobs": self._outcomes})
+        elif any(summary.values()):
+            text = f"{plural(summary['ran'], 'job')} run, {summary['failed']} failed"
+            if summary["repaired"]:
+                text += f", {summary['repaired']} left behind by earlier processes repaired"
+            self._cli.output.message(text)
+        else:
+            self._cli.output.message("Nothing is due")
+
+    def title(self, outcome: Outcome) -> str:
+        """The source's name for the job of a source."""
+        if outcome.name not in self._titles:
+            self._titles = runner.titles(self._cli.application)
+        return self._titles.get(outcome.name, outcome.name)
+
+    def sentence(self, outcome: Outcome) -> str:
+        """`countries: done — 10 created, 0 updated, 0 errors (1.2 s)`."""
+        text = f"{self.title(outcome)}: {outcome.state}"
+        if outcome.error:
+            text += f" — {outcome.error}"
+        elif result := outcome.result:
+            counters = [
+                name for name in ("created", "updated", "deleted", "errors") if name in result
+            ]
+            said = ", ".join(f"{result[name]} {name}" for name in counters)
+            text += f" — {said}" if said else ""
+        text += f" ({outcome.duration:.1f} s)"
+        if outcome.state != "done" and outcome.next_run is not None:
+            text += f", next try {_when(outcome.next_run)}"
+        return text
+
+
+def _when(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S}Z"
+
+
+def _exit_code(outcome: Outcome) -> int:
+    if outcome.state != "done":
+        return 1
+    state = (outcome.result or {}).get("state")
+    return RunState(state).exit_code if state in set(RunState) else 0
+
+
+def _outcome(outcome: Outcome, title: str) -> dict[str, Any]:
+    return {
+        "id": outcome.job_id,
+        "job": title,
+        "handler": outcome.handler,
+        "run": outcome.token,
+        "state": outcome.state,
+        "error": outcome.error,
+        "result": outcome.result,
+        "duration_s": round(outcome.duration, 3),
+        "peak_memory": outcome.peak_memory,
+        "failures": outcome.failures,
+        "next_run": outcome.next_run,
+    }
+
+
+def _job(found: Jobs, job: Job) -> dict[str, Any]:
+    reserved = job.reserved_at
+    lease = job.lease_until
+    return {
+        "id": job.id,
+        "job": found.title(job),
+        "key": job.key,
+        "handler": job.handler,
+        "state": job.state(found.now),
+        "schedule": job.schedule,
+        "timezone": job.timezone,
+        "next_run": job.next_run,
+        "last_run": job.last_run,
+        "last_state": job.last_state,
+        "last_error": job.last_error,
+        "failures": job.failures,
+        "host": job.reserved_by,
+        "pid": job.reserved_pid,
+        "lease_age_s": round((found.now - reserved).total_seconds()) if reserved else None,
+        "lease_left_s": round((lease - found.now).total_seconds()) if lease else None,
+    }
+
+
+def _attempt(attempt: Attempt, titles: dict[str, str]) -> dict[str, Any]:
+    name = attempt.key or attempt.handler
+    took = (attempt.finished - attempt.started).total_seconds() if attempt.finished else None
+    return {
+        "id": attempt.id,
+        "job_id": attempt.job_id,
+        "job": titles.get(name, name),
+        "handler": attempt.handler,
+        "state": attempt.state,
+        "host": attempt.host,
+        "pid": attempt.pid,
+        "started": attempt.started,
+        "finished": attempt.finished,
+        "duration_s": None if took is None else round(took, 3),
+        "peak_memory": attempt.peak_memory,
+        "error": attempt.error,
+        "result": attempt.result,
+    }
+
+
+commands: list[click.Command] = [cron, worker, execute, list_jobs, history, delete]

@@ -1,0 +1,96 @@
+"""`config:*`: settings of the whole instance, kept in the database."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from app.commands._command import command
+from app.commands._context import Cli
+from app.db.settings import Value
+from app.services import configuration
+
+
+@command("config:list")
+@click.option("--set", "only_set", is_flag=True, help="Only what differs from the default.")
+@click.pass_obj
+def list_(cli: Cli, only_set: bool) -> None:
+    """List the settings of the instance, their values and what they mean.
+
+    Examples:
+      openregister config:list
+      openregister config:list --set --output json
+    """
+    rows = [
+        {
+            **_document(value),
+            "default": known.default,
+            "type": known.type,
+            "secret": known.secret,
+            "help": known.help,
+        }
+        for known, value in configuration.overview(cli.application)
+        if value.set or not only_set
+    ]
+    cli.output.rows(rows, ["key", "value", "default", "help"], empty="Everything is at its default")
+
+
+@command("config:get")
+@click.argument("key")
+@click.pass_obj
+def get(cli: Cli, key: str) -> None:
+    """Print the value of a setting; a secret is masked.
+
+    Examples:
+      openregister config:get source.batch_size
+    """
+    value = configuration.get(cli.application, key)
+    cli.output.result(_document(value), _plain(value))
+
+
+@command("config:set")
+@click.argument("key")
+@click.argument("value")
+@click.pass_obj
+def set_(cli: Cli, key: str, value: str) -> None:
+    """Change a setting; every host of the instance follows at its next run.
+
+    Items of a list are separated by commas. A secret is better given as - : it is then asked
+    for, or read from standard input, and stays out of the shell's history.
+
+    Examples:
+      openregister config:set source.timeout 120
+      openregister config:set alerts.emails ops@example.org,data@example.org
+      openregister config:set alerts.smtp_password -
+    """
+    if value == "-" and configuration.is_secret(key):
+        value = cli.ask_secret(key)
+    changed = configuration.put(cli.application, key, value)
+    cli.output.result(_document(changed), f"{key} is now {_plain(changed) or 'empty'}")
+
+
+@command("config:reset")
+@click.argument("key")
+@click.pass_obj
+def reset(cli: Cli, key: str) -> None:
+    """Put a setting back to its default.
+
+    Examples:
+      openregister config:reset source.timeout
+    """
+    changed = configuration.reset(cli.application, key)
+    cli.output.result(_document(changed), f"{key} is {_plain(changed) or 'empty'} again")
+
+
+def _document(value: Value) -> dict[str, Any]:
+    return {"key": value.key, "value": value.value, "set": value.set}
+
+
+def _plain(value: Value) -> str:
+    if isinstance(value.value, list):
+        return ",".join(map(str, value.value))
+    return str(value.value)
+
+
+commands: list[click.Command] = [list_, get, set_, reset]

@@ -1,0 +1,93 @@
+"""`register:*`: named collections of objects."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from app.commands._command import command
+from app.commands._context import Cli
+from app.services import registers
+from app.services.registers import Overview
+
+
+@command("register:add")
+@click.argument("slug")
+@click.option("--title", default="", help="Name for people; the slug unless given.")
+@click.option("--description", default="", help="What the register is for.")
+@click.pass_obj
+def add(cli: Cli, slug: str, title: str, description: str) -> None:
+    """Add a register.
+
+    SLUG is its name in commands, addresses and views: lower case letters, digits, - and _.
+
+    Examples:
+      openregister register:add geo
+      openregister register:add geo --title "Geography" --description "Places of the world"
+    """
+    register = registers.add(cli.application, slug, title=title, description=description)
+    cli.output.result(
+        _document(Overview(register, (), 0, True)),
+        f"Added register {register.slug} ({register.title})",
+    )
+
+
+@command("register:list")
+@click.pass_obj
+def list_(cli: Cli) -> None:
+    """List the registers.
+
+    Examples:
+      openregister register:list
+      openregister register:list --output json
+    """
+    cli.output.rows(
+        [_document(found) for found in registers.overview(cli.application)],
+        ["slug", "title", "schemas", "objects"],
+        empty="No registers yet; `openregister register:add SLUG` makes one",
+    )
+
+
+@command("register:show")
+@click.argument("slug")
+@click.pass_obj
+def show(cli: Cli, slug: str) -> None:
+    """Show a register, its schemas and how many objects it holds.
+
+    Examples:
+      openregister register:show geo
+    """
+    cli.output.record(_document(registers.show(cli.application, slug)))
+
+
+@command("register:delete")
+@click.argument("slug")
+@click.pass_obj
+def delete(cli: Cli, slug: str) -> None:
+    """Delete a register that no source uses and that never held objects.
+
+    Its schemas stay.
+
+    Examples:
+      openregister register:delete geo
+    """
+    registers.delete(cli.application, slug)
+    cli.output.result({"deleted": slug}, f"Deleted register {slug}")
+
+
+def _document(found: Overview) -> dict[str, Any]:
+    register = found.register
+    return {
+        "slug": register.slug,
+        "title": register.title,
+        "description": register.description,
+        "schemas": list(found.schemas),
+        "objects": found.objects,
+        "objects_exact": found.exact,
+        "created": register.created,
+        "updated": register.updated,
+    }
+
+
+commands: list[click.Command] = [add, list_, show, delete]

@@ -1,0 +1,102 @@
+"""`reporting:*`: the SQL views for reports, and who may read them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from app.commands._command import command
+from app.commands._context import Cli
+from app.commands._output import plural
+from app.services import reporting
+from app.services.reporting import Granted
+
+
+@command("reporting:refresh")
+@click.pass_obj
+def refresh(cli: Cli) -> None:
+    """Bring the SQL views for reports in step with the schemas.
+
+    They follow every change of a schema by themselves. This is for a database that was restored
+    or changed by hand; it also makes the role openregister_reader where it is missing.
+
+    Examples:
+      openregister reporting:refresh
+      openregister reporting:refresh --output json
+    """
+    done = reporting.refresh(cli.application)
+    rows: list[dict[str, Any]] = [
+        {
+            "name": view.name,
+            "register": view.register,
+            "schema": view.schema,
+            "columns": view.columns,
+            "change": str(view.change),
+        }
+        for view in done.views
+    ]
+    if not cli.output.plain:
+        cli.output.document(
+            {
+                "views": rows,
+                "fixed_views": list(done.fixed),
+                "role": done.role,
+                "role_created": done.role_created,
+            }
+        )
+        return
+    if rows:
+        shown = [{**row, "columns": len(row["columns"])} for row in rows]
+        cli.output.rows(shown, ["name", "register", "schema", "columns", "change"])
+    made = "created the role" if done.role_created else "the role"
+    cli.output.message(
+        f"{plural(len(rows) + len(done.fixed), 'view')} in openregister_reporting; "
+        f"{made} {done.role}, which may read them"
+    )
+
+
+@command("reporting:grant")
+@click.argument("role")
+@click.option("--register", help="Only the views of the schemas of this register.")
+@click.pass_obj
+def grant(cli: Cli, role: str, register: str | None) -> None:
+    """Let a role of the database server read the SQL views for reports.
+
+    ROLE exists already; the database server's administrator makes it. Without --register it
+    becomes a member of openregister_reader, which reads every view. Safe to repeat.
+
+    Examples:
+      openregister reporting:grant analyst
+      openregister reporting:grant city_analyst --register geo
+    """
+    done = reporting.grant(cli.application, role, register=register)
+    cli.output.result(_document(done), f"{role} may read {_extent(done)}")
+
+
+@command("reporting:revoke")
+@click.argument("role")
+@click.option("--register", help="Only the views of the schemas of this register.")
+@click.pass_obj
+def revoke(cli: Cli, role: str, register: str | None) -> None:
+    """Take back what reporting:grant gave.
+
+    Examples:
+      openregister reporting:revoke analyst
+      openregister reporting:revoke city_analyst --register geo
+    """
+    done = reporting.revoke(cli.application, role, register=register)
+    cli.output.result(_document(done), f"{role} may no longer read {_extent(done)}")
+
+
+def _extent(done: Granted) -> str:
+    if done.register is None:
+        return "the views of openregister_reporting"
+    return f"the {plural(len(done.views), 'view')} of register {done.register}"
+
+
+def _document(done: Granted) -> dict[str, Any]:
+    return {"role": done.role, "register": done.register, "views": list(done.views)}
+
+
+commands: list[click.Command] = [refresh, grant, revoke]

@@ -1,0 +1,199 @@
+"""`schema:*`: the JSON Schemas that objects satisfy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from app.commands._command import command
+from app.commands._context import Cli
+from app.commands._files import read_json
+from app.commands._output import dump
+from app.errors import UsageError
+from app.services import inferring, schemas
+from app.services.schemas import Overview
+
+
+@command("schema:add")
+@click.argument("slug")
+@click.option("--register", required=True, help="Register that will hold objects of it.")
+@click.option("--file", "path", help="File with the JSON Schema (draft 2020-12); - reads stdin.")
+@click.option("--title", default="", help="Name for people; else the title in the document.")
+@click.option("--existing", is_flag=True, help="Add a schema that exists to one more register.")
+@click.pass_obj
+def add(cli: Cli, slug: str, register: str, path: str | None, title: str, existing: bool) -> None:
+    """Add a schema to a register.
+
+    Examples:
+      openregister schema:add country --register geo --file country.schema.json
+      cat region.json | openregister schema:add region --register geo --file -
+      openregister schema:add country --register travel --existing
+    """
+    if existing == (path is not None):
+        raise UsageError("Say where the schema comes from", hint="Pass --file FILE, or --existing")
+    if path is None:
+        schema = schemas.link(cli.application, slug, register=register)
+    else:
+        schema = schemas.add(
+            cli.application,
+            slug,
+            read_json(path),
+            register=register,
+            actor=cli.actor,
+            title=title,
+        )
+    cli.output.result(
+        {"slug": schema.slug, "register": register, "version": schema.version},
+        f"Added schema {schema.slug} to register {register}",
+    )
+
+
+@command("schema:list")
+@click.option("--register", help="Only the schemas of this register.")
+@click.pass_obj
+def list_(cli: Cli, register: str | None) -> None:
+    """List the schemas.
+
+    Examples:
+      openregister schema:list
+      openregister schema:list --register geo --output json
+    """
+    cli.output.rows(
+        [_document(found) for found in schemas.overview(cli.application, register=register)],
+        ["slug", "title", "version", "registers", "properties"],
+        empty="No schemas yet; `openregister schema:add SLUG --register R --file F` makes one",
+    )
+
+
+@command("schema:show")
+@click.argument("slug")
+@click.pass_obj
+def show(cli: Cli, slug: str) -> None:
+    """Show a schema: its document, its versions and the registers that use it.
+
+    Examples:
+      openregister schema:show country
+      openregister schema:show country --output json_pretty
+    """
+    found = schemas.show(cli.application, slug)
+    versions = [
+        {"version": version.version, "actor": version.actor, "created": version.created}
+        for version in found.versions
+    ]
+    document = found.schema.document
+    if not cli.output.plain:
+        cli.output.document({**_document(found), "versions": versions, "document": document})
+        return
+    cli.output.record(_document(found))
+    cli.output.message("")
+    cli.output.rows(versions, ["version", "actor", "created"])
+    cli.output.message(f"\n{dump(document, pretty=True)}")
+
+
+@command("schema:update")
+@click.argument("slug")
+@click.option("--file", "path", help="File with the new JSON Schema; - reads stdin.")
+@click.option("--title", help="New name for people.")
+@click.option("--if-version", type=int, help="Only change it if this is still its version.")
+@click.option("--force", is_flag=True, help="Also if stored objects would no longer be valid.")
+@click.pass_obj
+def update(
+    cli: Cli,
+    slug: str,
+    path: str | None,
+    title: str | None,
+    if_version: int | None,
+    force: bool,
+) -> None:
+    """Change a schema; a changed document becomes a new version.
+
+    Stored objects stay as they are; when some would no longer be valid, that is said before
+    anything is saved (exit code 5). The next run of each source holds every row against the new
+    version.
+
+    Examples:
+      openregister schema:update country --file country.schema.json
+      openregister schema:update country --title "Country or territory"
+    """
+    if path is None and title is None:
+        raise UsageError("Nothing to change", hint="Pass --file FILE, --title TITLE or both")
+    before = schemas.show(cli.application, slug).schema.version
+    document = None if path is None else read_json(path)
+    if document is not None and force:
+        _warn_of_misfits(cli, slug, document)
+    schema = schemas.update(
+        cli.application,
+        slug,
+        actor=cli.actor,
+        document=document,
+        title=title,
+        if_version=if_version,
+        force=force,
+    )
+    said = f"is now version {schema.version}" if schema.version != before else "has a new title"
+    if schema.version == before and title is None:
+        said = f"says the same already; it stays version {before}"
+    cli.output.result(
+        {"slug": schema.slug, "version": schema.version, "changed": schema.version != before},
+        f"Schema {schema.slug} {said}",
+    )
+
+
+def _warn_of_misfits(cli: Cli, slug: str, document: Any) -> None:
+    found = schemas.misfits(cli.application, slug, document)
+    if found.count:
+        cli.output.warning(found.sentence())
+        for name, fault in found.faults().items():
+            cli.output.warning(f"{name}: {fault}")
+
+
+@command("schema:infer")
+@click.argument("source")
+@click.option("--save", "slug", metavar="SLUG", help="Save the proposal as a new schema.")
+@click.option("--register", help="Register that will hold objects of it; goes with --save.")
+@click.option(
+    "--limit", type=click.IntRange(1), default=10_000, help="Rows to look at; 10,000 by default."
+)
+@click.option("--target", type=click.IntRange(0), default=0, help="Whose mapping; 0 is the first.")
+@click.pass_obj
+def infer(
+    cli: Cli, source: str, slug: str | None, register: str | None, limit: int, target: int
+) -> None:
+    """Propose a JSON Schema for the objects that a source's mapping makes of its rows.
+
+    What it was unsure of is said on stderr: read that before you save it.
+
+    Examples:
+      openregister schema:infer countries
+      openregister schema:infer countries > country.schema.json
+      openregister schema:infer countries --save country --register geo
+    """
+    if (slug is None) != (register is None):
+        raise UsageError("--save and --register go together", hint="Give both, or neither")
+    found = inferring.infer(cli.application, source, target=target, limit=limit, title=slug or "")
+    if slug is not None and register is not None:
+        schemas.add(cli.application, slug, found.schema, register=register, actor=cli.actor)
+    notes = [{"path": note.path, "message": note.message} for note in found.notes]
+    record = {"rows": found.rows, "schema": found.schema, "notes": notes, "saved": slug}
+    for note in found.notes:
+        cli.output.warning(f"{note.path} {note.message}".strip())
+    cli.output.result(record, dump(found.schema, pretty=True))
+    if slug is not None and cli.output.plain:
+        cli.output.message(f"Added schema {slug} to register {register}")
+
+
+def _document(found: Overview) -> dict[str, Any]:
+    schema = found.schema
+    return {
+        "slug": schema.slug,
+        "title": schema.title,
+        "version": schema.version,
+        "registers": list(found.registers),
+        "properties": list(schema.document.get("properties", {})),
+        "created": schema.created,
+        "updated": schema.updated,
+    }
+
+
+commands: list[click.Command] = [add, list_, show, update, infer]

@@ -1,0 +1,54 @@
+"""`secrets:*`: the key that encrypts what sources and settings keep secret."""
+
+from __future__ import annotations
+
+import click
+
+from app.commands._command import command
+from app.commands._context import Cli
+from app.commands._output import plural
+from app.services import secrets
+
+
+@command("secrets:rotate")
+@click.option("--keep-old", is_flag=True, help="Leave the old keys in the key file.")
+@click.pass_obj
+def rotate(cli: Cli, keep_old: bool) -> None:
+    """Put every stored secret under a new key.
+
+    With a key file, a new key is made and put first in it; every secret of sources and settings
+    is encrypted anew in one transaction; then the old key is dropped. Keys in
+    OPENREGISTER_SECRET_KEY, or several in the file, are yours: put the new one first, on every
+    host, and this command goes over to it. Nothing is unreadable at any moment, and a rotation
+    that was cut short is finished by calling it again. People have to sign in again.
+
+    Examples:
+      openregister secrets:rotate
+      openregister secrets:rotate --keep-old
+    """
+    done = secrets.rotate(cli.application, keep_old=keep_old)
+    counts = done.counts
+    result = {
+        "sources": counts.sources,
+        "tokens": counts.tokens,
+        "settings": counts.settings,
+        "new_key": done.made,
+        "old_keys_dropped": done.dropped,
+        "old_keys_left": done.left,
+        "key": done.where,
+    }
+    text = (
+        f"Encrypted anew: the secrets of {plural(counts.sources, 'source')}, "
+        f"{plural(counts.tokens, 'token')}, {plural(counts.settings, 'setting')}\n"
+    )
+    text += (
+        f"The new key is in {done.where}" if done.made else f"The key is the first of {done.where}"
+    )
+    if done.dropped:
+        text += f"; dropped {plural(done.dropped, 'old key')}"
+    if done.left:
+        text += f"; {plural(done.left, 'old key')} may be taken out of it now"
+    cli.output.result(result, text)
+
+
+commands: list[click.Command] = [rotate]

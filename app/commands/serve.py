@@ -1,0 +1,66 @@
+"""`serve`: the web pages and the JSON API."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from app.commands._command import command
+from app.commands._context import Cli
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@command("serve")
+@click.option("--host", default="127.0.0.1", help="Address to listen on; 127.0.0.1 by default.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8080, help="8080 by default; 0: any free one."
+)
+@click.option("--tls-certificate", type=_FILE, help="Serve HTTPS with this certificate chain.")
+@click.option("--tls-key", type=_FILE, help="Its private key.")
+@click.option(
+    "--proxy",
+    "proxies",
+    multiple=True,
+    metavar="ADDRESS",
+    help="A reverse proxy whose X-Forwarded headers are believed; this host by default.",
+)
+@click.option("--no-worker", is_flag=True, help="Start no worker, even where none runs jobs.")
+@click.pass_obj
+def serve(
+    cli: Cli,
+    host: str,
+    port: int,
+    tls_certificate: Path | None,
+    tls_key: Path | None,
+    proxies: tuple[str, ...],
+    no_worker: bool,
+) -> None:
+    """Serve the web pages and the JSON API.
+
+    Where no `background-job:worker` runs, it keeps one itself. Others can only reach it with
+    --host, and only once there is somebody who can sign in.
+
+    Examples:
+      openregister serve
+      openregister serve --host 0.0.0.0 --port 8443 --tls-certificate c.pem --tls-key k.pem
+      openregister serve --proxy 10.0.0.1
+    """
+    from app.serving import server  # what it imports takes a while, which --help should not
+
+    plain = server.Listen()
+    listen = server.Listen(
+        host=host,
+        port=port,
+        proxies=proxies or plain.proxies,
+        tls_certificate=tls_certificate,
+        tls_key=tls_key,
+        worker=not no_worker,
+    )
+    server.serve(
+        cli.application, listen, lambda address: cli.output.message(f"Open Register on {address}")
+    )
+
+
+commands = [serve]

@@ -1,0 +1,43 @@
+"""`completion` and `man`: Open Register in the shell and in its manual."""
+
+from __future__ import annotations
+
+import click
+
+from app.commands import _completion
+from app.commands._command import command
+from app.commands._context import Cli
+
+
+@command("completion")
+@click.argument("shell", type=click.Choice(list(_completion.SHELLS)))
+@click.pass_obj
+def completion(cli: Cli, shell: str) -> None:
+    """Print a script that completes commands and options in the shell.
+
+    Examples:
+      openregister completion bash > ~/.local/share/bash-completion/completions/openregister
+      openregister completion zsh > ~/.zfunc/_openregister
+      openregister completion fish > ~/.config/fish/completions/openregister.fish
+    """
+    root = click.get_current_context().find_root().command
+    text = _completion.script(root, shell)
+    cli.output.result({"shell": shell, "script": text}, text.rstrip("\n"))
+
+
+@command("man")
+@click.pass_obj
+def man(cli: Cli) -> None:
+    """Print the manual page, for man and its relatives.
+
+    Examples:
+      openregister man | man -l -
+      openregister man > /usr/local/share/man/man1/openregister.1
+    """
+    from app.commands import _man  # which imports every command
+
+    text = _man.page(click.get_current_context().find_root().command)
+    cli.output.result({"page": text}, text.rstrip("\n"))
+
+
+commands: list[click.Command] = [completion, man]

@@ -1,0 +1,169 @@
+"""`source:*`: what is kept in step, from where, into which register, and when."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import click
+
+from app.commands._command import command
+from app.commands._context import Cli
+from app.commands._edits import edits, with_options
+from app.services import connectors, definitions, overview
+from app.services.definitions import Saved
+
+
+@command("source:types")
+@click.argument("type_name", metavar="[TYPE]", required=False)
+@click.pass_obj
+def types(cli: Cli, type_name: str | None) -> None:
+    """List the connector types, or show every setting of one.
+
+    Examples:
+      openregister source:types
+      openregister source:types rest
+      openregister source:types sftp --output json_pretty
+    """
+    if type_name is not None:
+        if cli.output.plain:
+            cli.output.rows(connectors.fields(type_name), ["field", "type", "required", "help"])
+        else:
+            cli.output.document(connectors.schema(type_name))
+        return
+    cli.output.rows(connectors.types(), ["type", "title", "summary", "package"])
+
+
+@command("source:add")
+@click.argument("name")
+@click.option("--type", "type_", required=True, help="Connector; `source:types` lists them.")
+@click.option("--register", required=True, help="Register that the objects go to.")
+@click.option("--schema", required=True, help="Schema that the objects satisfy.")
+@with_options
+@click.pass_obj
+def add(cli: Cli, /, name: str, type_: str, no_test: bool, **options: Any) -> None:
+    """Add a source; its connection is tested first.
+
+    `source:edit` changes it later, `source:import` takes the same as a document.
+
+    Examples:
+      openregister source:add towns --type rest --register geo --schema town --set url=https://x.nl
+      openregister source:add regions --type files --register geo --schema region --set path=r.csv
+    """
+    document = definitions.apply({"name": name}, edits(cli, type=type_, **options))
+    saved = definitions.save(
+        cli.application, document, test=not no_test, on_host=True, update=False
+    )
+    _saved(cli, saved)
+
+
+@command("source:edit")
+@click.argument("name")
+@click.option("--register", help="Register that the objects go to.")
+@click.option("--schema", help="Schema that the objects satisfy.")
+@with_options
+@click.pass_obj
+def edit(cli: Cli, /, name: str, no_test: bool, **options: Any) -> None:
+    """Change a source; what is not named stays as it is.
+
+    Examples:
+      openregister source:edit countries --schedule hourly
+      openregister source:edit countries --secret auth.token=-
+      openregister source:edit countries --filter "continent == 'EU'" --map name=attributes.name
+    """
+    _saved(
+        cli,
+        definitions.edit(
+            cli.application, name, edits(cli, **options), test=not no_test, on_host=True
+        ),
+    )
+
+
+def _saved(cli: Cli, saved: Saved) -> None:
+    source = saved.source
+    if saved.check is not None:
+        cli.output.message(f"OK — {saved.check.message}")
+        for warning in saved.check.warnings:
+            cli.output.warning(warning)
+    if saved.proposed_key:
+        cli.output.message(f"Key: {', '.join(saved.proposed_key)} (proposed by the source)")
+    for warning in overview.standing_warnings(source):
+        cli.output.warning(warning)
+    verb = "Added" if saved.created else "Changed"
+    cli.output.result(
+        overview.describe(cli.application, source), f"{verb} source {source.name} ({source.type})"
+    )
+
+
+@command("source:enable")
+@click.argument("name")
+@click.pass_obj
+def enable(cli: Cli, name: str) -> None:
+    """Let a source run again; earlier failures are forgiven.
+
+    Examples:
+      openregister source:enable countries
+    """
+    source = definitions.set_enabled(cli.application, name, True)
+    cli.output.result({"name": name, "status": source.status}, f"Enabled source {name}")
+
+
+@command("source:disable")
+@click.argument("name")
+@click.pass_obj
+def disable(cli: Cli, name: str) -> None:
+    """Keep a source from running; its objects stay.
+
+    Examples:
+      openregister source:disable countries
+    """
+    source = definitions.set_enabled(cli.application, name, False)
+    cli.output.result({"name": name, "status": source.status}, f"Disabled source {name}")
+
+
+@command("source:delete")
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def delete(cli: Cli, name: str, yes: bool) -> None:
+    """Delete a source with its runs; its objects and their audit trail stay.
+
+    Examples:
+      openregister source:delete countries
+      openregister source:delete countries --yes
+    """
+    source = definitions.get(cli.application, name)
+    if not yes:
+        cli.confirm(f"Delete source {source.name}? Its objects stay, without a source.")
+    left = definitions.delete(cli.application, name)
+    cli.output.result(
+        {"name": name, "deleted": True, "objects_left": left},
+        f"Deleted source {name}; {left:,} objects stay in their registers",
+    )
+
+
+@command("source:show")
+@click.argument("name")
+@click.pass_obj
+def show(cli: Cli, name: str) -> None:
+    """Show a source without its secrets, its last result and its next five runs.
+
+    Examples:
+      openregister source:show countries
+      openregister source:show countries --output json_pretty
+    """
+    source = definitions.get(cli.application, name)
+    for warning in overview.standing_warnings(source):
+        cli.output.warning(warning)
+    record = overview.describe(cli.application, source)
+    if cli.output.plain:
+        zone = ZoneInfo(source.timezone)
+        record["next_runs"] = "\n".join(
+            datetime.fromisoformat(moment).astimezone(zone).strftime("%a %Y-%m-%d %H:%M %Z")
+            for moment in record["next_runs"]
+        )
+    cli.output.record(record)
+
+
+commands = [types, add, edit, enable, disable, delete, show]

@@ -1,0 +1,83 @@
+"""`source:import` and `source:export`: sources as documents, one or many in a file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+import yaml
+
+from app.commands._command import command
+from app.commands._context import Cli
+from app.commands._files import read_text
+from app.errors import UsageError
+from app.services import definitions
+
+
+@command("source:import")
+@click.argument("path", metavar="FILE")
+@click.option("--test", is_flag=True, help="Test each connection before it is stored.")
+@click.pass_obj
+def import_(cli: Cli, path: str, test: bool) -> None:
+    """Create sources, or bring them up to date by their names, from YAML or JSON.
+
+    FILE may hold several documents (`---` between them); - reads standard input.
+
+    Examples:
+      openregister source:import examples/sources/countries.yaml
+      openregister source:import sources.yaml --test
+      openregister source:export a | openregister source:import -
+    """
+    saved = []
+    for number, document in enumerate(_documents(path), 1):
+        where = f"{path}, document {number}"
+        saved.append(
+            definitions.save(cli.application, document, test=test, on_host=True, where=where)
+        )
+    cli.output.result(
+        [
+            {"name": item.source.name, "created": item.created, "type": item.source.type}
+            for item in saved
+        ],
+        "\n".join(
+            f"{'Added' if item.created else 'Changed'} source {item.source.name}" for item in saved
+        ),
+    )
+
+
+def _documents(path: str) -> list[dict[str, Any]]:
+    try:
+        found = [found for found in yaml.safe_load_all(read_text(path)) if found is not None]
+    except yaml.YAMLError as error:
+        raise UsageError(f"The file is neither YAML nor JSON: {error}", where=path) from None
+    documents = [
+        item for entry in found for item in (entry if isinstance(entry, list) else [entry])
+    ]
+    if not documents or not all(isinstance(document, dict) for document in documents):
+        raise UsageError(
+            "The file holds no source document",
+            where=path,
+            hint="`openregister source:export NAME` shows what one looks like",
+        )
+    return documents
+
+
+@command("source:export")
+@click.argument("name")
+@click.pass_obj
+def export(cli: Cli, name: str) -> None:
+    """Print a source as a document for `source:import`; it never holds a secret.
+
+    Examples:
+      openregister source:export countries > countries.yaml
+      openregister source:export countries --output json_pretty
+    """
+    document = definitions.to_document(definitions.get(cli.application, name))
+    if cli.output.plain:
+        text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
+        cli.output.message(text.rstrip("\n"))
+    else:
+        cli.output.document(document)
+
+
+commands = [import_, export]

@@ -1,0 +1,75 @@
+"""`source:*`: taking a run back, and giving rejected rows another chance."""
+
+from __future__ import annotations
+
+import click
+
+from app.commands._command import command
+from app.commands._context import Cli
+from app.commands._progress import progress
+from app.commands._runs import document, print_run
+from app.services import retrying
+from app.services import undo as undoing
+from app.services.running import Request
+from app.services.undo import Undone
+
+SHOWN = 20
+"""Skipped objects that people see; scripts get all that were listed."""
+
+
+@command("source:undo")
+@click.argument("run", type=int)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def undo(cli: Cli, run: int, yes: bool) -> None:
+    """Take a run back: every object it touched becomes what it was before.
+
+    Objects with a later edit stay and are listed. The next sync reads everything again and
+    applies what the source still says, so correct the source or its mapping first, or disable it.
+
+    Examples:
+      openregister source:undo 12
+      openregister source:undo 12 --yes --output json
+    """
+    undone = cli.application.runs.get(run)
+    if not yes:
+        cli.confirm(f"Take back run {run} of source {undone.source}?")
+    _print(cli, undoing.undo(cli.application, run, actor=cli.actor))
+
+
+def _print(cli: Cli, found: Undone) -> None:
+    skipped = [{"uuid": one.uuid, "key": one.key, "reason": one.reason} for one in found.listed]
+    record = {
+        **(document(found.run) if found.run else {}),
+        "undone": found.of,
+        "reverted": found.reverted,
+        "restored": found.restored,
+        "skipped": found.skipped,
+        "skipped_objects": skipped,
+    }
+    cli.output.result(record, (found.run.message if found.run else None) or "")
+    if cli.output.plain and skipped:
+        cli.output.rows(skipped[:SHOWN], ["uuid", "key", "reason"])
+
+
+@command("source:retry-errors")
+@click.argument("name")
+@click.pass_obj
+def retry_errors(cli: Cli, name: str) -> None:
+    """Replay the quarantine through today's mapping and schema.
+
+    The source is not read. What works leaves the quarantine; exits 3 when rows still fail.
+
+    Examples:
+      openregister source:retry-errors countries
+      openregister source:retry-errors countries --output json
+    """
+    request = Request("manual", cli.actor)
+    with progress(cli, name) as observe:
+        result = retrying.retry_errors(cli.application, name, request, observe=observe)
+    print_run(cli, result.run)
+    if result.run.state.exit_code:
+        cli.exit(result.run.state.exit_code)
+
+
+commands: list[click.Command] = [undo, retry_errors]

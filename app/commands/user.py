@@ -1,0 +1,204 @@
+"""`user:*`: people, their roles and passwords, and the app passwords of their programs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from app.commands._command import command
+from app.commands._context import Cli
+from app.db.users import AppPassword, User
+from app.domain.roles import Role
+from app.errors import UsageError
+from app.services import people
+from app.services.host_references import lookup
+
+_PASSWORD = click.option(
+    "--password",
+    default="-",
+    metavar="VALUE",
+    help="- (default) asks or reads standard input; env:NAME and file:PATH look it up.",
+)
+_GENERATE = click.option("--generate", is_flag=True, help="Make a password and print it.")
+
+
+@command("user:add")
+@click.argument("name")
+@click.option("--admin", is_flag=True, help="The same as --role admin.")
+@click.option(
+    "--role",
+    type=click.Choice([role.value for role in Role]),
+    help="viewer (default) reads, register-admin also keeps sources and objects, admin all.",
+)
+@click.option("--display-name", default="", help="Name for people.")
+@click.option("--email", help="Address for messages.")
+@_PASSWORD
+@_GENERATE
+@click.pass_obj
+def add(
+    cli: Cli,
+    name: str,
+    admin: bool,
+    role: str | None,
+    display_name: str,
+    email: str | None,
+    password: str,
+    generate: bool,
+) -> None:
+    """Let a person sign in.
+
+    Examples:
+      openregister user:add alice --admin
+      openregister user:add bob --role register-admin --password env:BOBS_PASSWORD
+      openregister user:add eve --generate --output json
+    """
+    if admin and role not in (None, Role.ADMIN):
+        raise UsageError("--admin and --role contradict each other")
+    plain = _password(cli, password, generate)
+    user = people.add(
+        cli.application,
+        name,
+        role=Role.ADMIN if admin else Role(role or Role.VIEWER),
+        password=plain,
+        display_name=display_name,
+        email=email,
+    )
+    _said(cli, user, f"Added user {user.name} ({user.role})", plain if generate else None)
+
+
+@command("user:list")
+@click.pass_obj
+def list_(cli: Cli) -> None:
+    """List the people who can sign in.
+
+    Examples:
+      openregister user:list
+      openregister user:list --output json
+    """
+    cli.output.rows(
+        [_document(user) for user in people.everybody(cli.application)],
+        ["name", "role", "display_name", "email", "last_login", "locked_until"],
+        empty="Nobody can sign in; `openregister user:add NAME --admin` makes the first admin",
+    )
+
+
+@command("user:delete")
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def delete(cli: Cli, name: str, yes: bool) -> None:
+    """Take a person's access away, with their sessions and app passwords.
+
+    What they did stays in the audit trail under their name.
+
+    Examples:
+      openregister user:delete bob
+      openregister user:delete bob --yes
+    """
+    user = people.get(cli.application, name)
+    if not yes:
+        cli.confirm(f"Delete user {user.name}?")
+    people.delete(cli.application, name)
+    cli.output.result({"name": user.name, "deleted": True}, f"Deleted user {user.name}")
+
+
+@command("user:resetpassword")
+@click.argument("name")
+@_PASSWORD
+@_GENERATE
+@click.pass_obj
+def reset_password(cli: Cli, name: str, password: str, generate: bool) -> None:
+    """Set a new password; it ends the person's sessions and lifts a lock.
+
+    Examples:
+      openregister user:resetpassword alice
+      openregister user:resetpassword alice --generate
+    """
+    plain = _password(cli, password, generate)
+    user = people.reset_password(cli.application, name, plain)
+    _said(cli, user, f"Set a new password for {user.name}", plain if generate else None)
+
+
+@command("user:app-password")
+@click.argument("name")
+@click.argument("program", required=False)
+@click.option("--revoke", is_flag=True, help="End that app password at once.")
+@click.pass_obj
+def app_password(cli: Cli, name: str, program: str | None, revoke: bool) -> None:
+    """Make an app password for a program, list a person's, or revoke one.
+
+    The token is printed once. A program sends it as Bearer, or as Basic with the user's name.
+
+    Examples:
+      openregister user:app-password alice nightly-export
+      openregister user:app-password alice
+      openregister user:app-password alice nightly-export --revoke
+    """
+    app = cli.application
+    if program is None:
+        if revoke:
+            raise UsageError("Which app password?", hint="Name it before --revoke")
+        cli.output.rows(
+            [_app_password(found) for found in people.app_passwords(app, name)],
+            ["name", "created", "last_used", "revoked"],
+            empty=f"No app passwords; `openregister user:app-password {name} PROGRAM` makes one",
+        )
+        return
+    if revoke:
+        people.revoke_app_password(app, name, program)
+        cli.output.result({"name": program, "revoked": True}, f"Revoked {program}")
+        return
+    made = people.add_app_password(app, name, program)
+    cli.output.result(
+        {**_app_password(made.app_password), "token": made.token},
+        f"App password {program}: {made.token}\nIt is not shown again.",
+    )
+
+
+def _password(cli: Cli, given: str, generate: bool) -> str:
+    if generate:
+        return people.make_password()
+    if given == "-":
+        return cli.ask_secret("Password")
+    try:
+        found = lookup(given)
+    except LookupError as error:
+        raise UsageError(f"The password cannot be looked up: {error.args[0]}") from None
+    if found == given:
+        raise UsageError(
+            "A password on the command line shows in the list of processes",
+            hint="Use --password - and type or pipe it, env:NAME or file:PATH",
+        )
+    return found
+
+
+def _said(cli: Cli, user: User, text: str, password: str | None) -> None:
+    if password is None:
+        cli.output.result(_document(user), text)
+    else:
+        cli.output.result({**_document(user), "password": password}, f"{text}: {password}")
+
+
+def _document(user: User) -> dict[str, Any]:
+    return {
+        "name": user.name,
+        "role": user.role.value,
+        "display_name": user.display_name,
+        "email": user.email,
+        "created": user.created,
+        "last_login": user.last_login,
+        "locked_until": user.locked_until,
+    }
+
+
+def _app_password(found: AppPassword) -> dict[str, Any]:
+    return {
+        "name": found.name,
+        "created": found.created,
+        "last_used": found.last_used,
+        "revoked": found.revoked,
+    }
+
+
+commands = [add, list_, delete, reset_password, app_password]

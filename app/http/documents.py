@@ -1,0 +1,35 @@
+"""JSON of what the services give, the same for programs and for scripts that read the pages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, is_dataclass
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Any
+from uuid import UUID
+
+
+def plain(value: Any) -> Any:
+    """Times in UTC, UUIDs as text, bytes in hex, dataclasses as objects; the rest as it is."""
+    match value:
+        case datetime():
+            return moment(value)
+        case UUID():
+            return str(value)
+        case Enum():
+            return value.value
+        case bytes():
+            return value.hex()
+        case Mapping():
+            return {str(name): plain(member) for name, member in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [plain(item) for item in value]
+    if is_dataclass(value) and not isinstance(value, type):
+        return plain(asdict(value))
+    return value
+
+
+def moment(value: datetime) -> str:
+    """ISO 8601 in UTC, to the microsecond."""
+    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -1,0 +1,240 @@
+"""Errors as answers: `application/problem+json` (RFC 9457) for programs, a page for browsers."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import orjson
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import DataError, DBAPIError, OperationalError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from app import errors as e
+from app.services.people import LockedError, SignInError
+from connectors.sdk import ConnectorError
+from connectors.sdk.redact import redact
+
+_log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+API_PREFIXES = ("/api", "/index.php/apps/openregister/api")
+
+
+class NotSignedInError(e.OpenRegisterError):
+    """Nobody is signed in, or no longer."""
+
+    default_hint: ClassVar[str] = "Sign in, or send an app password as Basic or Bearer"
+
+
+class ForbiddenError(e.OpenRegisterError):
+    """The person is known but may not do this."""
+
+    default_hint: ClassVar[str] = "Ask an admin for the role that may"
+
+
+class CsrfError(ForbiddenError):
+    """A change that the session's own pages did not send."""
+
+    default_hint: ClassVar[str] = "Reload the page and try again"
+
+
+class PreconditionError(e.OpenRegisterError):
+    """The thing has changed since the version that If-Match names."""
+
+    default_hint: ClassVar[str] = "Read it again, then repeat the change"
+
+
+STATUSES: Mapping[type[Exception], int] = {
+    NotSignedInError: 401,
+    SignInError: 401,
+    ForbiddenError: 403,
+    PreconditionError: 412,
+    LockedError: 429,
+    e.NotFoundError: 404,
+    e.ExistsError: 409,
+    e.InUseError: 409,
+    e.OwnedError: 409,
+    e.ConflictError: 409,
+    e.AlreadyRunningError: 409,
+    e.HeldError: 409,
+    e.LostRunError: 409,
+    e.SettingsError: 500,
+    e.ConfigurationError: 422,
+    e.UsageError: 400,
+    ConnectorError: 502,
+    e.DatabaseError: 503,
+}
+"""By class; a subclass that is not named here answers as its nearest parent does."""
+
+TITLES = {
+    400: "The request makes no sense as it stands",
+    401: "Not signed in",
+    403: "Not allowed",
+    404: "Not found",
+    405: "Method not allowed",
+    409: "In conflict with what is there",
+    412: "Changed in the meantime",
+    413: "Too large",
+    415: "Not a content type that is understood here",
+    422: "Not valid",
+    429: "Too many requests",
+    500: "Something unforeseen happened",
+    502: "The source failed",
+    503: "Out of order for the moment",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """An error as it is shown; `errors` names fields: ``{"path", "message"}``."""
+
+    status: int
+    kind: str
+    detail: str
+    where: str = ""
+    hint: str = ""
+    errors: Sequence[Mapping[str, Any]] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        return TITLES.get(self.status, "The request failed")
+
+    def document(self) -> dict[str, Any]:
+        """The members of problem+json; those without a value are left out."""
+        members = {
+            "type": f"urn:openregister:problem:{self.kind}",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            "where": self.where,
+            "hint": self.hint,
+            "errors": list(self.errors),
+        }
+        return {name: value for name, value in members.items() if value}
+
+
+ErrorPage = Callable[[Request, Problem], Response]
+
+
+def describe(error: Exception) -> Problem:
+    """What to tell of an error: never a secret, never a traceback."""
+    match error:
+        case e.OpenRegisterError():
+            return _known(error)
+        case RequestValidationError():
+            return _invalid_request(error)
+        case HTTPException():
+            return Problem(
+                error.status_code,
+                "HttpError",
+                redact(str(error.detail)),
+                headers=dict(error.headers or {}),
+            )
+        case DataError():
+            return Problem(
+                400, "UnusableValue", "A value in the request is none that the database can hold"
+            )
+        case OperationalError() | DBAPIError(connection_invalidated=True):
+            _log.error("The database failed: %s", redact(str(error.orig)))
+            return _database(error)
+    reference = secrets.token_hex(4)
+    _log.error("Unforeseen error %s", reference, exc_info=error)
+    return Problem(
+        500,
+        type(error).__name__,
+        "An error that was not foreseen",
+        hint=f"Look for {reference} in the server's log",
+    )
+
+
+def _known(error: e.OpenRegisterError) -> Problem:
+    status = next((STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES), 500)
+    faults: Mapping[str, str] = getattr(error, "faults", {})
+    listed: Sequence[Mapping[str, Any]] = getattr(error, "errors", ())
+    headers = {}
+    if isinstance(error, LockedError):
+        headers["Retry-After"] = str(max(1, round(error.retry_after)))
+    return Problem(
+        status,
+        type(error).__name__,
+        redact(error.what.partition("\n")[0]).removesuffix(":"),
+        where=redact(error.where),
+        hint=redact(error.hint),
+        errors=[{"path": path, "message": redact(fault)} for path, fault in faults.items()]
+        or [{**fault, "message": redact(str(fault.get("message", "")))} for fault in listed],
+        headers=headers,
+    )
+
+
+def _invalid_request(error: RequestValidationError) -> Problem:
+    """The input itself is not repeated: it may hold a secret."""
+    faults = [
+        {
+            "path": ".".join(str(part) for part in fault["loc"][1:]) or str(fault["loc"][0]),
+            "in": str(fault["loc"][0]),
+            "message": str(fault["msg"]).removeprefix("Value error, "),
+        }
+        for fault in error.errors()
+    ]
+    return Problem(422, "InvalidRequest", "The request is not valid", errors=faults)
+
+
+def _database(error: DBAPIError) -> Problem:
+    state = getattr(error.orig, "sqlstate", None)
+    if state == "57014":  # query_canceled: the statement timeout
+        return Problem(
+            503,
+            "TooSlow",
+            "The question takes too long to answer",
+            hint="Narrow it by a filter, or leave out _search or _order",
+        )
+    return Problem(
+        503, "DatabaseError", "The database does not answer", headers={"Retry-After": "5"}
+    )
+
+
+def wants_page(request: Request) -> bool:
+    """Whether the one who asks is a person with a browser, and not on the API."""
+    if request.url.path.startswith(API_PREFIXES):
+        return False
+    return "text/html" in request.headers.get("accept", "")
+
+
+def answer(request: Request, problem: Problem) -> Response:
+    """The problem as JSON."""
+    headers = dict(problem.headers)
+    if problem.status == 401 and "sec-fetch-mode" not in request.headers:
+        # a browser would put up a dialogue of its own for Basic
+        headers["WWW-Authenticate"] = 'Basic realm="Open Register", charset="UTF-8", Bearer'
+    elif problem.status == 401:
+        headers["WWW-Authenticate"] = 'Bearer realm="Open Register"'
+    return Response(
+        orjson.dumps(problem.document(), default=str),
+        status_code=problem.status,
+        media_type=MEDIA_TYPE,
+        headers=headers,
+    )
+
+
+def install(api: FastAPI, page: ErrorPage) -> None:
+    """Answer every error as a problem; `page` makes the one for people."""
+
+    async def handle(request: Request, error: Exception) -> Response:
+        problem = describe(error)
+        return page(request, problem) if wants_page(request) else answer(request, problem)
+
+    for kind in (
+        e.OpenRegisterError,
+        RequestValidationError,
+        HTTPException,
+        DBAPIError,
+        Exception,
+    ):
+        api.add_exception_handler(kind, handle)

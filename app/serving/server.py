@@ -1,0 +1,120 @@
+"""Listening: where, for whom, and until when."""
+
+from __future__ import annotations
+
+import ipaddress
+import signal
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+
+from app.bootstrap import Application
+from app.errors import OpenRegisterError, UsageError
+from app.services import people
+from app.serving.factory import create_app
+from app.serving.worker import EmbeddedWorker
+
+KEEP_ALIVE = 20
+"""Seconds an idle connection stays open."""
+
+LONGEST_GOODBYE = 10
+"""Seconds that requests under way get when the server is told to stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Where to listen. `proxies`: addresses whose X-Forwarded-For and -Proto are believed."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    proxies: Sequence[str] = ("127.0.0.1", "::1")
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    worker: bool = True
+
+
+def serve(app: Application, listen: Listen, ready: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or SIGINT; `ready` is called with the address once it is open.
+
+    Raises UsageError beyond loopback while nobody can sign in, OpenRegisterError when the
+    address cannot be had.
+    """
+    if not is_loopback(listen.host) and not people.anybody(app):
+        raise UsageError(
+            f"Nobody could sign in, so this does not listen on {listen.host}",
+            hint="Run `openregister user:add NAME --admin` first, or serve on 127.0.0.1",
+        )
+    config = uvicorn.Config(
+        create_app(app),
+        log_config=None,  # what is logged, and where to, is the command line's to say
+        access_log=False,
+        server_header=False,
+        proxy_headers=True,
+        forwarded_allow_ips=list(listen.proxies),
+        timeout_keep_alive=KEEP_ALIVE,
+        timeout_graceful_shutdown=LONGEST_GOODBYE,
+        ssl_certfile=listen.tls_certificate,
+        ssl_keyfile=listen.tls_key,
+    )
+    with ExitStack() as stack:
+        bound = stack.enter_context(_bind(listen.host, listen.port))
+        stack.enter_context(_returning())
+        if listen.worker:
+            stack.enter_context(EmbeddedWorker(app))
+        ready(_address(listen, bound))
+        uvicorn.Server(config).run(sockets=[bound])
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach it."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False  # a name may mean any address
+
+
+@contextmanager
+def _bind(host: str, port: int) -> Iterator[socket.socket]:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        bound = socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise OpenRegisterError(
+            f"No server can listen there: {error.strerror or error}",
+            where=f"{host}:{port}",
+            hint="Stop what listens there already, or choose another --port",
+        ) from None
+    with bound:
+        # connections inherit it; without it an answer on a connection that is kept alive waits
+        # 40 ms for the caller to acknowledge its headers
+        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        yield bound
+
+
+@contextmanager
+def _returning() -> Iterator[None]:
+    """Let `Server.run` come back after SIGTERM and SIGINT.
+
+    It raises the signal once more when it has shut down, which would end the process before
+    the worker and the database are seen to.
+    """
+    before = {
+        number: signal.signal(number, lambda *_: None) for number in (signal.SIGTERM, signal.SIGINT)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _address(listen: Listen, bound: socket.socket) -> str:
+    scheme = "https" if listen.tls_certificate else "http"
+    host = f"[{listen.host}]" if ":" in listen.host else listen.host
+    return f"{scheme}://{host}:{bound.getsockname()[1]}"

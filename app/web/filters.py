@@ -1,0 +1,127 @@
+"""How values look on a page: times, numbers, durations, JSON. All follow the language in force."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+from babel.dates import format_datetime, format_timedelta
+from babel.numbers import format_decimal
+from jinja2 import Environment
+from markupsafe import Markup, escape
+
+from app.db.engine import dump_json
+from app.web import answers
+from app.web.languages import current, gettext
+
+LONG_TEXT = 80
+"""Characters of a value that a table cell shows; the whole is on hover."""
+
+DOTS = {
+    "active": "good",
+    "done": "good",
+    "fresh": "good",
+    "waiting": "good",
+    "idle": "off",
+    "partial": "warn",
+    "held": "warn",
+    "stale": "warn",
+    "due": "busy",
+    "queued": "busy",
+    "running": "busy",
+    "error": "bad",
+    "failed": "bad",
+    "crashed": "bad",
+    "cancelled": "off",
+    "released": "off",
+    "disabled": "off",
+    "create": "good",
+    "restore": "good",
+    "update": "busy",
+    "leave": "off",
+    "filter": "off",
+    "delete": "bad",
+    "reject": "bad",
+}
+"""The colour of a state's dot; the word always stands beside it."""
+
+
+def install(environment: Environment) -> None:
+    """Give the templates these filters."""
+    environment.filters |= {
+        "ago": ago,
+        "moment": moment,
+        "number": number,
+        "duration": duration,
+        "pretty": pretty,
+        "cell": cell,
+        "bytes": size,
+    }
+    environment.globals["dots"] = DOTS
+
+
+def ago(value: datetime | None) -> Markup | str:
+    """A time as `3 minutes ago`, the exact one on hover; a dash for none."""
+    if value is None:
+        return Markup('<span class="none">–</span>')
+    elapsed = value - datetime.now(UTC)
+    words = format_timedelta(elapsed, add_direction=True, locale=current(), threshold=1.2)
+    if abs(elapsed.total_seconds()) < 5:
+        words = gettext("just now")
+    return _time(value, words)
+
+
+def moment(value: datetime | str, zone: Any = UTC) -> Markup:
+    """An exact time in a zone, as text."""
+    at = datetime.fromisoformat(value) if isinstance(value, str) else value
+    exact = format_datetime(at, "EEE d MMM y HH:mm:ss", tzinfo=zone, locale=current())
+    return _time(at, exact)
+
+
+def _time(value: datetime, words: str) -> Markup:
+    exact = f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(
+        value.astimezone(UTC).isoformat(), exact, words
+    )
+
+
+def number(value: float | None) -> str:
+    """With the language's thousands separator; a dash for none."""
+    return "–" if value is None else format_decimal(value, locale=current())
+
+
+def duration(seconds: float | None) -> str:
+    """`0.4 s`, `12 s`, `3 min 5 s`, `2 h 10 min`."""
+    if seconds is None:
+        return "–"
+    if seconds < 10:
+        return f"{format_decimal(round(seconds, 1), locale=current())} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if not minutes:
+        return f"{rest} s"
+    hours, left = divmod(minutes, 60)
+    return f"{hours} h {left} min" if hours else f"{minutes} min {rest} s"
+
+
+def size(value: int | None) -> str:
+    """Bytes as MB."""
+    return "–" if value is None else f"{format_decimal(round(value / 1e6, 1), locale=current())} MB"
+
+
+def pretty(value: Any) -> str:
+    """JSON to read, indented by two."""
+    return answers.indented(answers.plain(value))
+
+
+def cell(value: Any) -> Markup | str:
+    """A JSON value in a table cell: short, with the whole of a long one on hover."""
+    if value is None:
+        return Markup('<span class="none">–</span>')
+    if isinstance(value, (datetime, date)):
+        return str(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    text = value if isinstance(value, str) else dump_json(answers.plain(value))
+    if len(text) <= LONG_TEXT:
+        return escape(text)
+    return Markup('<span title="{}">{}…</span>').format(text[:2000], text[:LONG_TEXT])

@@ -1,0 +1,84 @@
+"""The frame of a source's page: header, toolbar, progress, tabs. Every tab is put into it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import Request
+from starlette.responses import Response
+
+from app.bootstrap import Application
+from app.db.runs import Run
+from app.db.sources import Source
+from app.domain.report import RunState
+from app.services import following, overview
+from app.services.following import Progress
+from app.web.languages import gettext as _
+from app.web.rendering import page
+
+TABS = {
+    "connection": _("Connection"),
+    "mapping": _("Mapping"),
+    "schedule": _("Schedule"),
+    "runs": _("Runs"),
+    "objects": _("Objects"),
+    "settings": _("Settings"),
+}
+
+
+def frame(request: Request, app: Application, source: Source, tab: str, **context: Any) -> Response:
+    """A tab of a source's page; its template is `source/<tab>.html` unless `template` says."""
+    template = context.pop("template", f"source/{tab}.html")
+    progress = following.progress(app, source)
+    return page(
+        request,
+        template,
+        source=source,
+        tab=tab,
+        tabs=TABS,
+        progress=progress,
+        shown=shown(progress),
+        fresh=overview.fresh(source),
+        standing=overview.standing_warnings(source),
+        **context,
+    )
+
+
+def shown(progress: Progress) -> dict[str, Any]:
+    """What the strip below the header says, for the page and for its script."""
+    run = progress.run
+    nothing: dict[str, Any] = {"sentence": "", "detail": "", "message": "", "warnings": ()}
+    if progress.state == "queued":
+        said = {"sentence": _("Running…"), "detail": _("a worker takes it")}
+        return {**nothing, **said, "state": "queued"}
+    if run is None:
+        return {**nothing, "state": "never"}
+    return {
+        "state": progress.state,
+        "run": run.id,
+        "sentence": sentence(run),
+        "detail": run.counters.details(),
+        "message": run.message or "",
+        "warnings": run.warnings,
+        "counters": run.counters.as_dict(),
+        "total": run.total,
+        "started": run.started,
+        "finished": run.finished,
+        "duration_s": round(run.duration, 3),
+        "retry_at": progress.retry_at,
+    }
+
+
+def sentence(run: Run) -> str:
+    """`Running…`, then `Done — N created, N updated, N errors`; another word when cut short."""
+    counters = run.counters
+    if run.state is RunState.RUNNING:
+        return _("Running…")
+    figures = _("%(created)s created, %(updated)s updated, %(errors)s errors") % {
+        "created": counters.created,
+        "updated": counters.updated,
+        "errors": counters.errors,
+    }
+    ended = run.state in (RunState.DONE, RunState.PARTIAL) or bool(counters.held)
+    word = _("Done") if ended else _(run.state.value).capitalize()
+    return f"{word} — {figures}"

@@ -1,0 +1,66 @@
+"""Signing in and out."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request
+from starlette.responses import Response
+
+from app.http.identity import App, MaybeIdentity, sign_in, sign_out
+from app.http.problems import describe
+from app.services import people
+from app.services.people import LockedError, SignInError
+from app.web.rendering import own_path, page, redirect
+
+router = APIRouter()
+
+
+@router.get("/login")
+def form(
+    request: Request,
+    app: App,
+    identity: MaybeIdentity,
+    next: str | None = None,  # noqa: A002
+) -> Response:
+    """The form; who is signed in already goes on."""
+    if identity is not None:
+        return redirect(own_path(next))
+    return page(
+        request, "login.html", next=own_path(next), problem=None, nobody=not people.anybody(app)
+    )
+
+
+@router.post("/login")
+def enter(
+    request: Request,
+    name: Annotated[str, Form()],
+    password: Annotated[str, Form()],
+    next: Annotated[str, Form()] = "/",  # noqa: A002
+) -> Response:
+    """Check name and password, then go where the person wanted to be."""
+    answer = redirect(own_path(next))
+    try:
+        sign_in(request, answer, name, password)
+    except (SignInError, LockedError) as error:
+        problem = describe(error)
+        refused = page(
+            request,
+            "login.html",
+            status_code=problem.status,
+            next=own_path(next),
+            problem=problem,
+            nobody=False,
+        )
+        refused.headers.update(problem.headers)
+        return refused
+    return answer
+
+
+@router.post("/logout")
+def leave(request: Request, identity: MaybeIdentity) -> Response:
+    """End the person's sessions."""
+    answer = redirect("/login")
+    if identity is not None:
+        sign_out(request, answer, identity)
+    return answer

@@ -1,0 +1,142 @@
+"""The page of one object: its data, and its audit trail."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Form, Request
+from starlette.responses import Response
+
+from app.errors import OpenRegisterError
+from app.http.identity import App, RegisterAdmin, Viewer
+from app.http.problems import Problem, describe
+from app.services import audit, explaining, histories, schemas
+from app.services import objects as service
+from app.web import answers
+from app.web.languages import gettext as _
+from app.web.languages import speak
+from app.web.rendering import page, redirect
+from connectors.sdk import canonical
+
+router = APIRouter(prefix="/objects/{uuid}", dependencies=[Depends(speak)])
+
+
+@router.get("")
+def show(request: Request, app: App, identity: Viewer, uuid: UUID) -> Response:
+    """Its data, property by property."""
+    found = service.get(app, uuid)
+    if answers.wants_json(request):
+        return answers.as_json(found)
+    document = schemas.show(app, found.schema).schema.document
+    properties = document.get("properties") or {}
+    return page(
+        request,
+        "object.html",
+        found=found,
+        tab="data",
+        names=[*properties, *(name for name in found.data if name not in properties)],
+        properties=properties,
+        heading=_heading(found.key, found.data, uuid),
+    )
+
+
+@router.get("/audit")
+def trail(request: Request, app: App, identity: Viewer, uuid: UUID) -> Response:
+    """Every version: who made it and when, what changed, whether the entry still holds."""
+    found = histories.history(app, uuid)
+    held = audit.verify_object(app, uuid)
+    if answers.wants_json(request):
+        rows = [{**answers.plain(v), "verified": held.get(v.number)} for v in found.versions]
+        return answers.table(rows)
+    return page(
+        request,
+        "object.html",
+        found=found.object,
+        tab="audit",
+        versions=found.versions,
+        held=held,
+        heading=_heading(found.object.key, found.object.data, uuid),
+    )
+
+
+@router.get("/explain")
+def explain(request: Request, app: App, identity: Viewer, uuid: UUID, field: str) -> Response:
+    """Which source, run and rule gave a property its value; a piece of the page."""
+    told = explaining.explain(app, uuid, field)
+    if answers.wants_json(request):
+        return answers.as_json(told)
+    return page(request, "parts/explain.html", told=told)
+
+
+@router.get("/edit")
+def form(request: Request, app: App, identity: RegisterAdmin, uuid: UUID) -> Response:
+    """The object as JSON, to change it."""
+    found = service.get(app, uuid)
+    return page(
+        request,
+        "object.html",
+        found=found,
+        tab="edit",
+        text=answers.indented(found.data),
+        problem=None,
+        heading=_heading(found.key, found.data, uuid),
+    )
+
+
+@router.post("/edit")
+def edit(
+    request: Request,
+    app: App,
+    identity: RegisterAdmin,
+    uuid: UUID,
+    data: Annotated[str, Form()],
+    version: Annotated[int, Form()],
+) -> Response:
+    """Store another document in its place, if nobody else was faster."""
+    try:
+        document = canonical.loads(data)
+        if not isinstance(document, dict):
+            raise ValueError("it is no object")
+        service.replace(app, uuid, document, actor=identity.actor, if_version=version)
+    except (OpenRegisterError, ValueError) as error:
+        found = service.get(app, uuid)
+        if isinstance(error, OpenRegisterError):
+            problem = describe(error)
+        else:
+            said = _("This is no JSON; mind quotes and commas")
+            problem = Problem(422, "NoJson", said, hint=str(error))
+        return page(
+            request,
+            "object.html",
+            status_code=422,
+            found=found,
+            tab="edit",
+            text=data,
+            problem=problem,
+            heading=_heading(found.key, found.data, uuid),
+        )
+    return redirect(f"/objects/{uuid}", notice=_("Saved"))
+
+
+@router.post("/restore")
+def restore(
+    app: App, identity: RegisterAdmin, uuid: UUID, version: Annotated[int | None, Form()] = None
+) -> Response:
+    """Bring back a version, or a deleted object as it was."""
+    service.restore(app, uuid, actor=identity.actor, version=version)
+    return redirect(f"/objects/{uuid}/audit", notice=_("Restored"))
+
+
+@router.post("/delete")
+def delete(app: App, identity: RegisterAdmin, uuid: UUID) -> Response:
+    """Mark it as deleted."""
+    service.delete(app, uuid, actor=identity.actor)
+    return redirect(f"/objects/{uuid}/audit", notice=_("Deleted"))
+
+
+def _heading(key: str | None, data: dict[str, object], uuid: UUID) -> str:
+    for name in ("name", "title", "label"):
+        if isinstance(data.get(name), str) and data[name]:
+            return f"{data[name]} ({key})" if key else str(data[name])
+    return key or str(uuid)

@@ -1,0 +1,168 @@
+"""Schemas: the list, and an editor that says what stored objects would no longer be valid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Form, Request
+from starlette.responses import Response
+
+from app.bootstrap import Application
+from app.domain.infer import Note
+from app.errors import ConfigurationError, OpenRegisterError
+from app.http.identity import App, RegisterAdmin, Viewer
+from app.http.problems import Problem, describe
+from app.services import inferring, overview, registers, schemas
+from app.web import answers
+from app.web.languages import gettext as _
+from app.web.languages import speak
+from app.web.rendering import page, redirect
+from connectors.sdk import canonical
+
+router = APIRouter(dependencies=[Depends(speak)])
+
+EMPTY = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "type": "object",
+    "properties": {"name": {"type": "string"}},
+    "required": ["name"],
+}
+SAMPLE = 1000
+
+
+@router.get("/schemas")
+def every(request: Request, app: App, identity: Viewer) -> Response:
+    """The schemas, each with the registers that hold objects of it."""
+    found = schemas.overview(app)
+    if answers.wants_json(request):
+        return answers.table(found)
+    return page(request, "schemas/list.html", schemas=found)
+
+
+@router.get("/add-schema")
+def form(
+    request: Request, app: App, identity: RegisterAdmin, register: str = "", source: str = ""
+) -> Response:
+    """The form; with `source` its document is a proposal made from the rows of that source."""
+    text, problem = answers.indented(EMPTY), None
+    notes: Sequence[Note] = ()
+    if source:
+        try:
+            proposed = inferring.infer(app, source, limit=SAMPLE)
+            text, notes = answers.indented(proposed.schema), proposed.notes
+        except OpenRegisterError as error:
+            problem = describe(error)
+    given = {"slug": "", "title": "", "register": register}
+    return _form(request, app, given, text, problem, notes)
+
+
+@router.post("/add-schema")
+def add(
+    request: Request,
+    app: App,
+    identity: RegisterAdmin,
+    slug: Annotated[str, Form()],
+    home: Annotated[str, Form(alias="register")],
+    document: Annotated[str, Form()],
+    title: Annotated[str, Form()] = "",
+) -> Response:
+    """Create it."""
+    try:
+        made = schemas.add(
+            app,
+            slug.strip(),
+            parsed(document),
+            register=home,
+            actor=identity.actor,
+            title=title,
+        )
+    except OpenRegisterError as error:
+        given = {"slug": slug, "title": title, "register": home}
+        return _form(request, app, given, document, describe(error))
+    return redirect(f"/schemas/{made.slug}", notice=_("Saved"))
+
+
+@router.get("/schemas/{slug}")
+def show(
+    request: Request, app: App, identity: Viewer, slug: str, version: int | None = None
+) -> Response:
+    """The editor, its versions; `version` puts an earlier one into the editor."""
+    found = schemas.show(app, slug)
+    if answers.wants_json(request):
+        return answers.as_json(found.schema.document)
+    chosen = next((v for v in found.versions if v.version == version), None)
+    text = answers.indented(chosen.document if chosen else found.schema.document)
+    return page(request, "schemas/one.html", found=found, text=text, problem=None, held=False)
+
+
+@router.post("/schemas/{slug}")
+def update(
+    request: Request,
+    app: App,
+    identity: RegisterAdmin,
+    slug: str,
+    document: Annotated[str, Form()],
+    version: Annotated[int, Form()],
+    force: Annotated[bool, Form()] = False,
+) -> Response:
+    """Store it as a new version; refused while stored objects would not be valid, unless forced."""
+    try:
+        schemas.update(
+            app,
+            slug,
+            actor=identity.actor,
+            document=parsed(document),
+            if_version=version,
+            force=force,
+        )
+    except OpenRegisterError as error:
+        problem = describe(error)
+        return page(
+            request,
+            "schemas/one.html",
+            status_code=problem.status,
+            found=schemas.show(app, slug),
+            text=document,
+            problem=problem,
+            held=problem.kind == "StoredObjectsError",
+        )
+    return redirect(f"/schemas/{slug}", notice=_("Saved"))
+
+
+@router.post("/schemas/{slug}/delete")
+def delete(app: App, identity: RegisterAdmin, slug: str) -> Response:
+    """Delete one that nothing uses."""
+    schemas.delete(app, slug)
+    return redirect("/schemas", notice=_("Deleted schema %s") % slug)
+
+
+def parsed(text: str) -> Any:
+    """The document. Raises ConfigurationError for what is no JSON."""
+    try:
+        return canonical.loads(text)
+    except ValueError as error:
+        raise ConfigurationError(
+            "The schema is no JSON", faults={"(document)": str(error)}, hint="Mind the quotes"
+        ) from None
+
+
+def _form(
+    request: Request,
+    app: Application,
+    given: dict[str, str],
+    text: str,
+    problem: Problem | None,
+    notes: Sequence[Note] = (),
+) -> Response:
+    return page(
+        request,
+        "schemas/add.html",
+        status_code=problem.status if problem else 200,
+        registers=[found.slug for found, _slugs in registers.names(app)],
+        sources=[line["name"] for line in overview.sources(app)],
+        given=given,
+        text=text,
+        notes=notes,
+        problem=problem,
+    )

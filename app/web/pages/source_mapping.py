@@ -1,0 +1,282 @@
+"""The mapping of a source: which schema, key, filter and fields, seen against live rows."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from app.bootstrap import Application
+from app.db.sources import Source, SourceTarget
+from app.domain.mapping import parse_mapping
+from app.errors import ConfigurationError, OpenRegisterError
+from app.http.identity import App, RegisterAdmin, Viewer
+from app.http.problems import Problem, describe
+from app.services import definitions, outsiders, previewing, registers, schemas
+from app.web import answers
+from app.web.languages import gettext as _
+from app.web.languages import speak
+from app.web.pages._source import frame
+from app.web.rendering import page, redirect
+from connectors.sdk import JsonValue, Row, RowProblem, canonical
+
+router = APIRouter(prefix="/sources/{name}/mapping", dependencies=[Depends(speak)])
+
+ROWS = 10
+"""Rows of the sample."""
+
+FRESH = 120.0
+"""Seconds for which a sample is good enough: every key stroke must not reach the source."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A property of the schema (or one only the mapping names) and where it comes from."""
+
+    name: str
+    type: str
+    help: str
+    required: bool
+    known: bool
+    value: str
+    key: bool
+
+
+class Samples:
+    """The first rows of sources, remembered for a moment by the state of the source."""
+
+    def __init__(self, most: int = 50) -> None:
+        self._most = most
+        self._lock = threading.Lock()
+        self._known: OrderedDict[tuple[int, str], tuple[float, list[Row | RowProblem]]] = (
+            OrderedDict()
+        )
+
+    def rows(
+        self, app: Application, source: Source, *, again: bool = False
+    ) -> list[Row | RowProblem]:
+        """Them; `again` reads the source anew. Raises ConnectorError."""
+        key, now = (source.id, repr(source.connection)), time.monotonic()
+        with self._lock:
+            read, found = self._known.get(key, (0.0, []))
+        if found and not again and now - read < FRESH:
+            return found
+        found = list(previewing.read_rows(app, source, ROWS))
+        with self._lock:
+            self._known[key] = (now, found)
+            self._known.move_to_end(key)
+            while len(self._known) > self._most:
+                self._known.popitem(last=False)
+        return found
+
+
+samples = Samples()
+
+
+@router.get("")
+def show(request: Request, app: App, identity: Viewer, name: str, target: int = 0) -> Response:
+    """The mapping of one target."""
+    source = definitions.get(app, name)
+    place = _place(source, target)
+    if answers.wants_json(request):
+        return answers.as_json(place.mapping)
+    return _show(request, app, source, place, place.mapping)
+
+
+@router.post("")
+async def save(
+    request: Request, app: App, identity: RegisterAdmin, name: str, target: int = 0
+) -> Response:
+    """Store it, once it compiles against the schema."""
+    form = dict(await request.form())
+    return await run_in_threadpool(_save, request, app, name, target, form)
+
+
+def _save(
+    request: Request, app: Application, name: str, target: int, form: Mapping[str, Any]
+) -> Response:
+    source = definitions.get(app, name)
+    place = _place(source, target)
+    mapping: Mapping[str, Any] = place.mapping
+    try:
+        mapping = read(form)
+        register, _slash, schema = str(form.get("target", "")).partition("/")
+        document = definitions.to_document(source)
+        where = {"register": register or place.register, "schema": schema or place.schema}
+        if "targets" in document:
+            document["targets"][target] = {**where, "mapping": dict(mapping)}
+        else:
+            document |= {"target": where, "mapping": dict(mapping)}
+        outsiders.save(app, document, test=False, update=True)
+    except OpenRegisterError as error:
+        return _show(request, app, source, place, mapping, describe(error))
+    query = f"?target={target}" if target else ""
+    return redirect(f"/sources/{name}/mapping{query}", notice=_("Saved"))
+
+
+@router.post("/preview")
+async def preview(
+    request: Request, app: App, identity: RegisterAdmin, name: str, target: int = 0
+) -> Response:
+    """What the rows of the sample would become with what is filled in; a piece of the page."""
+    form = dict(await request.form())
+    return await run_in_threadpool(_preview, request, app, name, target, form)
+
+
+def _preview(
+    request: Request, app: Application, name: str, target: int, form: Mapping[str, Any]
+) -> Response:
+    source = definitions.get(app, name)
+    place = _place(source, target)
+    context: dict[str, Any] = {"problem": None, "rows": (), "warnings": (), "fields": ()}
+    try:
+        sampled = samples.rows(app, source, again="again" in form)
+        context["fields"] = fields_of(sampled)
+        drafted = replace(place, target=0, mapping=_stored(read(form)))
+        found = previewing.preview_rows(app, replace(source, targets=(drafted,)), sampled)
+        context |= {"rows": found.rows, "warnings": found.warnings}
+    except OpenRegisterError as error:
+        context["problem"] = describe(error)
+    if answers.wants_json(request):
+        return answers.as_json(context)
+    return page(request, "parts/preview.html", **context)
+
+
+def _stored(mapping: Mapping[str, Any]) -> dict[str, Any]:
+    """In the form in which the database keeps it. Raises ConfigurationError."""
+    parsed = parse_mapping(dict(mapping))
+    return parsed.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+
+
+def fields_of(sampled: Sequence[Row | RowProblem]) -> list[tuple[str, JsonValue]]:
+    """The dotted names of the sample's fields, each with an example."""
+    found: dict[str, JsonValue] = {}
+
+    def walk(node: Mapping[str, JsonValue], prefix: str) -> None:
+        for name, value in node.items():
+            path = f"{prefix}{name}"
+            if isinstance(value, dict) and value and path.count(".") < 4:
+                walk(value, f"{path}.")
+            elif found.get(path) in (None, ""):
+                found[path] = value
+
+    for row in sampled:
+        if isinstance(row, Row):
+            walk(row.data, "")
+    return list(found.items())
+
+
+def read(form: Mapping[str, Any]) -> dict[str, Any]:
+    """The mapping as it was filled in. Raises ConfigurationError for JSON that is none."""
+    faults: dict[str, str] = {}
+    rest = _json(form, "rest", faults)
+    fields: dict[str, Any] = {}
+    keys = [part.strip() for part in str(form.get("key", "")).split(",") if part.strip()]
+    for index in range(1000):
+        name = str(form.get(f"property.{index}", "")).strip()
+        if f"property.{index}" not in form:
+            break
+        text = str(form.get(f"from.{index}", "")).strip()
+        if not name:
+            continue
+        if f"key.{index}" in form:
+            keys.append(name)
+        if text.startswith("{") and not text.startswith(("{{", "{%")):
+            fields[name] = _json(form, f"from.{index}", faults)
+        elif text:
+            fields[name] = text
+    if faults:
+        raise ConfigurationError("The mapping is not valid", faults=faults)
+    mapping = {**rest, "fields": fields, "key": list(dict.fromkeys(keys))}
+    if text := str(form.get("filter", "")).strip():
+        mapping["filter"] = canonical.loads(text) if text.startswith("{") else text
+    if fields or "passthrough" in form:
+        mapping["passthrough"] = "passthrough" in form
+    return {name: value for name, value in mapping.items() if value not in ({}, [])}
+
+
+def _json(form: Mapping[str, Any], name: str, faults: dict[str, str]) -> dict[str, Any]:
+    text = str(form.get(name, "")).strip()
+    try:
+        value = canonical.loads(text) if text else {}
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        faults[name] = _("This is no JSON; mind quotes and commas")
+        return {}
+    return value
+
+
+def _place(source: Source, target: int) -> SourceTarget:
+    return source.targets[target if 0 <= target < len(source.targets) else 0]
+
+
+def _show(
+    request: Request,
+    app: Application,
+    source: Source,
+    place: SourceTarget,
+    mapping: Mapping[str, Any],
+    problem: Problem | None = None,
+) -> Response:
+    document = schemas.show(app, place.schema).schema.document
+    lines = _lines(document, mapping)
+    keys = _keys(mapping)
+    apart = {"fields", "key", "filter", "passthrough"}
+    rest = {name: value for name, value in mapping.items() if name not in apart}
+    chosen = mapping.get("filter") or ""
+    return frame(
+        request,
+        app,
+        source,
+        "mapping",
+        place=place,
+        places=registers.names(app),
+        lines=lines,
+        other_keys=[key for key in keys if key not in {line.name for line in lines}],
+        filter=chosen if isinstance(chosen, str) else answers.indented(chosen),
+        passthrough=bool(mapping.get("passthrough")),
+        rest=answers.indented(answers.plain(rest)) if rest else "",
+        no_key=not keys,
+        problem=problem,
+    )
+
+
+def _keys(mapping: Mapping[str, Any]) -> list[str]:
+    key = mapping.get("key") or ()
+    return [key] if isinstance(key, str) else list(key)
+
+
+def _lines(document: Mapping[str, Any], mapping: Mapping[str, Any]) -> list[Line]:
+    properties = document.get("properties") or {}
+    fields, keys = mapping.get("fields") or {}, _keys(mapping)
+    further = [name for name in fields if name not in properties]
+    return [
+        Line(
+            name,
+            _type(properties.get(name, {})),
+            str(properties.get(name, {}).get("description", "")),
+            name in document.get("required", ()),
+            name in properties,
+            _text(fields.get(name, "")),
+            name in keys,
+        )
+        for name in [*properties, *further]
+    ]
+
+
+def _type(node: Mapping[str, Any]) -> str:
+    kinds = node.get("type", "")
+    text = " | ".join(kinds) if isinstance(kinds, list) else str(kinds)
+    return f"{text} ({node['format']})" if "format" in node else text
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else canonical.dumps_in_order(value).decode()

@@ -1,0 +1,278 @@
+"""Runs of a source: starting, following, stopping and undoing them; quarantine; held deletions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Form, Request
+from starlette.responses import Response
+
+from app.db.runs import Run
+from app.errors import NotFoundError, OpenRegisterError, UsageError
+from app.http.identity import App, RegisterAdmin, Viewer
+from app.http.problems import describe
+from app.services import audit as audits
+from app.services import (
+    definitions,
+    deletes,
+    following,
+    planning,
+    rejects,
+    scheduling,
+    testing,
+)
+from app.services.running import Request as RunRequest
+from app.web import answers
+from app.web.languages import gettext as _
+from app.web.languages import speak
+from app.web.pages import _patience
+from app.web.pages._source import frame, sentence, shown
+from app.web.rendering import own_path, page, redirect
+
+router = APIRouter(prefix="/sources/{name}", dependencies=[Depends(speak)])
+
+PER_PAGE = 25
+HELD_SHOWN = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One run of the chart, in a drawing 1000 wide and 100 high; `y` counts from the top."""
+
+    run: Run
+    x: float
+    width: float
+    created: tuple[float, float]
+    updated: tuple[float, float]
+    errors: tuple[float, float]
+    time: float
+
+
+@router.get("/runs")
+def history(
+    request: Request, app: App, identity: Viewer, name: str, before: int | None = None
+) -> Response:
+    """The runs, what they rejected, and what waits for a person."""
+    source = definitions.get(app, name)
+    found = app.runs.history(source.id, limit=PER_PAGE + 1, before=before)
+    runs = found[:PER_PAGE]
+    following_page = runs[-1].id if len(found) > PER_PAGE else None
+    if answers.wants_json(request):
+        return answers.table([document(run) for run in runs], next=following_page)
+    return frame(
+        request,
+        app,
+        source,
+        "runs",
+        runs=runs,
+        next=following_page,
+        bars=bars(runs[::-1]),
+        slowest=max((run.duration for run in runs), default=0.0),
+        largest=max((_written(run) for run in runs), default=0),
+        groups=rejects.groups(app, name),
+        held=deletes.held(app, name, limit=HELD_SHOWN + 1),
+        held_shown=HELD_SHOWN,
+    )
+
+
+@router.get("/runs/{run_id}")
+def one(request: Request, app: App, identity: Viewer, name: str, run_id: int) -> Response:
+    """One run, the rows it rejected and the first of what it wrote."""
+    source = definitions.get(app, name)
+    run = app.runs.get(run_id)
+    if run.source_id != source.id:
+        raise NotFoundError(f"Source {name} has no run {run_id}")
+    rows = rejects.rows(app, name, run_id=run_id, limit=100)
+    if answers.wants_json(request):
+        return answers.as_json({**document(run), "rejected": rows})
+    entries = audits.entries(app, run_id=run_id, limit=20)
+    return frame(
+        request,
+        app,
+        source,
+        "runs",
+        template="source/run.html",
+        run=run,
+        told=sentence(run),
+        rejected=rows,
+        entries=entries,
+    )
+
+
+@router.get("/errors")
+def errors(request: Request, app: App, identity: Viewer, name: str) -> Response:
+    """The quarantine."""
+    source = definitions.get(app, name)
+    rows = rejects.rows(app, name, limit=200)
+    if answers.wants_json(request):
+        return answers.table(rows)
+    groups = rejects.groups(app, name)
+    return frame(
+        request,
+        app,
+        source,
+        "runs",
+        template="source/errors.html",
+        rejected=rows,
+        groups=groups,
+    )
+
+
+@router.get("/status")
+def status(request: Request, app: App, identity: Viewer, name: str) -> Response:
+    """Where the source stands, for the script of its page."""
+    source = definitions.get(app, name)
+    return answers.as_json(shown(following.progress(app, source)))
+
+
+@router.get("/strip")
+def strip(request: Request, app: App, identity: Viewer, name: str) -> Response:
+    """The same as the piece of the page that shows it."""
+    source = definitions.get(app, name)
+    progress = following.progress(app, source)
+    return page(
+        request, "parts/strip.html", source=source, progress=progress, shown=shown(progress)
+    )
+
+
+# -- doing -----------------------------------------------------------------------------------
+
+Back = Annotated[str, Form()]
+
+
+@router.post("/run")
+def run_now(app: App, identity: RegisterAdmin, name: str, back: Back = "") -> Response:
+    """Ask a worker to run it; the page then shows how it goes on."""
+    source = definitions.get(app, name)
+    if not source.enabled:
+        raise UsageError(f"Source {name} is disabled", hint="Enable it first")
+    with app.engine.begin() as connection:
+        scheduling.run_soon(connection, source, actor=identity.actor)
+    return redirect(own_path(back, f"/sources/{name}/runs"))
+
+
+@router.post("/test")
+def test(request: Request, app: App, identity: RegisterAdmin, name: str) -> Response:
+    """Connect as it is stored, and put the first rows through the mapping; a piece of the page."""
+    try:
+        found = testing.test(app, name)
+    except OpenRegisterError as error:
+        return page(request, "parts/test.html", problem=describe(error), check=None, warnings=())
+    if answers.wants_json(request):
+        return answers.as_json(found)
+    return page(
+        request, "parts/test.html", problem=None, check=found.check, warnings=found.warnings
+    )
+
+
+@router.post("/dry-run")
+def dry_run(request: Request, app: App, identity: RegisterAdmin, name: str) -> Response:
+    """What a run would do, as far as a page goes; writes nothing; a piece of the page."""
+    wanted, over = RunRequest("manual", identity.actor), _patience.over()
+    try:
+        plan = planning.dry_run(app, name, wanted, should_stop=over)
+    except OpenRegisterError as error:
+        return page(request, "parts/plan.html", problem=describe(error), plan=None)
+    stopped = over() and not plan.complete
+    if answers.wants_json(request):
+        return answers.as_json({**answers.plain(plan), "stopped": stopped})
+    return page(request, "parts/plan.html", problem=None, plan=plan, stopped=stopped)
+
+
+@router.post("/enable")
+def enable(app: App, identity: RegisterAdmin, name: str, back: Back = "") -> Response:
+    """Let it run again; earlier failures are forgiven."""
+    definitions.set_enabled(app, name, True)
+    return redirect(own_path(back, f"/sources/{name}"), notice=_("Enabled"))
+
+
+@router.post("/disable")
+def disable(app: App, identity: RegisterAdmin, name: str, back: Back = "") -> Response:
+    """Keep it from running; its objects stay."""
+    definitions.set_enabled(app, name, False)
+    return redirect(own_path(back, f"/sources/{name}"), notice=_("Disabled"))
+
+
+@router.post("/cancel")
+def cancel(app: App, identity: RegisterAdmin, name: str, back: Back = "") -> Response:
+    """Ask the run under way to stop after its batch."""
+    run = app.runs.request_cancel(definitions.get(app, name).id)
+    said = _("Run %s stops after its batch") % run.id if run else _("Nothing is running")
+    return redirect(own_path(back, f"/sources/{name}/runs"), notice=said)
+
+
+@router.post("/retry")
+def retry(app: App, identity: RegisterAdmin, name: str) -> Response:
+    """Ask a worker to replay the quarantine through today's mapping."""
+    source = definitions.get(app, name)
+    with app.engine.begin() as connection:
+        scheduling.retry_soon(connection, source, actor=identity.actor)
+    return redirect(f"/sources/{name}/runs")
+
+
+@router.post("/runs/{run_id}/undo")
+def undo(app: App, identity: RegisterAdmin, name: str, run_id: int) -> Response:
+    """Ask a worker to take a run back."""
+    source = definitions.get(app, name)
+    if app.runs.get(run_id).source_id != source.id:
+        raise NotFoundError(f"Source {name} has no run {run_id}")
+    with app.engine.begin() as connection:
+        scheduling.undo_soon(connection, source, run_id, actor=identity.actor)
+    return redirect(f"/sources/{name}/runs")
+
+
+@router.post("/deletes")
+def approve(
+    app: App, identity: RegisterAdmin, name: str, ceiling: Annotated[int, Form(ge=0)]
+) -> Response:
+    """Ask a worker to delete what waits, if it is no more than the person has seen then."""
+    source = definitions.get(app, name)
+    with app.engine.begin() as connection:
+        scheduling.approve_soon(connection, source, ceiling, actor=identity.actor)
+    return redirect(f"/sources/{name}/runs")
+
+
+# -- telling ---------------------------------------------------------------------------------
+
+
+def document(run: Run) -> dict[str, object]:
+    """A run as scripts get it."""
+    return {
+        "run": run.id,
+        "source": run.source,
+        "state": run.state,
+        **run.counters.as_dict(),
+        "complete": run.complete,
+        "full": run.full,
+        "duration_s": round(run.duration, 3),
+        "message": run.message,
+        "warnings": run.warnings,
+        "trigger": run.trigger,
+        "actor": run.actor,
+        "started": run.started,
+        "finished": run.finished,
+    }
+
+
+def _written(run: Run) -> int:
+    return run.counters.created + run.counters.updated + run.counters.errors
+
+
+def bars(runs: Sequence[Run]) -> list[Bar]:
+    """The chart of some runs, the oldest at the left: what they wrote, and how long they took."""
+    largest = max((_written(run) for run in runs), default=0) or 1
+    slowest = max((run.duration for run in runs), default=0.0) or 1.0
+    step = 1000 / max(len(runs), 10)
+    made = []
+    for index, run in enumerate(runs):
+        top = 100.0
+        parts = []
+        for figure in (run.counters.created, run.counters.updated, run.counters.errors):
+            height = round(95 * figure / largest, 2)
+            top = round(top - height, 2)
+            parts.append((top, height))
+        x, line = round(index * step + step * 0.15, 2), round(100 - 92 * run.duration / slowest, 2)
+        made.append(Bar(run, x, round(step * 0.7, 2), parts[0], parts[1], parts[2], line))
+    return made

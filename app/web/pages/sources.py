@@ -1,0 +1,161 @@
+"""Data sources: the list, and adding one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from app.bootstrap import Application
+from app.errors import ConfigurationError, OpenRegisterError
+from app.http.identity import App, RegisterAdmin, Viewer
+from app.http.problems import Problem, describe
+from app.services import connectors, outsiders, overview, registers, starting
+from app.services.starting import NewTarget
+from app.web import answers
+from app.web.forms import Form
+from app.web.languages import gettext as _
+from app.web.languages import speak
+from app.web.rendering import page, redirect
+
+router = APIRouter(dependencies=[Depends(speak)])
+
+
+@router.get("/")
+def home() -> Response:
+    """The data sources are what people come for."""
+    return redirect("/sources")
+
+
+@router.get("/sources")
+def listing(
+    request: Request,
+    app: App,
+    identity: Viewer,
+    q: str = "",
+    status: str = "",
+    register: str = "",
+    type: str = "",  # noqa: A002
+) -> Response:
+    """Every source with where it stands."""
+    every = overview.sources(app)
+    shown = [
+        line
+        for line in every
+        if q.lower() in f"{line['name']} {line['type']} {line['register']}".lower()
+        and status in ("", line["status"])
+        and type in ("", line["type"])
+        and (not register or any(t["register"] == register for t in line["targets"]))
+    ]
+    alarms = overview.warnings(app)
+    if answers.wants_json(request):
+        return answers.table(shown, total=len(every), warnings=alarms)
+    return page(
+        request,
+        "sources.html",
+        sources=shown,
+        known=len(every),
+        alarms=alarms,
+        asked={"q": q, "status": status, "register": register, "type": type},
+        registers=sorted({t["register"] for line in every for t in line["targets"]}),
+        types=sorted({line["type"] for line in every}),
+    )
+
+
+@router.get("/add-source")
+def form(
+    request: Request,
+    app: App,
+    identity: RegisterAdmin,
+    type: str = "",  # noqa: A002
+    path: str = "",
+    register: str = "",
+    schema: str = "",
+) -> Response:
+    """Pick a type, then fill in its settings; `path` is that of a file just uploaded."""
+    given = {"target": f"{register}/{schema}", "name": "", "new_register": "", "new_schema": ""}
+    if not type:
+        return page(request, "source_add.html", types=connectors.types(), chosen=None)
+    return _form(request, app, type, given, {"path": path} if path else {})
+
+
+@router.post("/add-source")
+async def receive(request: Request, app: App, identity: RegisterAdmin) -> Response:
+    """Test and store it; what is wrong is shown at its field."""
+    return await run_in_threadpool(_add, request, app, dict(await request.form()), identity.actor)
+
+
+def _add(request: Request, app: Application, form: Mapping[str, Any], actor: str) -> Response:
+    type_name = str(form.get("type", ""))
+    given = {n: str(form.get(n, "")) for n in ("name", "target", "new_register", "new_schema")}
+    connection: dict[str, Any] = {}
+    try:
+        connection = Form(connectors.schema(type_name)).read(form)
+        test = "untested" not in form
+        document = {"name": given["name"], "type": type_name, "connection": connection}
+        if given["target"] == "new":
+            target = NewTarget(given["new_register"], given["new_schema"])
+            saved = starting.with_new_schema(app, document, target, actor=actor, test=test)
+        else:
+            register, _slash, schema = given["target"].partition("/")
+            document["target"] = {"register": register, "schema": schema}
+            saved = outsiders.save(app, document, test=test, update=False)
+    except OpenRegisterError as error:
+        problem = describe(error)
+        faults = by_field(error)
+        return _form(request, app, type_name, given, connection, problem, faults)
+    said = f"OK — {saved.check.message}. " if saved.check else ""
+    if saved.proposed_key:
+        said += _("Key: %s (proposed by the source).") % ", ".join(saved.proposed_key)
+    return redirect(f"/sources/{saved.source.name}/mapping", notice=said or _("Saved"))
+
+
+@router.post("/add-source/test")
+async def try_out(request: Request, app: App, identity: RegisterAdmin) -> Response:
+    """Connect with what is filled in, without storing it; a piece of the page."""
+    form = dict(await request.form())
+    return await run_in_threadpool(tested, request, app, str(form.get("type", "")), form, "")
+
+
+def tested(
+    request: Request, app: Application, type_name: str, form: Mapping[str, Any], name: str
+) -> Response:
+    """What a test of drafted settings found; `name` is that of a source whose secrets count."""
+    try:
+        connection = Form(connectors.schema(type_name)).read(form)
+        check = outsiders.check_draft(app, name, type_name, connection)
+    except OpenRegisterError as error:
+        return page(request, "parts/test.html", problem=describe(error), check=None, warnings=())
+    return page(request, "parts/test.html", problem=None, check=check, warnings=check.warnings)
+
+
+def by_field(error: OpenRegisterError) -> dict[str, str]:
+    """The faults of a connection by the name that the form has for a field."""
+    faults = error.faults if isinstance(error, ConfigurationError) else {}
+    return {path.removeprefix("connection."): fault for path, fault in faults.items()}
+
+
+def _form(
+    request: Request,
+    app: Application,
+    type_name: str,
+    given: Mapping[str, str],
+    connection: Mapping[str, Any],
+    problem: Problem | None = None,
+    faults: Mapping[str, str] | None = None,
+) -> Response:
+    schema = connectors.schema(type_name)
+    return page(
+        request,
+        "source_add.html",
+        status_code=problem.status if problem else 200,
+        chosen=next(line for line in connectors.types() if line["type"] == type_name),
+        places=registers.names(app),
+        fields=Form(schema).fields(connection, faults=faults),
+        given=given,
+        problem=problem,
+        faults=faults or {},
+    )

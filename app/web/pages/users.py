@@ -1,0 +1,166 @@
+"""People: who may do what; and one's own account with its app passwords."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Form, Request
+from starlette.responses import Response
+
+from app.domain.roles import Role
+from app.errors import OpenRegisterError, UsageError
+from app.http.identity import Admin, App, Identity, Viewer
+from app.http.problems import Problem, describe
+from app.services import people
+from app.web import answers, languages, rendering
+from app.web.languages import gettext as _
+from app.web.languages import speak
+from app.web.rendering import own_path, page, redirect
+
+router = APIRouter(dependencies=[Depends(speak)])
+
+YEAR = 365 * 24 * 60 * 60
+
+
+@router.get("/users")
+def every(request: Request, app: App, identity: Admin) -> Response:
+    """Everybody who can sign in."""
+    if answers.wants_json(request):
+        return answers.table(people.everybody(app))
+    return _users(request, app)
+
+
+def _users(
+    request: Request, app: App, problem: Problem | None = None, made: tuple[str, str] | None = None
+) -> Response:
+    return page(
+        request,
+        "people/users.html",
+        status_code=problem.status if problem else 200,
+        users=people.everybody(app),
+        roles=[role.value for role in Role],
+        problem=problem,
+        made=made,
+    )
+
+
+@router.post("/users")
+def add(
+    request: Request,
+    app: App,
+    identity: Admin,
+    name: Annotated[str, Form()],
+    role: Annotated[Role, Form()],
+    display_name: Annotated[str, Form()] = "",
+    password: Annotated[str, Form()] = "",
+) -> Response:
+    """Let a person in; without a password one is made and shown this once."""
+    chosen = password or people.make_password()
+    try:
+        people.add(app, name, role=role, password=chosen, display_name=display_name)
+    except OpenRegisterError as error:
+        return _users(request, app, describe(error))
+    if password:
+        return redirect("/users", notice=_("Saved"))
+    return _users(request, app, made=(name, chosen))
+
+
+@router.post("/users/{name}/role")
+def change_role(app: App, identity: Admin, name: str, role: Annotated[Role, Form()]) -> Response:
+    """Give a person another role."""
+    people.update(app, name, role=role)
+    return redirect("/users", notice=_("Saved"))
+
+
+@router.post("/users/{name}/password")
+def new_password(request: Request, app: App, identity: Admin, name: str) -> Response:
+    """Set a made-up password, shown this once, and end the person's sessions."""
+    password = people.make_password()
+    people.reset_password(app, name, password)
+    return _users(request, app, made=(name, password))
+
+
+@router.post("/users/{name}/delete")
+def delete(app: App, identity: Admin, name: str) -> Response:
+    """Remove a person with their sessions and app passwords."""
+    people.delete(app, name)
+    return redirect("/users", notice=_("Deleted"))
+
+
+@router.get("/account")
+def account(request: Request, app: App, identity: Viewer) -> Response:
+    """One's own password and app passwords."""
+    if answers.wants_json(request):
+        return answers.table(people.app_passwords(app, identity.user.name))
+    return _account(request, app, identity)
+
+
+def _account(
+    request: Request,
+    app: App,
+    identity: Identity,
+    problem: Problem | None = None,
+    token: str = "",
+) -> Response:
+    return page(
+        request,
+        "people/account.html",
+        status_code=problem.status if problem else 200,
+        passwords=people.app_passwords(app, identity.user.name),
+        problem=problem,
+        token=token,
+    )
+
+
+@router.post("/account/password")
+def change_password(
+    request: Request,
+    app: App,
+    identity: Viewer,
+    old: Annotated[str, Form()],
+    new: Annotated[str, Form()],
+    again: Annotated[str, Form()],
+) -> Response:
+    """Change one's password; every session ends, this one too."""
+    try:
+        if new != again:
+            raise UsageError("The two new passwords are not the same")
+        people.change_password(app, identity.user.name, old=old, new=new)
+    except OpenRegisterError as error:
+        return _account(request, app, identity, describe(error))
+    return redirect("/login")
+
+
+@router.post("/account/app-passwords")
+def add_app_password(
+    request: Request, app: App, identity: Viewer, name: Annotated[str, Form()]
+) -> Response:
+    """Make a token for a program; it is shown this once."""
+    try:
+        made = people.add_app_password(app, identity.user.name, name)
+    except OpenRegisterError as error:
+        return _account(request, app, identity, describe(error))
+    return _account(request, app, identity, token=made.token)
+
+
+@router.post("/account/app-passwords/revoke")
+def revoke(app: App, identity: Viewer, name: Annotated[str, Form()]) -> Response:
+    """End one at once."""
+    people.revoke_app_password(app, identity.user.name, name)
+    return redirect("/account", notice=_("Revoked"))
+
+
+@router.post("/preferences")
+def prefer(
+    identity: Viewer,
+    theme: Annotated[str, Form()] = "",
+    language: Annotated[str, Form()] = "",
+    back: Annotated[str, Form()] = "/",
+) -> Response:
+    """Pick the appearance or the language of the pages, in this browser."""
+    answer = redirect(own_path(back))
+    if theme in rendering.THEMES:
+        answer.set_cookie(rendering.THEME_COOKIE, theme, max_age=YEAR, samesite="lax")
+    if language in languages.LANGUAGES:
+        answer.set_cookie(languages.COOKIE, language, max_age=YEAR, samesite="lax")
+    return answer

@@ -1,0 +1,128 @@
+"""How pages are made: Jinja2 templates, with who is asking at hand in every one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote
+
+from fastapi import Request
+from fastapi.templating import Jinja2Templates
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from app.domain.roles import Role
+from app.http.identity import CSRF_FIELD, Identity
+from app.http.problems import Problem
+from app.version import __version__
+from app.web import answers, filters, languages
+
+HERE = Path(__file__).parent
+STATIC = HERE / "static"
+
+environment = Environment(
+    loader=FileSystemLoader(HERE / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,  # a name that is misspelt fails a test instead of showing nothing
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+environment.globals["version"] = __version__
+environment.globals["csrf_field"] = CSRF_FIELD
+environment.globals["address"] = answers.address
+environment.add_extension("jinja2.ext.i18n")
+environment.install_gettext_callables(  # type: ignore[attr-defined]  # of the extension
+    languages.gettext, languages.ngettext, newstyle=True
+)
+filters.install(environment)
+templates = Jinja2Templates(env=environment)
+
+THEMES = ("auto", "light", "dark")
+THEME_COOKIE = "openregister_theme"
+NAVIGATION_COOKIE = "openregister_navigation"
+NOTICE_COOKIE = "openregister_notice"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry of the navigation: where it leads, and the role it is for."""
+
+    path: str
+    icon: str
+    title: str
+    role: Role = Role.VIEWER
+
+
+def _(text: str) -> str:
+    """Mark a text for the catalogues; it is translated where it is shown."""
+    return text
+
+
+NAVIGATION = (
+    Entry("/sources", "source", _("Data sources")),
+    Entry("/registers", "register", _("Registers")),
+    Entry("/schemas", "schema", _("Schemas")),
+    Entry("/jobs", "job", _("Jobs")),
+    Entry("/audit", "audit", _("Audit trail")),
+    Entry("/settings", "settings", _("Settings"), Role.ADMIN),
+    Entry("/users", "users", _("Users"), Role.ADMIN),
+)
+
+
+def page(
+    request: Request, template: str, *, status_code: int = 200, **context: Any
+) -> HTMLResponse:
+    """The answer made of a template.
+
+    Every template has `request`, `identity` (None when nobody is signed in), `csrf` (for the
+    hidden field `csrf_field` of each form), `version`, the looks that the person picked and the
+    `notice` that the page before left, beside its own `context`.
+    """
+    languages.use(languages.choose(request))
+    identity: Identity | None = getattr(request.state, "identity", None)
+    theme = request.cookies.get(THEME_COOKIE, "auto")
+    notice = unquote(request.cookies.get(NOTICE_COOKIE, ""))
+    known = {
+        "identity": identity,
+        "csrf": identity.csrf if identity else "",
+        "navigation": [entry for entry in NAVIGATION if identity and identity.may(entry.role)],
+        "slim": request.cookies.get(NAVIGATION_COOKIE) == "slim",
+        "theme": theme if theme in THEMES else "auto",
+        "language": languages.current().language,
+        "languages": languages.LANGUAGES,
+        "notice": notice,
+    }
+    answer = templates.TemplateResponse(
+        request, template, {**known, **context}, status_code=status_code
+    )
+    if notice:
+        answer.delete_cookie(NOTICE_COOKIE)
+    return answer
+
+
+def error_page(request: Request, problem: Problem) -> Response:
+    """What a person sees of an error; who is not signed in is sent to do so and comes back."""
+    if problem.status == 401 and request.method == "GET":
+        target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        return RedirectResponse(f"/login?next={quote(target, safe='')}", status_code=303)
+    answer = page(request, "error.html", status_code=problem.status, problem=problem)
+    answer.headers.update(problem.headers)
+    return answer
+
+
+def redirect(path: str, *, notice: str = "") -> RedirectResponse:
+    """Go on to another page after a form was taken; `notice` is what it says on top, once."""
+    answer = RedirectResponse(path, status_code=303)
+    if notice:
+        answer.set_cookie(
+            NOTICE_COOKIE, quote(notice[:1000]), max_age=60, httponly=True, samesite="strict"
+        )
+    return answer
+
+
+def own_path(text: str | None, default: str = "/") -> str:
+    """A path of this site, or the default: nobody may be sent elsewhere by a link to us."""
+    if text is None or not text.startswith("/") or text[1:2] in ("/", "\\"):
+        return default
+    return default if any(ord(character) < 32 for character in text) else text
