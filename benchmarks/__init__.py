@@ -1,0 +1,1 @@
+"""Measurements: what the software costs beside what others, and PostgreSQL itself, need."""

@@ -1,0 +1,90 @@
+"""Reading alone: the bare library's way, and the connector's without a register behind it.
+
+    python -m benchmarks.readers rest|csv|excel PLACE       (the library)
+    python -m benchmarks.readers connector TYPE CONNECTION  (the connector; CONNECTION is JSON)
+
+Prints the number of rows. Each reader imports what it needs by itself: what it does not need must
+not count as its cost.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+CONNECTIONS = 4
+PAGE = 1000
+"""Rows of a page."""
+
+
+def rest(place: str) -> int:
+    """A loop over the pages with `requests`, and as many connections as the connector has."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    import requests
+
+    with requests.Session() as session:
+        start = session.get(place, params={"page": 1}, timeout=60).json()
+    count = -(-start["total"] // PAGE)
+
+    def every(first: int) -> int:
+        with requests.Session() as own:
+            return sum(
+                len(own.get(place, params={"page": page}, timeout=60).json()["items"])
+                for page in range(first, count + 1, CONNECTIONS)
+            )
+
+    with ThreadPoolExecutor(CONNECTIONS) as pool:
+        return len(start["items"]) + sum(pool.map(every, range(2, CONNECTIONS + 2)))
+
+
+def comma(place: str) -> int:
+    """`csv.reader`, a dict for each row."""
+    import csv
+
+    rows = 0
+    with Path(place).open(newline="", encoding="utf-8") as file:
+        lines = csv.reader(file)
+        heads = next(lines)
+        for line in lines:
+            dict(zip(heads, line, strict=True))
+            rows += 1
+    return rows
+
+
+def excel(place: str) -> int:
+    """python-calamine, a list for each row."""
+    import python_calamine
+
+    sheet = python_calamine.load_workbook(place).get_sheet_by_index(0)
+    return sum(1 for row in sheet.iter_rows()) - 1
+
+
+def connector(kind: str, connection: str) -> int:
+    """Rows of the connector, keys and hashes taken as a sync does with rows that did not change."""
+    from xxhash import xxh3_128_digest
+
+    from connectors.sdk import registry
+    from connectors.sdk.config import parse
+
+    found: type[Any] = registry.get(kind)
+    rows = 0
+    for batch in found(parse(found.Config, json.loads(connection))).read():
+        batch.keys(["id"])
+        for raw in batch.raw():
+            xxh3_128_digest(raw)
+        rows += len(batch)
+    return rows
+
+
+READERS: dict[str, Callable[[str], int]] = {"rest": rest, "csv": comma, "excel": excel}
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "connector":
+        print(connector(*sys.argv[2:]))
+    else:
+        print(READERS[sys.argv[1]](sys.argv[2]))

@@ -1,0 +1,73 @@
+"""Results as Markdown: a table of medians, and one of ratios."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from benchmarks.results import Results, Span
+
+COLUMNS = ("rows/s", "client CPU s", "server CPU s", "peak memory MB", "WAL MB")
+
+
+def table(results: Results) -> str:
+    """A row for every scenario and program, best first; what failed is listed below."""
+    lines = []
+    for scenario in results.scenarios:
+        programs = results.programs(scenario)
+        for name in sorted(programs, key=lambda name: -_rate(results, scenario, name).median):
+            rate = _rate(results, scenario, name)
+            costs = (
+                results.span(scenario, name, lambda sample: sample.cost.client_cpu),
+                results.span(scenario, name, lambda sample: sample.cost.server_cpu),
+                results.span(scenario, name, lambda sample: sample.cost.peak_memory / 1e6),
+                results.span(scenario, name, lambda sample: sample.cost.wal / 1e6),
+            )
+            cells = [scenario, name, ranged(rate, 0)]
+            cells += [
+                ranged(cost, places)
+                for cost, places in zip(costs, (1, 1, 0, 1), strict=True)
+                if cost is not None
+            ]
+            lines.append(cells)
+    shown = grid(("scenario", "program", *COLUMNS), lines, texts=2)
+    if results.failures:
+        shown += "\n\nNot measured:\n\n" + "\n".join(
+            f"- {' '.join(problem.split())}" for problem in results.failures
+        )
+    return shown
+
+
+def ratios(results: Results, wanted: Sequence[tuple[str, str, str, str, str]]) -> str:
+    """Medians against each other.
+
+    `wanted` holds scenario and program, the scenario and program that it is compared with, and
+    the target in words.
+    """
+    lines = []
+    for scenario, name, other_scenario, other, target in wanted:
+        rate, against = results.rate(scenario, name), results.rate(other_scenario, other)
+        if rate is None or against is None:
+            continue
+        where = other if scenario == other_scenario else f"{other}, {other_scenario}"
+        ratio = f"{rate.median / against.median:.2f} ×"
+        lines.append([scenario, f"{name} : {where}", ratio, target])
+    return grid(("scenario", "medians of rows/s", "ratio", "target"), lines, texts=2)
+
+
+def grid(heads: Sequence[str], lines: Sequence[Sequence[str]], *, texts: int) -> str:
+    """A Markdown table whose first `texts` columns are words, and the others figures."""
+    rule = "".join("---|" if index < texts else "--:|" for index in range(len(heads)))
+    rows = ["| " + " | ".join(line) + " |" for line in (heads, *lines)]
+    return "\n".join([rows[0], f"|{rule}", *rows[1:]])
+
+
+def ranged(span: Span, places: int) -> str:
+    """`median (low–high)`; the median alone where there is no difference to be seen."""
+    median, low, high = (f"{value:,.{places}f}" for value in (span.median, span.low, span.high))
+    return median if low == high else f"{median} ({low}–{high})"
+
+
+def _rate(results: Results, scenario: str, name: str) -> Span:
+    found = results.rate(scenario, name)
+    assert found is not None  # the pair comes from the results
+    return found

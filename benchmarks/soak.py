@@ -1,0 +1,103 @@
+"""Put the whole product through faults, with real processes and a server of its own.
+
+    python -m benchmarks.soak [--minutes 3] [--no-write]
+
+Every fault happens at least once, then again in turn until the time is up. After each one the
+source is synced to its end, and nothing may be missing, doubled or left behind. The table goes
+into docs/reliability.md too. Exits with 1 if anything was lost.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks.soak_faults import FAULTS, ROWS, BrokenError, Installation, UntriedError
+
+DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "reliability.md"
+BEGIN, END = "<!-- soak: begin -->", "<!-- soak: end -->"
+
+
+@dataclass
+class Tally:
+    """How often a fault was tried, and what was wrong afterwards."""
+
+    times: int = 0
+    lost: list[str] = field(default_factory=list)
+    untried: str = ""
+
+    @property
+    def result(self) -> str:
+        """For the table."""
+        return "; ".join(self.lost) or self.untried or "nothing"
+
+
+def soak(minutes: float) -> dict[str, Tally]:
+    """Try every fault in turn for so long, each once at least."""
+    tallies = {fault: Tally() for fault in FAULTS}
+    end = time.monotonic() + minutes * 60
+    with tempfile.TemporaryDirectory(prefix="openregister-soak-") as directory:
+        here = Installation(Path(directory))
+        try:
+            turn = 0
+            while turn < len(FAULTS) or time.monotonic() < end:
+                fault = list(FAULTS)[turn % len(FAULTS)]
+                _try(here, fault, f"soak-{turn}", tallies[fault])
+                turn += 1
+        finally:
+            here.close()
+    return tallies
+
+
+def _try(here: Installation, fault: str, name: str, tally: Tally) -> None:
+    began = time.monotonic()
+    tally.times += 1
+    try:
+        FAULTS[fault](here, name)
+        here.settle(name)
+        said = "nothing lost"
+    except UntriedError as missing:
+        tally.times -= 1
+        tally.untried = said = f"not tried: {missing}"
+    except BrokenError as broken:
+        tally.lost.append(str(broken))
+        said = f"BROKEN: {broken}"
+    print(f"{fault}: {said} ({time.monotonic() - began:.1f} s)", flush=True)
+
+
+def table(tallies: dict[str, Tally]) -> str:
+    """The result in Markdown."""
+    lines = ["| fault | tried | lost or doubled |", "|---|--:|---|"]
+    for fault, tally in tallies.items():
+        lines.append(f"| {fault} | {tally.times} | {tally.result} |")
+    return "\n".join(lines)
+
+
+def write(text: str) -> None:
+    """Put the table between its marks in the manual."""
+    before, _, rest = DOCUMENT.read_text().partition(BEGIN)
+    after = rest.partition(END)[2]
+    DOCUMENT.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}")
+
+
+def main() -> None:
+    """Soak, print the table, and exit by the result."""
+    parser = argparse.ArgumentParser(description="Put the whole product through faults")
+    parser.add_argument("--minutes", type=float, default=3, help="how long; 3 by default")
+    parser.add_argument("--no-write", action="store_true", help="leave the manual as it is")
+    given = parser.parse_args()
+    tallies = soak(given.minutes)
+    text = table(tallies)
+    print(f"\n{sum(tally.times for tally in tallies.values())} faults, {ROWS} rows each\n\n{text}")
+    if not given.no_write:
+        write(text)
+    if any(tally.lost for tally in tallies.values()):
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
