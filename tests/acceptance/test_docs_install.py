@@ -1,0 +1,197 @@
+"""docs/install.md is done as it stands: its SQL on a server with passwords, its blocks after it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+import requests
+
+from app.commands._index import index
+from app.http.limits import LARGEST_BODY
+from app.settings import PREFIX, Settings
+from tests import manual
+from tests.acceptance.command_line import CommandLine
+from tests.acceptance.test_serve import serving
+from tests.servers import postgresql
+from tests.servers.processes import program as program_of
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs/install.md").read_text()
+UNITS = sorted((ROOT / "docs/systemd").glob("*.service"))
+SCHEMA = '{"type": "object", "properties": {"code": {"type": "string"}}}'
+
+pytestmark = pytest.mark.timeout(180)
+
+
+class Postgres:
+    """A server that lets nobody in without a password."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+
+    def url(self, role: str, database: str = "openregister") -> str:
+        """The address for a role; its password is made of its name."""
+        return f"postgresql://{role}:{password(role)}@127.0.0.1:{self._port}/{database}"
+
+    def ask(self, role: str, statement: str, database: str = "openregister") -> None:
+        """Run a statement as that role."""
+        with psycopg.connect(self.url(role, database), autocommit=True) as connection:
+            connection.execute(statement.encode())
+
+    def until_ready(self) -> None:
+        """It listens a moment before it lets anybody in."""
+        for patience in range(100):
+            try:
+                return self.ask(postgresql.OWNER, "SELECT 1", "postgres")
+            except psycopg.OperationalError as error:
+                if "starting up" not in str(error):
+                    raise
+                time.sleep(0.01 * patience)
+        raise TimeoutError("PostgreSQL did not become ready")
+
+
+def password(role: str) -> str:
+    return f"secret-of-{role}"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Postgres]:
+    """A PostgreSQL on which the SQL of the page was run, statement by statement."""
+    folder = Path(tempfile.mkdtemp(prefix="openregister-test-"))
+    folder.chmod(0o755)
+    try:
+        data = folder / "server"
+        data.mkdir()
+        started = postgresql.prepare(data, password=password(postgresql.OWNER))
+        with started.running():
+            found = Postgres(started.port)
+            found.until_ready()
+            (block,) = [block for block in manual.blocks(PAGE) if block.language == "sql"]
+            sql = block.text.replace("'PASSWORD'", f"'{password('openregister')}'")
+            for statement in [part for part in sql.split(";\n") if part.strip()]:
+                found.ask(postgresql.OWNER, statement, "postgres")
+            for role in ("analyst", "stranger"):
+                create = f"CREATE ROLE {role} LOGIN PASSWORD '{password(role)}'"
+                found.ask(postgresql.OWNER, create, "postgres")
+            yield found
+    finally:
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def cli(server: Postgres, tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
+    """A host that is set up as the page says, `openregister` on its path."""
+    home = tmp_path_factory.mktemp("host")
+    program = str(Path(sys.executable).parent)
+    client = str(Path(program_of("pg_dump", "PostgreSQL")).parent)
+    server.ask(postgresql.OWNER, "CREATE DATABASE again OWNER openregister", "postgres")
+    return CommandLine(
+        home,
+        {
+            "OPENREGISTER_DATABASE_URL": server.url("openregister"),
+            "OPENREGISTER_DATA_DIR": str(home / "data"),
+            "RESTORE_URL": server.url("openregister", "again"),
+            "PATH": os.pathsep.join([program, client, os.environ["PATH"]]),
+        },
+    )
+
+
+@pytest.fixture(scope="module")
+def installed(cli: CommandLine) -> CommandLine:
+    """The same after all blocks of the page were run word for word, up to the backup."""
+    chosen = [
+        block
+        for block in manual.runnable(PAGE.partition("## Backup")[0])
+        if "root" not in block.words
+    ]
+    assert len(chosen) == 4
+    printed = manual.run(chosen, cli.directory, cli.environment, cli.directory / "log")
+    for block, output in zip(chosen, printed, strict=True):
+        manual.compare(block.shown, output)
+    return cli
+
+
+def test_the_role_is_enough_for_everything_and_no_more(
+    installed: CommandLine, server: Postgres
+) -> None:
+    installed("register:add", "geo").ok()
+    installed("schema:add", "town", "--register", "geo", "--file", "-", stdin=SCHEMA).ok()
+    installed("reporting:grant", "analyst").ok()
+    server.ask("analyst", "SELECT code FROM openregister_reporting.geo__town")
+    for role, statement in (
+        ("analyst", "SELECT * FROM openregister.users"),
+        ("analyst", "CREATE TABLE openregister_reporting.x ()"),
+        ("openregister", "CREATE ROLE another"),
+        ("openregister", "CREATE DATABASE another"),
+        ("openregister", "SELECT pg_read_file('/etc/passwd')"),
+    ):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            server.ask(role, statement)
+    with pytest.raises(psycopg.OperationalError, match="does not have CONNECT privilege"):
+        server.ask("stranger", "SELECT 1")
+
+
+def test_the_key_of_the_page_is_one_and_nobody_else_may_read_it(installed: CommandLine) -> None:
+    file = installed.directory / "openregister.key"
+    assert file.stat().st_mode & 0o077 == 0
+    host = installed.having(OPENREGISTER_SECRET_KEY_FILE=str(file))
+    host("config:set", "alerts.webhook_secret", "canary").ok()
+    assert host.json("config:get", "alerts.webhook_secret")["value"] != "canary"
+
+
+def test_a_backup_is_restored(installed: CommandLine) -> None:
+    installed("register:add", "kept").ok()
+    chosen = manual.runnable("## Backup" + PAGE.partition("## Backup")[2])
+    printed = manual.run(
+        chosen, installed.directory, installed.environment, installed.directory / "restore-log"
+    )
+    for block, output in zip(chosen, printed, strict=True):
+        manual.compare(block.shown, output)
+    again = installed.having(OPENREGISTER_DATABASE_URL=installed.environment["RESTORE_URL"])
+    assert "kept" in [register["slug"] for register in again.json("register:list")]
+
+
+@pytest.mark.parametrize(
+    ("options", "believed"),
+    [((), True), (("--proxy", "127.0.0.1"), True), (("--proxy", "10.0.0.1"), False)],
+    ids=["by default", "named", "another is named"],
+)
+def test_only_the_proxy_that_is_named_is_believed(
+    installed: CommandLine, options: tuple[str, ...], believed: bool
+) -> None:
+    with serving(installed, "--no-worker", *options) as (_, address):
+        answer = requests.get(
+            f"{address}/login", headers={"X-Forwarded-Proto": "https"}, timeout=30
+        )
+    assert answer.status_code == 200
+    assert ("Strict-Transport-Security" in answer.headers) is believed
+
+
+def test_the_proxy_lets_through_what_the_server_takes() -> None:
+    (size,) = re.findall(r"client_max_body_size (\d+)m;", PAGE)
+    assert int(size) * 2**20 == LARGEST_BODY
+
+
+def test_the_settings_of_the_page_exist() -> None:
+    named = set(re.findall(rf"{PREFIX}[A-Z_]+", PAGE))
+    assert named
+    assert named <= {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def test_a_unit_calls_a_command_that_exists(unit: Path) -> None:
+    (line,) = re.findall(r"^ExecStart=(.+)$", unit.read_text(), re.MULTILINE)
+    program, name, *arguments = line.split()
+    assert program == "/opt/openregister/.venv/bin/openregister"
+    index()[name].load().make_context(name, arguments)  # raises where it does not parse
+    assert f"(systemd/{unit.name})" in PAGE
+    assert "EnvironmentFile=/etc/openregister.env" in unit.read_text()

@@ -1,0 +1,200 @@
+"""`serve` as it is used: a process of its own, with the worker that it keeps."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+import requests
+import trustme
+
+from app.db import engine as engines
+from jobs.bell import anyone_listening
+from tests.acceptance.command_line import CommandLine
+from tests.servers.http_api import Answer, Call, HttpApi, answer
+
+PATIENCE = 60.0
+
+
+@contextmanager
+def serving(cli: CommandLine, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The running command and the address it prints."""
+    process = cli.start("serve", "--port", "0", *arguments)
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line.startswith("Open Register on "), process.communicate(timeout=10)
+        yield process, line.removeprefix("Open Register on ").strip()
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        process.communicate(timeout=PATIENCE)
+
+
+@pytest.fixture
+def token(cli: CommandLine) -> str:
+    """An app password of an admin."""
+    cli("user:add", "alice", "--admin", stdin="correct horse battery\n").ok()
+    made: str = cli.json("user:app-password", "alice", "tests")["token"]
+    return made
+
+
+@pytest.fixture
+def place(cli: CommandLine) -> None:
+    """Register geo with schema town."""
+    cli("register:add", "geo").ok()
+    document = json.dumps({"type": "object", "properties": {"code": {"type": "string"}}})
+    cli("schema:add", "town", "--register", "geo", "--file", "-", stdin=document).ok()
+
+
+def add_source(cli: CommandLine, url: str) -> None:
+    cli(
+        *("source:add", "towns", "--type", "rest", "--register", "geo", "--schema", "town"),
+        *("--set", f"url={url}", "--key", "code", "--map", "code=code", "--no-test"),
+    ).ok()
+
+
+def until(true: Callable[[], bool], *, within: float = PATIENCE) -> None:
+    """Wait for something to become true."""
+    waiting = threading.Event()
+    for _ in range(int(within * 10)):
+        if true():
+            return
+        waiting.wait(0.1)
+    raise AssertionError("It did not become true in time")
+
+
+def listening(database_url: str) -> bool:
+    engine = engines.create(database_url)
+    try:
+        with engine.connect() as connection:
+            return anyone_listening(connection)
+    finally:
+        engine.dispose()
+
+
+def test_it_does_not_listen_beyond_this_machine_while_nobody_can_sign_in(cli: CommandLine) -> None:
+    refused = cli("serve", "--host", "0.0.0.0", "--port", "0")  # noqa: S104
+    assert refused.exit_code == 2
+    assert "user:add" in refused.stderr
+
+
+def test_with_users_it_listens_anywhere(cli: CommandLine, token: str) -> None:
+    with serving(cli, "--host", "0.0.0.0", "--no-worker") as (_, url):  # noqa: S104
+        local = url.replace("0.0.0.0", "127.0.0.1")  # noqa: S104
+        assert requests.get(f"{local}/health", timeout=10).json() == {"status": "ok"}
+
+
+def test_a_port_that_is_taken_is_named(cli: CommandLine) -> None:
+    with serving(cli, "--no-worker") as (_, url):
+        port = url.rpartition(":")[2]
+        second = cli("serve", "--port", port)
+        assert second.exit_code == 1
+        assert f"127.0.0.1:{port}" in second.stderr
+
+
+def test_sigterm_ends_it_and_its_worker(cli: CommandLine, database_url: str) -> None:
+    with serving(cli) as (process, url):
+        until(lambda: listening(database_url))
+        children = psutil.Process(process.pid).children(recursive=True)
+        process.terminate()
+        assert process.wait(timeout=PATIENCE) == 0
+        psutil.wait_procs(children, timeout=10)
+        assert not any(child.is_running() for child in children)
+    with pytest.raises(requests.ConnectionError):
+        requests.get(f"{url}/health", timeout=5)
+
+
+@pytest.mark.usefixtures("place")
+def test_what_is_run_from_the_web_is_run_by_the_worker_it_keeps(
+    cli: CommandLine, token: str
+) -> None:
+    with HttpApi() as api:
+        api.on("/towns", lambda call: answer([{"code": "a"}, {"code": "b"}]))
+        add_source(cli, f"{api.url}/towns")
+        with serving(cli) as (_, url):
+            run = requests.post(
+                f"{url}/api/sources/towns/run?wait=30",
+                headers={"Authorization": f"Bearer {token}"},
+                timeout=60,
+            )
+    assert run.status_code == 200, run.text
+    assert (run.json()["state"], run.json()["created"]) == ("done", 2)
+    assert run.json()["actor"] == "api:alice"
+
+
+@pytest.mark.kill
+@pytest.mark.usefixtures("place")
+def test_a_run_survives_the_death_of_the_server(
+    cli: CommandLine, token: str, database_url: str
+) -> None:
+    asked, go_on = threading.Event(), threading.Event()
+
+    def second_page(call: Call) -> Answer:
+        asked.set()
+        go_on.wait(PATIENCE)
+        return answer({"items": [{"code": "b"}]})
+
+    with HttpApi() as api:
+        api.on(
+            "/towns", lambda call: answer({"items": [{"code": "a"}], "next": f"{call.url}/more"})
+        )
+        api.on("/more", second_page)
+        add_source(cli, f"{api.url}/towns")
+        headers = {"Authorization": f"Bearer {token}"}
+        with serving(cli) as (process, url):
+            requests.post(f"{url}/api/sources/towns/run", headers=headers, timeout=30)
+            assert asked.wait(PATIENCE)
+            os.kill(process.pid, signal.SIGKILL)
+            go_on.set()  # its worker is left alone, and notices
+        until(lambda: not listening(database_url))
+        with serving(cli) as (_, url):
+
+            def done() -> bool:
+                runs = requests.get(
+                    f"{url}/api/sources/towns/runs", headers=headers, timeout=30
+                ).json()["results"]
+                return bool(runs) and runs[0]["state"] == "done"
+
+            until(done)
+            listed = requests.get(f"{url}/api/objects/geo/town", headers=headers, timeout=30).json()
+    assert [found["code"] for found in listed["results"]] == ["a", "b"]
+
+
+def test_it_keeps_no_worker_where_one_runs_already(cli: CommandLine, database_url: str) -> None:
+    worker = cli.start("background-job:worker")
+    try:
+        until(lambda: listening(database_url))
+        with serving(cli) as (process, url):
+            assert requests.get(f"{url}/health", timeout=10).ok
+            assert psutil.Process(process.pid).children() == []
+    finally:
+        worker.terminate()
+        worker.communicate(timeout=PATIENCE)
+
+
+def test_https_with_a_certificate_of_ones_own(cli: CommandLine, token: str, tmp_path: Path) -> None:
+    authority = trustme.CA()
+    certificate = authority.issue_cert("127.0.0.1")
+    certificate.cert_chain_pems[0].write_to_path(tmp_path / "c.pem")
+    certificate.private_key_pem.write_to_path(tmp_path / "k.pem")
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    tls = ("--tls-certificate", str(tmp_path / "c.pem"), "--tls-key", str(tmp_path / "k.pem"))
+    with serving(cli, "--no-worker", *tls) as (_, url):
+        answered = requests.post(
+            f"{url}/api/session",
+            json={"name": "alice", "password": "correct horse battery"},
+            verify=str(tmp_path / "ca.pem"),
+            timeout=10,
+        )
+    assert url.startswith("https://")
+    assert answered.status_code == 200
+    assert answered.headers["Set-Cookie"].startswith("__Host-")

@@ -1,0 +1,341 @@
+"""Credentials over HTTP: where they go, and tokens that end."""
+
+from __future__ import annotations
+
+import base64
+import threading
+import time
+from dataclasses import replace
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from pydantic import TypeAdapter, ValidationError
+
+from connectors.sdk import AuthenticationError, ConfigurationError, Context, DataError, MemoryState
+from connectors.sdk.auth import AuthConfig, authenticator
+from connectors.sdk.http import HttpClient, Request
+from connectors.sdk.redact import redact
+from connectors.sdk.tls import TlsConfig
+from tests.servers import http_api
+from tests.servers.http_api import Answer, Call, HttpApi
+
+AUTH: TypeAdapter[Any] = TypeAdapter(AuthConfig)
+
+
+def client_for(api: HttpApi, context: Context, document: dict[str, Any]) -> HttpClient:
+    auth = authenticator(AUTH.validate_python(document), context, TlsConfig())
+    return HttpClient(api.url, context, auth=auth)
+
+
+def ask(api: HttpApi, context: Context, document: dict[str, Any], path: str = "/x") -> Call:
+    with client_for(api, context, document) as client:
+        client.request(Request("GET", api.url + path))
+    return [call for call in api.calls if call.path == path.partition("?")[0]][-1]
+
+
+@pytest.fixture(autouse=True)
+def _good(api: HttpApi) -> None:
+    api.on("/x", http_api.always([]))
+
+
+def test_basic(api: HttpApi, quick: Context) -> None:
+    call = ask(api, quick, {"type": "basic", "user": "jo", "password": "pässword"})
+    encoded = call.headers["authorization"].removeprefix("Basic ")
+    assert base64.b64decode(encoded).decode() == "jo:pässword"
+    assert encoded not in redact(f"the header was {encoded}")
+
+
+def test_bearer(api: HttpApi, quick: Context) -> None:
+    call = ask(api, quick, {"type": "bearer", "token": "canary"})
+    assert call.headers["authorization"] == "Bearer canary"
+
+
+def test_a_bearer_prefix_may_be_another_word_or_none(api: HttpApi, quick: Context) -> None:
+    token = {"type": "bearer", "token": "canary"}
+    assert ask(api, quick, {**token, "prefix": "Token"}).headers["authorization"] == "Token canary"
+    assert ask(api, quick, {**token, "prefix": ""}).headers["authorization"] == "canary"
+
+
+def test_an_api_key_goes_to_a_header(api: HttpApi, quick: Context) -> None:
+    call = ask(api, quick, {"type": "api_key", "key": "canary", "name": "X-Key"})
+    assert call.headers["x-key"] == "canary"
+
+
+def test_an_api_key_in_the_query_replaces_one_that_a_link_brought_along(
+    api: HttpApi, quick: Context
+) -> None:
+    key = {"type": "api_key", "key": "canary", "name": "key", "place": "query"}
+    call = ask(api, quick, key, "/x?key=stale&page=2")
+    assert call.query == {"page": "2", "key": "canary"}
+
+
+# OAuth2.
+
+
+class TokenServer:
+    """Hands out ``access-1``, ``access-2``, …; only the newest is good at ``/x``."""
+
+    def __init__(self, api: HttpApi, **more: Any) -> None:
+        self.issued = 0
+        self.more = more
+        self.revoked = False
+        self._lock = threading.Lock()
+        api.on("/token", self.token)
+        api.on("/x", self.data)
+        self.config = {
+            "type": "oauth2",
+            "token_url": api.url + "/token",
+            "client_id": "us",
+            "client_secret": "canary-client-secret",
+        }
+
+    def token(self, call: Call) -> Answer:
+        with self._lock:
+            self.issued += 1
+            self.revoked = False
+            more = {
+                name: value(self.issued) if callable(value) else value
+                for name, value in self.more.items()
+            }
+            return http_api.answer({"access_token": f"access-{self.issued}", **more})
+
+    def data(self, call: Call) -> Answer:
+        good = call.headers.get("authorization") == f"Bearer access-{self.issued}"
+        return http_api.answer([]) if good and not self.revoked else Answer(401)
+
+
+def test_client_credentials_are_traded_for_a_token(api: HttpApi, quick: Context) -> None:
+    server = TokenServer(api, expires_in=3600)
+    ask(api, quick, {**server.config, "scope": "read", "params": {"audience": "us"}})
+    call = api.calls[0]
+    assert call.form == {"grant_type": "client_credentials", "scope": "read", "audience": "us"}
+    assert base64.b64decode(call.headers["authorization"][6:]) == b"us:canary-client-secret"
+
+
+def test_the_client_may_show_its_secret_in_the_body(api: HttpApi, quick: Context) -> None:
+    server = TokenServer(api)
+    ask(api, quick, {**server.config, "client_auth": "body"})
+    assert api.calls[0].form["client_secret"] == "canary-client-secret"
+    assert "authorization" not in api.calls[0].headers
+
+
+def test_a_token_is_kept_between_runs(api: HttpApi, quick: Context) -> None:
+    server = TokenServer(api, expires_in=3600)
+    ask(api, quick, server.config)
+    ask(api, quick, server.config)
+    assert server.issued == 1
+
+
+def test_a_token_is_renewed_before_it_ends(api: HttpApi, quick: Context) -> None:
+    server = TokenServer(api, expires_in=1)
+    with client_for(api, quick, server.config) as client:
+        client.request(Request("GET", api.url + "/x"))
+        time.sleep(0.95)
+        client.request(Request("GET", api.url + "/x"))
+    assert server.issued == 2
+    assert not [call for call in api.calls if call.path == "/x"][2:]
+
+
+def test_a_token_that_is_refused_is_renewed_once(api: HttpApi, quick: Context) -> None:
+    server = TokenServer(api, expires_in=3600)
+    with client_for(api, quick, server.config) as client:
+        client.request(Request("GET", api.url + "/x"))
+        server.revoked = True
+        client.request(Request("GET", api.url + "/x"))
+    assert server.issued == 2
+
+
+def test_a_new_token_that_is_refused_too_is_an_error(api: HttpApi, quick: Context) -> None:
+    server = TokenServer(api, expires_in=3600)
+    api.on("/x", http_api.status(401))
+    with pytest.raises(AuthenticationError, match="401"):
+        ask(api, quick, server.config)
+    assert server.issued == 2
+
+
+def test_threads_that_are_refused_together_renew_once(api: HttpApi, quick: Context) -> None:
+    server = TokenServer(api, expires_in=3600)
+    with client_for(api, quick, server.config) as client:
+        client.request(Request("GET", api.url + "/x"))
+        server.revoked = True
+        gate = threading.Barrier(4)
+
+        def refused(call: Call) -> Answer:
+            if call.headers["authorization"] == "Bearer access-1":
+                gate.wait(5)
+                return Answer(401)
+            return http_api.answer([])
+
+        api.on("/x", refused)
+        threads = [
+            threading.Thread(target=client.request, args=(Request("GET", api.url + "/x"),))
+            for _ in range(4)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert server.issued == 2
+
+
+def _refresh(server: TokenServer) -> dict[str, Any]:
+    return {**server.config, "grant": "refresh_token", "refresh_token": "canary-refresh-0"}
+
+
+def test_a_rotated_refresh_token_is_stored_before_its_token_is_used(
+    api: HttpApi, quick: Context
+) -> None:
+    server = TokenServer(api, expires_in=3600, refresh_token=lambda n: f"canary-refresh-{n}")
+    order: list[str] = []
+
+    class Recording(MemoryState):
+        def put(self, name: str, value: dict[str, Any]) -> None:
+            order.append(f"stored {value['refresh_token']}")
+            super().put(name, value)
+
+    def used(call: Call) -> Answer:
+        order.append("used")
+        return server.data(call)
+
+    api.on("/x", used)
+    context = replace(quick, state=Recording())
+    with client_for(api, context, _refresh(server)) as client:
+        client.request(Request("GET", api.url + "/x"))
+        server.revoked = True
+        client.request(Request("GET", api.url + "/x"))
+    sent = [call.form["refresh_token"] for call in api.calls if call.path == "/token"]
+    assert sent == ["canary-refresh-0", "canary-refresh-1"]
+    assert order[:2] == ["stored canary-refresh-1", "used"]
+    assert order[-2:] == ["stored canary-refresh-2", "used"]
+
+
+def test_a_new_refresh_token_in_the_settings_replaces_the_stored_one(
+    api: HttpApi, quick: Context
+) -> None:
+    server = TokenServer(api, refresh_token=lambda n: f"canary-rotated-{n}")
+    ask(api, quick, _refresh(server))
+    ask(api, quick, {**_refresh(server), "refresh_token": "canary-entered-anew"})
+    sent = [call.form["refresh_token"] for call in api.calls if call.path == "/token"]
+    assert sent == ["canary-refresh-0", "canary-entered-anew"]
+
+
+def test_a_refusal_of_the_token_server_is_told_without_secrets(
+    api: HttpApi, quick: Context
+) -> None:
+    server = TokenServer(api)
+    said = {"error": "invalid_client", "error_description": "no canary-client-secret here"}
+    api.on("/token", http_api.status(401, said))
+    with pytest.raises(AuthenticationError, match="invalid_client") as caught:
+        ask(api, quick, server.config)
+    assert "canary" not in str(caught.value)
+
+
+def test_a_token_server_that_sends_a_page_is_an_error(api: HttpApi, quick: Context) -> None:
+    server = TokenServer(api)
+    api.on("/token", http_api.text("<html>login</html>", "text/html"))
+    with pytest.raises(DataError, match="no JSON object"):
+        ask(api, quick, server.config)
+
+
+def test_the_token_request_follows_no_redirect(api: HttpApi, quick: Context) -> None:
+    server = TokenServer(api)
+    api.on("/token", http_api.redirect("/elsewhere", 307))
+    api.on("/elsewhere", http_api.always({"access_token": "x"}))
+    with pytest.raises(Exception, match="307"):
+        ask(api, quick, server.config)
+    assert [call.path for call in api.calls] == ["/token"]
+
+
+@pytest.mark.parametrize(
+    "faulty",
+    [
+        {"type": "oauth2", "token_url": "https://x", "grant": "refresh_token"},
+        {"type": "oauth2", "token_url": "https://x"},
+        {"type": "jwt"},
+        {"type": "jwt", "algorithm": "RS256", "secret": "x"},
+        {"type": "none", "token": "x"},
+        {"type": "magic"},
+    ],
+)
+def test_incomplete_settings_are_refused(faulty: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        AUTH.validate_python(faulty)
+
+
+# JWT.
+
+
+def _token(call: Call) -> str:
+    return call.headers["authorization"].removeprefix("Bearer ")
+
+
+def test_a_jwt_has_the_claims_of_its_templates(api: HttpApi, quick: Context) -> None:
+    zgw = {
+        "type": "jwt",
+        "secret": "short canary",
+        "claims": {
+            "iss": "our-client",
+            "client_id": "our-client",
+            "user_representation": "sync of {{ source }}",
+            "nbf": "{{ now - 60 }}",
+            "admin": True,
+            "jti": "{{ uuid }}",
+        },
+    }
+    call = ask(api, quick, zgw)
+    claims = jwt.decode(_token(call), options={"verify_signature": False})
+    assert claims["user_representation"] == "sync of test"
+    assert claims["nbf"] == claims["iat"] - 60
+    assert claims["exp"] == claims["iat"] + 3600
+    assert claims["admin"] is True
+    assert len(claims["jti"]) == 36
+
+
+@pytest.fixture(scope="module")
+def rsa_key() -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(65537, 2048)
+
+
+@pytest.mark.parametrize("algorithm", ["HS256", "HS512", "RS256", "PS384"])
+def test_a_jwt_is_signed(
+    api: HttpApi, quick: Context, rsa_key: rsa.RSAPrivateKey, algorithm: str
+) -> None:
+    secret = "a secret that is long enough for a digest of five hundred and twelve bits"
+    pem = rsa_key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    ).decode()
+    config = {"type": "jwt", "algorithm": algorithm, "key_id": "k1"}
+    shared = algorithm.startswith("HS")
+    config |= {"secret": secret} if shared else {"private_key": pem}
+    token = _token(ask(api, quick, config))
+    assert jwt.get_unverified_header(token)["kid"] == "k1"
+    key: Any = secret if shared else rsa_key.public_key()
+    jwt.decode(token, key, algorithms=[algorithm])
+
+
+def test_a_jwt_is_signed_anew_before_it_ends(api: HttpApi, quick: Context) -> None:
+    config = {"type": "jwt", "secret": "canary", "lifetime": 1, "claims": {"jti": "{{ uuid }}"}}
+    with client_for(api, quick, config) as client:
+        for pause in (0, 0, 0.95):
+            time.sleep(pause)
+            client.request(Request("GET", api.url + "/x"))
+    first, second, third = (_token(call) for call in api.calls)
+    assert first == second != third
+
+
+def test_a_key_that_is_none_is_a_configuration_error(api: HttpApi, quick: Context) -> None:
+    config = {"type": "jwt", "algorithm": "RS256", "private_key": "canary-no-key"}
+    with pytest.raises(ConfigurationError, match="RSA private key") as caught:
+        ask(api, quick, config)
+    assert "canary" not in str(caught.value)
+
+
+def test_a_claim_that_cannot_be_made_names_itself(api: HttpApi, quick: Context) -> None:
+    config = {"type": "jwt", "secret": "canary", "claims": {"sub": "{{ nobody }}"}}
+    with pytest.raises(ConfigurationError, match=r"auth\.claims\.sub"):
+        ask(api, quick, config)

@@ -1,0 +1,96 @@
+"""SIGSTOP inside an open transaction: the server ends it, and another process does the work."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from app.db import engine as engines
+from app.db.object_sql import LANE_SETTINGS
+from app.domain.report import RunState
+from tests.integration.sync.conftest import Bench
+from tests.integration.sync.test_kill import GATE, LOCK, ROWS, wait_for_gate
+
+SHORT = "-c idle_in_transaction_session_timeout=1s"
+PATIENCE = 40.0
+
+
+def wait_for(bench: Bench, query: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not bench.scalar(query):
+        assert time.monotonic() < deadline, f"It did not come to pass: {query}"
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize(("given", "used"), [("0", "2min"), ("10min", "2min"), ("3s", "3s")])
+def test_a_lane_waits_two_minutes_or_less_where_the_server_says_so(
+    database_url: str, given: str, used: str
+) -> None:
+    url = sa.make_url(database_url).update_query_dict(
+        {"options": f"-c idle_in_transaction_session_timeout={given}"}
+    )
+    engine = engines.create(url.render_as_string(hide_password=False))
+    with engine.connect() as connection:
+        assert connection.connection.driver_connection is not None
+        connection.connection.driver_connection.execute(LANE_SETTINGS)
+        found = connection.scalar(sa.text("SHOW idle_in_transaction_session_timeout"))
+    engine.dispose()
+    assert found == used
+
+
+@pytest.mark.kill
+def test_a_sync_stopped_inside_a_transaction_holds_its_rows_no_longer_than_the_limit(
+    bench: Bench, database_url: str
+) -> None:
+    bench.define(batch_size=100)
+    bench.write(ROWS)
+    url = sa.make_url(database_url).update_query_dict({"options": SHORT})
+    gate = GATE.format(when="BEFORE INSERT", table="audit_trails", each="STATEMENT", lock=LOCK)
+    with bench.app.engine.connect() as connection:
+        connection.execute(sa.text(gate))
+        connection.commit()
+        connection.execute(sa.text(f"SELECT pg_advisory_lock({LOCK})"))
+        connection.commit()
+        process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).parents[3] / "cli.py"), "source:run", "places"],
+            env={
+                **os.environ,
+                "OPENREGISTER_DATABASE_URL": url.render_as_string(hide_password=False),
+                "OPENREGISTER_DATA_DIR": str(bench.app.settings.data_dir),
+            },
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        try:
+            wait_for_gate(bench)
+            os.kill(process.pid, signal.SIGSTOP)
+            connection.execute(sa.text(f"SELECT pg_advisory_unlock({LOCK})"))
+            connection.commit()
+            # its transactions are open and nobody ends them, until the server does
+            wait_for(
+                bench,
+                "SELECT count(*) = 0 FROM pg_stat_activity WHERE datname = current_database()"
+                " AND application_name = 'openregister' AND xact_start IS NOT NULL",
+            )
+            connection.execute(sa.text("DROP FUNCTION public.gate() CASCADE"))
+            connection.execute(
+                sa.text("UPDATE openregister.runs SET lease_until = now() - interval '1 second'")
+            )
+            connection.commit()
+            assert bench.sync().state is RunState.DONE
+        finally:
+            os.kill(process.pid, signal.SIGCONT)
+        assert process.wait(60) == 1  # a lost run
+        assert process.stderr is not None
+        process.stderr.close()
+    assert bench.objects() == {row["code"]: row for row in ROWS}
+    assert bench.scalar("SELECT count(*) FROM openregister.audit_trails") == len(ROWS)
+    states = "SELECT array_agg(state ORDER BY id) FROM openregister.runs"
+    assert bench.scalar(states) == ["crashed", "done"]

@@ -1,0 +1,198 @@
+"""Reading objects and the quarantine."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+import sqlalchemy as sa
+
+from app.db import objects, quarantine, sources
+from app.db import tables as t
+from app.db.objects import About, PropertyFilter, Selection
+from app.db.secrets import SecretBox
+from app.db.sources import SourceDraft
+from app.errors import NotFoundError
+
+
+@pytest.fixture
+def connection(any_connection: sa.Connection) -> sa.Connection:
+    return any_connection
+
+
+@pytest.fixture
+def source_id(connection) -> int:
+    box = SecretBox("A" * 43 + "=")
+    return sources.add(connection, SourceDraft("countries", "rest", {}, targets=[]), box).id
+
+
+def _names(found) -> list[str]:
+    return [one.data["name"] for one in found]
+
+
+def test_an_object_names_what_it_belongs_to(connection, place, source_id):
+    data = {"name": "Nederland", "area": Decimal("12345678901234567890.5")}
+    placed = place(connection, data, source_id=source_id, key="NL")
+    found = objects.get(connection, placed.uuid)
+    assert (found.register, found.schema, found.source, found.key) == (
+        "geo",
+        "country",
+        "countries",
+        "NL",
+    )
+    assert found.data == data
+    with pytest.raises(NotFoundError, match="object:list"):
+        objects.get(connection, uuid.uuid4())
+
+
+def test_pages_follow_one_another_without_gap_or_overlap(connection, place):
+    for number in range(7):
+        place(connection, {"name": str(number)})
+    seen, after = [], None
+    while page := objects.page(connection, Selection(), after=after, limit=3):
+        seen += _names(page)
+        after = page[-1].uuid
+    assert seen == [str(number) for number in range(7)]
+    assert _names(objects.stream(connection, Selection(), chunk=2)) == seen
+
+
+def test_a_stream_leaves_no_options_on_its_connection(connection, place):
+    for number in range(5):
+        place(connection, {"name": str(number)})
+    before = dict(connection.get_execution_options())
+    assert len(list(objects.stream(connection, Selection(), chunk=2))) == 5
+    assert dict(connection.get_execution_options()) == before
+    # a whole answer is at hand at once again: a server-side cursor could not tell its length
+    assert connection.execute(sa.text("SELECT generate_series(1, 7)")).rowcount == 7
+
+
+def test_a_selection_narrows_by_where_objects_belong(connection, place, source_id):
+    here = place(connection, {"name": "here"}, source_id=source_id, key="1")
+    place(connection, {"name": "gone"}, source_id=source_id, key="2", deleted=True)
+    other = place(connection, {"name": "other"}, register="law", schema="act")
+
+    def found(**only) -> list[str]:
+        selection = Selection(**only)
+        names = _names(objects.page(connection, selection))
+        assert objects.count(connection, selection) == len(names)
+        assert objects.about(connection, selection) == About(len(names), True)
+        return names
+
+    assert found() == ["here", "other"]
+    assert found(deleted=True) == ["here", "gone", "other"]
+    assert found(register_id=here.register_id) == ["here"]
+    assert found(schema_id=other.schema_id) == ["other"]
+    assert found(source_id=source_id) == ["here"]
+    assert found(source_id=source_id, key="2", deleted=True) == ["gone"]
+    assert objects.count_by_source(connection) == {source_id: 1}
+
+
+@pytest.mark.parametrize(
+    ("path", "operator", "value", "names"),
+    [
+        (("n",), "=", 10, ["a"]),
+        (("n",), "=", Decimal("10.0"), ["a"]),
+        (("n",), ">", 9, ["a"]),
+        (("n",), "<=", 9, ["b"]),
+        (("n",), ">", "9", []),
+        (("n",), "<", "9", ["c"]),
+        (("n",), "!=", 10, ["b", "c", "d"]),
+        (("n",), "=", None, ["d"]),
+        (("in", "city"), "=", "Delft", ["b"]),
+        (("tags", "1"), "=", "y", ["c"]),
+        (("tags",), "=", ["x", "y"], ["c"]),
+        (("flag",), "=", True, ["a"]),
+        (("missing",), "=", None, []),
+    ],
+)
+def test_properties_are_compared_within_their_json_type(
+    connection, place, path, operator, value, names
+):
+    place(connection, {"name": "a", "n": 10, "flag": True})
+    place(connection, {"name": "b", "n": 9, "in": {"city": "Delft"}})
+    place(connection, {"name": "c", "n": "10", "tags": ["x", "y"]})
+    place(connection, {"name": "d", "n": None})
+    selection = Selection(filters=[PropertyFilter(path, operator, value)])
+    assert _names(objects.page(connection, selection)) == names
+
+
+def test_large_figures_are_estimated(connection, place):
+    for number in range(20):
+        place(connection, {"name": str(number)})
+    found = objects.about(connection, Selection(), exact_below=5)
+    assert (found.number >= 5, found.exact) == (True, False)
+
+
+# -- quarantine ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def rejected(connection, source_id) -> list[int]:
+    rows = [
+        ("validate", [("age", "is no integer"), ("name", "is missing")], 1),
+        ("validate", [("age", "is no integer")], 1),
+        ("key", [("", "no key")], 2),
+    ]
+    return [
+        connection.scalar(
+            sa.insert(t.quarantine)
+            .values(
+                source_id=source_id,
+                identity=str(number),
+                run_id=run_id,
+                position=f"row {number}",
+                source_key=str(number) if stage != "key" else None,
+                stage=stage,
+                errors=[{"path": path, "message": message} for path, message in errors],
+                raw={"n": number},
+            )
+            .returning(t.quarantine.c.id)
+        )
+        for number, (stage, errors, run_id) in enumerate(rows)
+    ]
+
+
+def test_rejected_rows_are_read_with_their_faults(connection, source_id, rejected):
+    first, *_ = quarantine.list_rows(connection, source_id)
+    assert (first.id, first.position, first.key, first.raw) == (rejected[0], "row 0", "0", {"n": 0})
+    assert [(fault.path, fault.message) for fault in first.errors] == [
+        ("age", "is no integer"),
+        ("name", "is missing"),
+    ]
+
+
+def test_rejected_rows_are_narrowed_and_paged(connection, source_id, rejected):
+    def ids(**only) -> list[int]:
+        return [row.id for row in quarantine.list_rows(connection, source_id, **only)]
+
+    assert ids() == rejected
+    assert ids(run_id=2) == ids(stage="key") == rejected[2:]
+    assert ids(after=rejected[0], limit=1) == [rejected[1]]
+    assert quarantine.list_rows(connection, source_id + 1) == []
+
+
+def test_reasons_are_counted_the_most_frequent_first(connection, source_id, rejected):
+    groups = quarantine.groups(connection, source_id)
+    assert [(group.stage, group.path, group.rows) for group in groups] == [
+        ("validate", "age", 2),
+        ("key", "", 1),
+        ("validate", "name", 1),
+    ]
+    assert groups[0].positions == ("row 0", "row 1")
+    assert quarantine.count(connection, source_id) == 3
+    assert quarantine.count(connection, source_id, run_id=1) == 2
+    assert quarantine.count_by_source(connection) == {source_id: 3}
+
+
+def test_rows_leave_when_repaired_or_not_seen_for_long(connection, source_id, rejected):
+    assert quarantine.remove(connection, rejected[:1]) == 1
+    assert quarantine.remove(connection, []) == 0
+    connection.execute(
+        sa.update(t.quarantine)
+        .where(t.quarantine.c.id == rejected[1])
+        .values(last_seen=sa.func.now() - timedelta(days=100))
+    )
+    assert quarantine.purge(connection, older_than=timedelta(days=90)) == 1
+    assert [row.id for row in quarantine.list_rows(connection, source_id)] == rejected[2:]

@@ -1,0 +1,52 @@
+"""Cells that a spreadsheet opens: nothing in them is calculated."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.domain.cells import cell, neutral
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1", "-", "+31 6"],
+)
+def test_what_would_be_calculated_is_led_by_an_apostrophe(text: str) -> None:
+    assert neutral(text) == f"'{text}"
+
+
+@pytest.mark.parametrize("text", ["-1", "+3.5", "-1e5", "plain", "", "1=2", "a@b.nl"])
+def test_numbers_and_plain_text_stay(text: str) -> None:
+    assert neutral(text) == text
+
+
+@given(st.text())
+def test_no_text_starts_a_formula(text: str) -> None:
+    shown = neutral(text)
+    assert not shown.startswith(("=", "@", "\t", "\r"))
+    assert shown in (text, f"'{text}")
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (None, None),
+        (True, True),
+        (3, 3),
+        (0.5, 0.5),
+        (Decimal("0.1000000000000000000001"), Decimal("0.1000000000000000000001")),
+        ({"b": [1, None]}, '{"b":[1,null]}'),
+        (["=x"], '["=x"]'),
+        (datetime(2024, 1, 2, 3, 4, tzinfo=UTC), "2024-01-02T03:04:00Z"),
+        (UUID(int=1), "00000000-0000-0000-0000-000000000001"),
+    ],
+)
+def test_values_become_what_a_cell_can_hold(value: Any, shown: Any) -> None:
+    assert cell(value) == shown
