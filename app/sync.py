@@ -113,6 +113,8 @@ class Sync:
                     break
             lanes.drain()
         self._write_deferred()
+        if last is None or last.end is None:
+            outcome.cancelled |= self._stop()  # the connector was told as well, and broke off
         outcome.cursor = cursor
         if last is not None and not (outcome.cancelled or outcome.exhausted):
             outcome.end = last.end

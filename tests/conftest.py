@@ -20,6 +20,7 @@ import psutil
 import psycopg
 import pytest
 import sqlalchemy as sa
+from hypothesis import HealthCheck, settings
 from psycopg import sql
 from sqlalchemy.engine import make_url
 
@@ -39,6 +40,11 @@ _FAST = {
     "full_page_writes": "off",
     "max_connections": "200",
 }
+
+
+# how long a draw takes says something of the machine, and nothing of the rule under test
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
 
 
 def pytest_configure() -> None:

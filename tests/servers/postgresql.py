@@ -49,4 +49,7 @@ def prepare(
     )
     port = free_port()
     options = [f"-c{name}={value}" for name, value in (SETTINGS | dict(settings or {})).items()]
-    return Server([postgres, "-D", str(data), "-p", str(port), *options], port, user)
+    command = [postgres, "-D", str(data), "-p", str(port), *options]
+    # it listens a while before it lets anybody in
+    ready = [program("pg_isready", "PostgreSQL"), "-q", "-h", "127.0.0.1", "-p", str(port)]
+    return Server(command, port, user, ready)

@@ -64,13 +64,30 @@ def wait_for(port: int, process: subprocess.Popen[bytes], seconds: float = 30) -
     raise RuntimeError(f"{process.args!r} does not listen on {port}")
 
 
+def wait_until_ready(
+    command: Sequence[str], process: subprocess.Popen[bytes], seconds: float = 30
+) -> None:
+    """Until `command` succeeds. Raises RuntimeError when the process ended instead."""
+    until = time.monotonic() + seconds
+    while subprocess.run(command, capture_output=True, check=False).returncode:
+        if process.poll() is not None:
+            raise RuntimeError(f"{process.args!r} ended with {process.returncode}")
+        if time.monotonic() > until:
+            raise RuntimeError(f"{process.args!r} is not ready: {command!r} fails")
+        time.sleep(0.05)
+
+
 @dataclass(frozen=True, slots=True)
 class Server:
-    """How to start a server: its command, which listens on `port`, and the account it runs as."""
+    """How to start a server: its command, which listens on `port`, and the account it runs as.
+
+    `ready` is a command that succeeds once the server does more than listen.
+    """
 
     command: Sequence[str]
     port: int
     user: str | None = None
+    ready: Sequence[str] = ()
 
     def start(self) -> subprocess.Popen[bytes]:
         """Returns when it listens."""
@@ -86,6 +103,8 @@ class Server:
         )
         try:
             wait_for(self.port, process)
+            if self.ready:
+                wait_until_ready(self.ready, process)
         except RuntimeError:
             process.kill()
             process.wait()

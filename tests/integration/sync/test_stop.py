@@ -1,4 +1,7 @@
-"""SIGSTOP inside an open transaction: the server ends it, and another process does the work."""
+"""Runs that are stopped: on request while their source is slow, and by SIGSTOP amid a transaction.
+
+An open transaction of a stopped process is ended by the server, and another process does the work.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -15,8 +19,11 @@ import sqlalchemy as sa
 from app.db import engine as engines
 from app.db.object_sql import LANE_SETTINGS
 from app.domain.report import RunState
+from app.services import running
+from app.services.running import Request
 from tests.integration.sync.conftest import Bench
 from tests.integration.sync.test_kill import GATE, LOCK, ROWS, wait_for_gate
+from tests.servers.http_api import Answer, Call, HttpApi, answer, numbered
 
 SHORT = "-c idle_in_transaction_session_timeout=1s"
 PATIENCE = 40.0
@@ -43,6 +50,35 @@ def test_a_lane_waits_two_minutes_or_less_where_the_server_says_so(
         found = connection.scalar(sa.text("SHOW idle_in_transaction_session_timeout"))
     engine.dispose()
     assert found == used
+
+
+@pytest.mark.parametrize("answered", [0, 1, 2])
+def test_a_run_that_is_stopped_while_it_waits_for_a_page_is_cancelled(
+    bench: Bench, answered: int
+) -> None:
+    rows = [{"code": str(n), "name": "n"} for n in range(6)]
+    pages, stopped = numbered(rows, 2, total=False), threading.Event()
+
+    def handle(call: Call) -> Answer:
+        if call.number("page", 1) <= answered:
+            return pages(call)
+        stopped.set()
+        return answer({}, 503, {"Retry-After": "30"})
+
+    with HttpApi() as api:
+        api.on("/places", handle)
+        bench.define(
+            type="rest",
+            connection={"url": f"{api.url}/places", "records": "items", "pagination": "page"},
+            on_missing="delete",
+        )
+        run = running.run(bench.app, "places", Request(), should_stop=stopped.is_set).run
+        assert (run.state, run.complete) == (RunState.CANCELLED, False)
+        assert run.counters.created == len(bench.objects())
+        stopped.clear()
+        api.on("/places", pages)
+        assert bench.sync().state is RunState.DONE
+    assert bench.objects() == {row["code"]: row for row in rows}
 
 
 @pytest.mark.kill
