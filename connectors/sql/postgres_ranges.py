@@ -41,7 +41,13 @@ thirty days, text by its collation: their bytes are hashed instead. Every other 
 
 
 class PostgresRanges(Ranges):
-    """Ranges by `width_bucket` over the sorted lower bounds: one scan, parallel where allowed."""
+    """Ranges by `width_bucket` over the sorted lower bounds: one scan.
+
+    The planner expects as many groups as there are rows and so sorts them all in one process; an
+    aggregate without groups it gives to several, and those need no sort.
+    """
+
+    whole_first = True
 
     def __init__(
         self,
@@ -91,11 +97,12 @@ class PostgresRanges(Ranges):
         return [low for low in found if low != span[0]]
 
     def digests(self, lows: Sequence[str], span: Span = (None, None)) -> list[Digest]:
-        statement = sql.SQL("SELECT {bucket}, {hashes} FROM {source} {where} GROUP BY 1").format(
+        statement = sql.SQL("SELECT {bucket}, {hashes} FROM {source} {where} {grouped}").format(
             bucket=self._bucket(lows) if lows else sql.SQL("0"),
             hashes=self._hashes,
             source=self._source,
             where=self._where([span]),
+            grouped=sql.SQL("GROUP BY 1" if lows else ""),
         )
         found = {int(row[0]): Digest.of(*row[1:]) for row in self._fetch(statement)}
         return [found.get(number, Digest()) for number in range(len(lows) + 1)]
