@@ -63,6 +63,19 @@ def ensure_reader(connection: sa.Connection) -> bool:
     return made
 
 
+def ensure_readers_of_registers(connection: sa.Connection) -> None:
+    """Let the roles of single registers read their views again, those that the server has.
+
+    A dump restored without its privileges knows who they are, and has taken their rights.
+    """
+    driver = views.locked(connection)
+    named = list(connection.scalars(sa.select(reporting_grants.c.role).distinct()))
+    existing = views.existing_roles(driver, named)
+    query = sa.select(reporting_grants).where(reporting_grants.c.role.in_(existing))
+    for row in connection.execute(query).all():
+        _grant_on(driver, row.role, views.names(connection, register_id=row.register_id))
+
+
 def grant(connection: sa.Connection, role: str, *, register_id: int | None = None) -> list[str]:
     """Let a role read every view, or the views of one register; the names of the views.
 

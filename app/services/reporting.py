@@ -30,7 +30,7 @@ class Granted:
 
 
 def refresh(app: Application) -> Refreshed:
-    """Bring every view of a schema in step with it, and let the role of readers read them all.
+    """Bring every view of a schema in step with it, and let everybody read who was let in.
 
     Views follow their schemas by themselves; this is for a database that was restored or
     changed by hand. All of it or nothing. Raises InUseError when somebody's view is in the
@@ -39,6 +39,7 @@ def refresh(app: Application) -> Refreshed:
     with app.engine.begin() as connection:
         views = reporting_views.refresh(connection)
         created = reporting_roles.ensure_reader(connection)
+        reporting_roles.ensure_readers_of_registers(connection)
     return Refreshed(views, reporting_views.FIXED, reporting_views.READER, created)
 
 

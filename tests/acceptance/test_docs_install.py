@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -27,6 +28,7 @@ from tests.servers.processes import program as program_of
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/install.md").read_text()
 UNITS = sorted((ROOT / "docs/systemd").glob("*.service"))
+BACKUP = manual.runnable("## Backup" + PAGE.partition("## Backup")[2])
 SCHEMA = '{"type": "object", "properties": {"code": {"type": "string"}}}'
 
 pytestmark = pytest.mark.timeout(180)
@@ -63,9 +65,8 @@ def password(role: str) -> str:
     return f"secret-of-{role}"
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Postgres]:
-    """A PostgreSQL on which the SQL of the page was run, statement by statement."""
+@contextmanager
+def _started() -> Iterator[Postgres]:
     folder = Path(tempfile.mkdtemp(prefix="openregister-test-"))
     folder.chmod(0o755)
     try:
@@ -75,16 +76,36 @@ def server() -> Iterator[Postgres]:
         with started.running():
             found = Postgres(started.port)
             found.until_ready()
-            (block,) = [block for block in manual.blocks(PAGE) if block.language == "sql"]
-            sql = block.text.replace("'PASSWORD'", f"'{password('openregister')}'")
-            for statement in [part for part in sql.split(";\n") if part.strip()]:
-                found.ask(postgresql.OWNER, statement, "postgres")
-            for role in ("analyst", "stranger"):
-                create = f"CREATE ROLE {role} LOGIN PASSWORD '{password(role)}'"
-                found.ask(postgresql.OWNER, create, "postgres")
             yield found
     finally:
         shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Postgres]:
+    """A PostgreSQL on which the SQL of the page was run, statement by statement."""
+    with _started() as found:
+        (block,) = [block for block in manual.blocks(PAGE) if block.language == "sql"]
+        sql = block.text.replace("'PASSWORD'", f"'{password('openregister')}'")
+        for statement in [part for part in sql.split(";\n") if part.strip()]:
+            found.ask(postgresql.OWNER, statement, "postgres")
+        for role in ("analyst", "stranger"):
+            create = f"CREATE ROLE {role} LOGIN PASSWORD '{password(role)}'"
+            found.ask(postgresql.OWNER, create, "postgres")
+        yield found
+
+
+@pytest.fixture
+def bare_server() -> Iterator[Postgres]:
+    """One with an empty database of the application's role, and without any other role."""
+    with _started() as found:
+        secret = password("openregister")
+        for statement in (
+            f"CREATE ROLE openregister LOGIN PASSWORD '{secret}'",
+            "CREATE DATABASE openregister OWNER openregister",
+        ):
+            found.ask(postgresql.OWNER, statement, "postgres")
+        yield found
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +171,7 @@ def test_the_key_of_the_page_is_one_and_nobody_else_may_read_it(installed: Comma
 
 def test_a_backup_is_restored(installed: CommandLine) -> None:
     installed("register:add", "kept").ok()
-    chosen = manual.runnable("## Backup" + PAGE.partition("## Backup")[2])
+    chosen = [block for block in BACKUP if "elsewhere" not in block.words]
     printed = manual.run(
         chosen, installed.directory, installed.environment, installed.directory / "restore-log"
     )
@@ -158,6 +179,37 @@ def test_a_backup_is_restored(installed: CommandLine) -> None:
         manual.compare(block.shown, output)
     again = installed.having(OPENREGISTER_DATABASE_URL=installed.environment["RESTORE_URL"])
     assert "kept" in [register["slug"] for register in again.json("register:list")]
+
+
+def test_a_backup_is_restored_where_its_readers_are_not_known(
+    installed: CommandLine, server: Postgres, bare_server: Postgres
+) -> None:
+    installed("register:add", "rivers").ok()
+    installed("schema:add", "river", "--register", "rivers", "--file", "-", stdin=SCHEMA).ok()
+    server.ask(postgresql.OWNER, "CREATE ROLE clerk LOGIN", "postgres")
+    installed("reporting:grant", "clerk", "--register", "rivers").ok()
+    dump = BACKUP[0]
+    restore, refresh = [block for block in BACKUP if "elsewhere" in block.words]
+    elsewhere = installed.having(RESTORE_URL=bare_server.url("openregister"))
+
+    def run(*chosen: manual.Block) -> None:
+        log = Path(tempfile.mkdtemp(dir=installed.directory)) / "log"
+        manual.run(chosen, elsewhere.directory, elsewhere.environment, log)
+
+    run(dump, restore)
+    bare_server.ask(postgresql.OWNER, "CREATE ROLE openregister_reader NOLOGIN", "postgres")
+    for role in ("analyst", "clerk"):
+        create = f"CREATE ROLE {role} LOGIN PASSWORD '{password(role)}'"
+        bare_server.ask(postgresql.OWNER, create, "postgres")
+    bare_server.ask(postgresql.OWNER, "GRANT openregister_reader TO analyst", "postgres")
+    for role in ("analyst", "clerk"):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            bare_server.ask(role, "SELECT code FROM openregister_reporting.rivers__river")
+    run(refresh)
+    for role in ("analyst", "clerk"):
+        bare_server.ask(role, "SELECT code FROM openregister_reporting.rivers__river")
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        bare_server.ask("clerk", "SELECT * FROM openregister_reporting.objects")
 
 
 @pytest.mark.parametrize(
