@@ -157,8 +157,11 @@ def test_the_role_is_enough_for_everything_and_no_more(
     ):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             server.ask(role, statement)
+    installed("reporting:grant", "stranger", "--register", "geo").ok()
     with pytest.raises(psycopg.OperationalError, match="does not have CONNECT privilege"):
         server.ask("stranger", "SELECT 1")
+    server.ask(postgresql.OWNER, "GRANT CONNECT ON DATABASE openregister TO stranger", "postgres")
+    server.ask("stranger", "SELECT code FROM openregister_reporting.geo__town")
 
 
 def test_the_key_of_the_page_is_one_and_nobody_else_may_read_it(installed: CommandLine) -> None:
