@@ -28,6 +28,7 @@ from app.db import engine as engines
 from app.db import migrate
 from app.db.embedded import EmbeddedServer
 from app.db.server_locks import ServerLocks
+from connectors.sdk import redact
 from tests.servers import databases, postgresql, processes
 from tests.servers import mariadb as mariadb_server
 from tests.servers.databases import SourceDatabase
@@ -69,6 +70,15 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("OPENREGISTER_") and name != TEST_URL:
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _no_secrets_of_other_tests() -> Iterator[None]:
+    """What a test gives out as a secret may be any other test's ordinary text."""
+    known, pattern = set(redact._known), redact._pattern
+    yield
+    redact._known.intersection_update(known)
+    redact._pattern = pattern
 
 
 class DatabaseServer:

@@ -324,6 +324,10 @@ def _compare(
             return sa.or_(*(column <= value for value in values))
 
 
+_KEY = sa.collate(objects.c.source_key, "default")
+"""The column's own collation knows no upper and lower case beyond ASCII."""
+
+
 def _contains(column: sa.ColumnElement[str], text: object) -> sa.ColumnElement[bool]:
     return column.icontains(str(text), autoescape=True)
 
@@ -343,7 +347,7 @@ def _search(text: str) -> sa.ColumnElement[bool]:
         # need not be walked through; a number may be written otherwise than it is searched for
         whole = sa.cast(objects.c.data, sa.Text)
         found = sa.and_(whole.op("~*", is_comparison=True)(f"***={literal[1:-1]}"), found)
-    return sa.or_(found, sa.func.coalesce(_contains(objects.c.source_key, text), sa.false()))
+    return sa.or_(found, sa.func.coalesce(_contains(_KEY, text), sa.false()))
 
 
 def _number(text: str) -> str:

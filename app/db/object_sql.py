@@ -9,7 +9,7 @@ from app.db.binary_copy import OBJECT_COLUMNS
 # A process that is stopped in the middle of a batch must not keep its row locks for ever; where
 # the server or the URL sets a lower limit, that one stays.
 LANE_SETTINGS = """
-SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
+SET enable_seqscan = off; SET enable_mergejoin = off; SET enable_bitmapscan = off;
 SET enable_material = off; SET jit = off;
 SELECT set_config('idle_in_transaction_session_timeout', '120s', false) FROM pg_settings
 WHERE name = 'idle_in_transaction_session_timeout' AND setting::int NOT BETWEEN 1 AND 120000
@@ -17,19 +17,50 @@ WHERE name = 'idle_in_transaction_session_timeout' AND setting::int NOT BETWEEN 
 
 # Keys and hashes go up as two joined strings and come back as packed numbers: an unchanged
 # batch is one row each way. A row this very run has written is never "same": it is a repeat.
+#
+# Most sources hand their rows out in the order of the last time, and objects made together have
+# neighbouring UUIDs (version 7). So where the first and the last key of the batch belong to objects
+# made about as far apart as the batch is long, those between them are read in one go and joined;
+# whatever is not among them is looked up by its key. That halves what an unchanged batch costs.
 _FIND = r"""
+WITH ends AS MATERIALIZED (
+       SELECT first.uuid AS low, last.uuid AS high
+       FROM (SELECT o.uuid, o.seq FROM openregister.objects o
+             WHERE o.source_id = %(source)s AND o.target = %(target)s AND o.source_key = %(first)s
+             LIMIT 1) AS first
+       CROSS JOIN
+            (SELECT o.uuid, o.seq FROM openregister.objects o
+             WHERE o.source_id = %(source)s AND o.target = %(target)s AND o.source_key = %(last)s
+             LIMIT 1) AS last
+       WHERE last.seq - first.seq BETWEEN 0 AND 4 * %(count)s
+)
 SELECT string_agg(int8send(o.seq), '') FILTER (WHERE same),
        string_agg(int4send(place::int), '') FILTER (WHERE o.uuid IS NULL),
        string_agg(int4send(place::int), '') FILTER (WHERE NOT same AND o.uuid IS NOT NULL),
        array_agg(o.uuid) FILTER (WHERE NOT same AND o.uuid IS NOT NULL)
 FROM unnest({keys}, string_to_array(%(hashes)s, ',')::uuid[])
      WITH ORDINALITY AS wanted (key, hash, place)
+LEFT JOIN (
+       SELECT made.*
+       FROM (SELECT o.uuid, o.seq, o.source_id, o.target, o.source_key, o.origin_hash, o.deleted,
+                    o.run_id
+             FROM openregister.objects o
+             WHERE o.uuid BETWEEN (SELECT low FROM ends) AND (SELECT high FROM ends)
+             LIMIT 8 * %(count)s) AS made  -- however many others were made meanwhile
+       WHERE made.source_id = %(source)s AND made.target = %(target)s
+) AS near ON near.source_key = wanted.key
 LEFT JOIN LATERAL (
        SELECT o.uuid, o.seq, o.origin_hash, o.deleted, o.run_id
        FROM openregister.objects o
-       WHERE o.source_id = %(source)s AND o.target = %(target)s AND o.source_key = wanted.key
+       WHERE near.uuid IS NULL
+         AND o.source_id = %(source)s AND o.target = %(target)s AND o.source_key = wanted.key
        LIMIT 1  -- keeps it one probe of the unique index per key, whatever the planner believes
-) AS o ON true
+) AS far ON true
+CROSS JOIN LATERAL (
+       SELECT coalesce(near.uuid, far.uuid), coalesce(near.seq, far.seq),
+              coalesce(near.origin_hash, far.origin_hash), coalesce(near.deleted, far.deleted),
+              coalesce(near.run_id, far.run_id)
+) AS o (uuid, seq, origin_hash, deleted, run_id)
 CROSS JOIN LATERAL (
        SELECT o.origin_hash IS NOT DISTINCT FROM wanted.hash AND o.deleted IS NULL
               AND o.run_id IS DISTINCT FROM %(run)s AND o.uuid IS NOT NULL AS same

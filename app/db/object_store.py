@@ -67,6 +67,9 @@ def find(connection: Connection, identity: RunIdentity, prepared: Prepared) -> F
         {
             "keys": joined if simple else list(prepared.keys),
             "hashes": ",".join(prepared.hashes),
+            "first": prepared.keys[0],
+            "last": prepared.keys[-1],
+            "count": len(prepared.keys),
             "source": identity.source_id,
             "target": prepared.target.number,
             "run": identity.run_id,

@@ -164,7 +164,7 @@ CREATE TABLE openregister.objects (
     deleted timestamptz,
     origin_hash uuid,
     data_hash bytea NOT NULL,
-    source_key text,
+    source_key text COLLATE "C",
     data jsonb NOT NULL,
     CONSTRAINT pk_objects PRIMARY KEY (uuid)
 ) WITH (fillfactor = 90);

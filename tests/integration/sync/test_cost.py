@@ -157,20 +157,15 @@ def _nodes(plan: Plan) -> Iterator[Plan]:
         yield from _nodes(child)
 
 
-@pytest.mark.parametrize("held", [0, 3000])
-@pytest.mark.parametrize("analyzed", [True, False])
-def test_a_lookup_is_one_probe_of_the_unique_index_per_key(
-    bench: Bench, held: int, analyzed: bool
-) -> None:
-    """Whatever the planner knows of the table: nothing yet, that it is empty, or how full it is."""
-    bench.define()
-    bench.write(rows(held))
-    bench.sync()
+def _lookup(bench: Bench, keys: list[str], *, analyzed: bool) -> list[Plan]:
+    """What a lookup of these keys does with the table of objects."""
     url = bench.app.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
-    keys = [str(n) for n in range(0, 2000, 2)]
     wanted = {
         "keys": "\x1e".join(keys),
         "hashes": ",".join(["0" * 32] * len(keys)),
+        "first": keys[0],
+        "last": keys[-1],
+        "count": len(keys),
         "source": 1,
         "target": 0,
         "run": 99,
@@ -183,11 +178,61 @@ def test_a_lookup_is_one_probe_of_the_unique_index_per_key(
         row = connection.execute(explain, wanted).fetchone()
     assert row is not None
     touching = [n for n in _nodes(row[0][0]["Plan"]) if n.get("Relation Name") == "objects"]
-    assert len(touching) == 1
-    assert touching[0]["Node Type"] in {"Index Scan", "Index Only Scan"}
-    assert touching[0]["Index Name"] == "uq_objects_source_key"
-    assert touching[0]["Actual Loops"] == len(keys)
-    assert touching[0].get("Rows Removed by Filter", 0) == 0
+    assert {n["Node Type"] for n in touching} <= {"Index Scan", "Index Only Scan"}
+    assert sum(n.get("Rows Removed by Filter", 0) for n in touching) == 0
+    return touching
+
+
+def _loops(touching: list[Plan], index: str) -> int:
+    return sum(int(n["Actual Loops"]) for n in touching if n["Index Name"] == index)
+
+
+@pytest.mark.parametrize("held", [0, 3000])
+@pytest.mark.parametrize("analyzed", [True, False])
+def test_a_lookup_is_one_probe_of_the_unique_index_per_key(
+    bench: Bench, held: int, analyzed: bool
+) -> None:
+    """Whatever the planner knows of the table: nothing yet, that it is empty, or how full it is.
+
+    The first and the last key are probed once more, to see whether the others lie between them.
+    """
+    bench.define()
+    bench.write(rows(held))
+    bench.sync()
+    keys = [str(n) for n in range(1998, -1, -2)]
+    touching = _lookup(bench, keys, analyzed=analyzed)
+    probes = _loops(touching, "uq_objects_source_key")
+    assert len(keys) <= probes <= len(keys) + 2
+    assert len(touching) == 4
+
+
+@pytest.mark.parametrize("analyzed", [True, False])
+def test_rows_in_the_order_of_the_last_time_are_found_without_a_probe_for_each(
+    bench: Bench, analyzed: bool
+) -> None:
+    bench.define(batch_size=500)
+    bench.write(rows(3000))
+    bench.sync()
+    touching = _lookup(bench, [str(n) for n in range(1000, 2000)], analyzed=analyzed)
+    assert _loops(touching, "uq_objects_source_key") == 2
+    (near,) = [n for n in touching if n["Index Name"] == "pk_objects"]
+    assert (near["Actual Loops"], near["Actual Rows"]) == (1, 1000)
+
+
+def test_rows_in_another_order_and_between_new_ones_are_found_all_the_same(bench: Bench) -> None:
+    bench.define(batch_size=100, on_missing="delete")
+    held = list(rows(1000))
+    bench.write(held)
+    bench.sync()
+    fresh = [{"code": f"new-{n}", "name": "New", "size": n} for n in range(1000)]
+    for order in (held[::-1], held[::2] + held[1::2], held[500:] + held[:500]):
+        bench.write(order)
+        assert figures(bench.sync()) == {"read": 1000, "unchanged": 1000}
+    bench.write([row for pair in zip(held, fresh, strict=True) for row in pair])
+    assert figures(bench.sync()) == {"read": 2000, "created": 1000, "unchanged": 1000}
+    bench.write([*fresh[::-1], *held[:990], {"code": "995", "name": "Moved", "size": 995}])
+    report = {"read": 1991, "unchanged": 1990, "updated": 1, "deleted": 9}
+    assert figures(bench.sync()) == report
 
 
 def test_memory_stays_flat(bench: Bench) -> None:

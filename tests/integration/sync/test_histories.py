@@ -35,7 +35,8 @@ STEPS = st.lists(
 
 
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(first=DOCUMENTS, steps=STEPS)
 def test_history_rebuilds_every_version_that_ever_was(

@@ -37,6 +37,9 @@ UNACCOUNTED = """
     SELECT count(*) FROM openregister.runs
     WHERE read <> created + updated + unchanged + filtered + duplicate + errors
 """
+TAKE_AWAY = """
+    UPDATE openregister.runs SET state = 'crashed', finished = now() WHERE state = 'running'
+"""
 WRITTEN = "SELECT sum(created), sum(updated) FROM openregister.runs"
 TOLD = """
     SELECT count(*) FILTER (WHERE action = 'create'), count(*) FILTER (WHERE action = 'update')
@@ -85,9 +88,9 @@ def attempt(bench: Bench, fault: str, key: str, place: int) -> None:
         if counters.read < place:
             return
         if fault == "cancel":
-            bench.app.runs.request_cancel(bench.scalar("SELECT id FROM openregister.sources"))
+            bench.app.runs.request_cancel(bench.scalar("SELECT max(id) FROM openregister.runs"))
         elif fault == "take away":
-            execute(bench, "UPDATE openregister.runs SET state = 'crashed' WHERE state = 'running'")
+            execute(bench, TAKE_AWAY)
 
     with suppress(*RAISED.get(fault, ())):
         running.run(bench.app, "places", Request(), observe=observe)
@@ -96,7 +99,6 @@ def attempt(bench: Bench, fault: str, key: str, place: int) -> None:
 
 @settings(
     max_examples=15,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(
