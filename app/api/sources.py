@@ -243,13 +243,24 @@ def list_deletes(
     return answer(request, listed(deletes.held(app, name), page, limit))
 
 
-@router.post("/{name}/deletes", responses={200: {"model": Document}, **problems(404, 409)})
+@router.post(
+    "/{name}/deletes",
+    status_code=202,
+    responses={202: {"model": Document}, **problems(404)},
+)
 def approve_deletes(
     request: Request, app: App, identity: RegisterAdmin, name: str, body: Approval
 ) -> Response:
-    """Approve held deletions, if there are at most `ceiling` of them now."""
-    count = deletes.approve(app, name, ceiling=body.ceiling, actor=identity.actor)
-    return answer(request, {"source": name, "deleted": count})
+    """Let a worker delete what waits, if it is at most `ceiling` then; 202 with the job.
+
+    It becomes a run of the source: cancelled, and nothing deleted, when more than that wait.
+    """
+    source = definitions.get(app, name)
+    with app.engine.begin() as connection:
+        job = scheduling.approve_soon(connection, source, body.ceiling, actor=identity.actor)
+    runs = f"/api/sources/{name}/runs"
+    document = {"job": job, "source": name, "runs": runs}
+    return answer(request, document, status=202, headers={"Location": runs})
 
 
 @router.post("/{name}/cancel", responses={200: {"model": Document}, **problems(404)})

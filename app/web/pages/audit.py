@@ -10,11 +10,11 @@ from starlette.responses import Response
 
 from app.db.audit import Place
 from app.errors import UsageError
+from app.http import patience
 from app.http.identity import App, Viewer
 from app.services import audit, overview
 from app.web import answers
 from app.web.languages import speak
-from app.web.pages import _patience
 from app.web.rendering import page
 
 router = APIRouter(prefix="/audit", dependencies=[Depends(speak)])
@@ -59,7 +59,7 @@ def entries(
 @router.post("/verify")
 def verify(request: Request, app: App, identity: Viewer) -> Response:
     """Recompute every chain, as far as a page's patience goes; a piece of the page."""
-    found = audit.verify(app, should_stop=_patience.over())
+    found = audit.verify(app, should_stop=patience.over())
     if answers.wants_json(request):
         return answers.as_json(found)
     return page(request, "parts/verified.html", found=found)

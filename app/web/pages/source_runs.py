@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from app.db.runs import Run
 from app.errors import NotFoundError, OpenRegisterError, UsageError
+from app.http import patience
 from app.http.identity import App, RegisterAdmin, Viewer
 from app.http.problems import describe
 from app.services import audit as audits
@@ -27,7 +28,6 @@ from app.services.running import Request as RunRequest
 from app.web import answers
 from app.web.languages import gettext as _
 from app.web.languages import speak
-from app.web.pages import _patience
 from app.web.pages._source import frame, sentence, shown
 from app.web.rendering import own_path, page, redirect
 
@@ -170,7 +170,7 @@ def test(request: Request, app: App, identity: RegisterAdmin, name: str) -> Resp
 @router.post("/dry-run")
 def dry_run(request: Request, app: App, identity: RegisterAdmin, name: str) -> Response:
     """What a run would do, as far as a page goes; writes nothing; a piece of the page."""
-    wanted, over = RunRequest("manual", identity.actor), _patience.over()
+    wanted, over = RunRequest("manual", identity.actor), patience.over()
     try:
         plan = planning.dry_run(app, name, wanted, should_stop=over)
     except OpenRegisterError as error:

@@ -1,4 +1,4 @@
-"""What would take a page too long: it stops, says how far it came, and who does the whole."""
+"""What would take a request too long: it stops, says how far it came, and who does the whole."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from app.domain.roles import Role
+from app.http import patience
 from app.services import definitions
-from app.web.pages import _patience
 from tests.integration.api.conftest import Server
 
 Town = Callable[..., dict[str, Any]]
@@ -43,7 +43,7 @@ def test_a_dry_run_within_the_time_tells_everything(server: Server, many_rows: N
 def test_a_dry_run_beyond_it_says_what_part_it_tells_of(
     server: Server, many_rows: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_patience, "SECONDS", -1.0)
+    monkeypatch.setattr(patience, "SECONDS", -1.0)
     client = server.as_(Role.REGISTER_ADMIN)
     told = client.post("/sources/towns/dry-run", headers=HTML).text
     assert "does not take longer" in told
@@ -60,8 +60,20 @@ def test_a_verification_beyond_it_does_not_pass_for_a_whole_one(
     town("a")
     client = server.as_(Role.VIEWER)
     assert "Everything holds</strong>" in client.post("/audit/verify", headers=HTML).text
-    monkeypatch.setattr(_patience, "SECONDS", -1.0)
+    monkeypatch.setattr(patience, "SECONDS", -1.0)
     told = client.post("/audit/verify", headers=HTML).text
     assert "Everything holds so far" in told
     assert "openregister audit:verify" in told
     assert client.post("/audit/verify?format=json").json()["complete"] is False
+
+
+def test_a_viewer_verifies_by_the_api_and_is_told_when_it_was_not_all(
+    server: Server, town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    town("a")
+    client = server.as_(Role.VIEWER)
+    whole = client.json("/api/audit/verify")
+    assert (whole["ok"], whole["complete"], whole["objects"]) == (True, True, 1)
+    monkeypatch.setattr(patience, "SECONDS", -1.0)
+    part = client.json("/api/audit/verify")
+    assert (part["ok"], part["complete"], part["faults"]) == (False, False, 0)

@@ -48,7 +48,7 @@ ROUTES: dict[str, Role | None] = {
     "GET /objects/{register}/{schema}/{uuid}/audit": VIEWER,
     "GET /objects/{register}/{schema}/{uuid}/audit-trails": VIEWER,
     "GET /audit-trails": VIEWER,
-    "GET /audit/verify": REGISTER_ADMIN,
+    "GET /audit/verify": VIEWER,
     "GET /connectors": VIEWER,
     "GET /connectors/{type_name}": VIEWER,
     "GET /sources": VIEWER,

@@ -87,7 +87,9 @@ def test_a_run_is_a_job_for_a_worker(editor: Client, document: dict[str, Any]) -
     assert editor.json("/api/sources/towns/runs")["total"] == 0
     assert editor.json("/api/sources/towns/errors")["results"] == []
     assert editor.json("/api/sources/towns/deletes")["results"] == []
-    assert editor.post("/api/sources/towns/deletes", {"ceiling": 5}).json()["deleted"] == 0
+    approved = editor.post("/api/sources/towns/deletes", {"ceiling": 5})
+    assert approved.status_code == 202
+    assert editor.json(f"/api/jobs/{approved.json()['job']}")["state"] == "due"
     assert editor.post("/api/sources/towns/cancel").json()["run"] is None
     assert editor.post("/api/sources/towns/disable").json()["status"] == "disabled"
     assert editor.post("/api/sources/towns/run").status_code == 409

@@ -1,4 +1,4 @@
-"""How long a page works on an answer itself; what takes longer belongs to a worker or the host."""
+"""How long a request works on its answer; what takes longer belongs to a worker or the host."""
 
 from __future__ import annotations
 
