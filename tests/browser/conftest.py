@@ -24,6 +24,7 @@ from examples.api import Api
 from tests.conftest import DatabaseServer
 
 ROOT = Path(__file__).parents[2]
+FIRST = Path(__file__).parent / "test_first_steps.py"
 IMAGES = ROOT / "docs" / "images"
 PASSWORD = "correct horse battery"
 LOCAL = "127.0.0.1"
@@ -40,7 +41,11 @@ CHROMIUM = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """They share one server and one browser, so one worker of pytest-xdist runs them all."""
+    """They share one server and one browser, so one worker of pytest-xdist runs them all.
+
+    The first steps are those on an empty instance, so they come before everything else.
+    """
+    items.sort(key=lambda item: item.path != FIRST)
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.browser)
