@@ -47,7 +47,7 @@ def measured(
         started = time.monotonic()
         child = subprocess.Popen(
             command,
-            env={**os.environ, **env},
+            env=surroundings(env),
             stdout=subprocess.PIPE,
             stderr=complaints,
             text=True,
@@ -67,6 +67,17 @@ def measured(
         assert wal is not None  # one row always
     client = usage.ru_utime + usage.ru_stime
     return Cost(wall, client, watch.cpu, usage.ru_maxrss * 1024, wal[0]), said
+
+
+def surroundings(more: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a measured program: this one's, and `more`.
+
+    Compiled modules are kept, as those of installed programs are: otherwise every start of a
+    program that runs from its checkout would compile it anew.
+    """
+    found = {**os.environ, **more}
+    found.pop("PYTHONDONTWRITEBYTECODE", None)
+    return found
 
 
 class _Watch:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -13,7 +12,7 @@ from typing import Any
 
 from benchmarks import people
 from benchmarks.databases import count
-from benchmarks.measure import FailedError
+from benchmarks.measure import FailedError, surroundings
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -63,7 +62,7 @@ class Register:
         """A command that is not measured; answers what it printed."""
         done = subprocess.run(
             own(*arguments),
-            env={**os.environ, **self.env},
+            env=surroundings(self.env),
             capture_output=True,
             text=True,
             check=False,

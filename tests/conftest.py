@@ -54,6 +54,7 @@ def pytest_configure() -> None:
     Not below pytest's own directory: every pytest that starts takes the right of traversal from
     it again, which the server needs when the tests run as root.
     """
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # hundreds of processes would compile it all
     if "PYTEST_XDIST_WORKER" not in os.environ:
         os.environ[_HOME] = tempfile.mkdtemp(prefix="openregister-test-")
 

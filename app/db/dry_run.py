@@ -18,7 +18,7 @@ from app.domain.flow import Changes, Found, Known, Missing, Prepared, Progress, 
 
 _DRY = -1
 
-_WOULD_BE = Known(UUID(int=0), 0, 0, b"", False, False, _DRY, {})
+_WOULD_BE = Known(UUID(int=0), 0, 0, b"", False, False, _DRY, "{}")
 """Stands for an object that this dry run would have created: a later row repeats its key."""
 
 

@@ -93,12 +93,7 @@ def find(connection: Connection, identity: RunIdentity, prepared: Prepared) -> F
 
 def load(connection: Connection, uuids: Sequence[UUID]) -> dict[UUID, Known]:
     """The stored objects with their data."""
-    return {
-        uuid: Known(uuid, seq, version, data_hash, deleted, repeated, run_id, canonical.parse(data))
-        for uuid, seq, version, data_hash, deleted, repeated, run_id, data in connection.execute(
-            sql.LOAD, (list(uuids),)
-        )
-    }
+    return {row[0]: Known(*row) for row in connection.execute(sql.LOAD, (list(uuids),))}
 
 
 class Lane:

@@ -63,7 +63,7 @@ class SourceSettings(ConfigModel):
     )
     max_response: int = Field(256 * 2**20, gt=0, description="Largest answer in bytes")
     max_file: int = Field(8 * 2**30, gt=0, description="Largest file in bytes")
-    batch_size: int = Field(3000, ge=1, le=100_000, description="Rows per transaction")
+    batch_size: int = Field(5000, ge=1, le=100_000, description="Rows per transaction")
     delete_guard_share: float = Field(
         0.2, ge=0, le=1, description="Share of a source's objects that a run may delete unasked"
     )

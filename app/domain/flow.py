@@ -16,6 +16,7 @@ from uuid import UUID
 from app.domain.covered import CoveredKeys
 from app.domain.plan import RowPlan
 from app.domain.report import Counters
+from connectors.sdk import canonical
 from connectors.sdk.rows import Batch, Cursor, Row, RowProblem
 
 
@@ -79,7 +80,13 @@ class Known(NamedTuple):
     deleted: bool
     repeated: bool
     run_id: int | None
-    data: dict[str, Any]
+    json: str
+    """As the database gave it; most of the time nobody looks inside."""
+
+    @property
+    def data(self) -> dict[str, Any]:
+        found: dict[str, Any] = canonical.parse(self.json)
+        return found
 
 
 @dataclass(slots=True)

@@ -6,8 +6,10 @@ register does not have in this very form.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
+from itertools import tee
+from typing import TypeAlias
 
 from xxhash import xxh3_64_intdigest, xxh3_128_hexdigest
 
@@ -30,6 +32,11 @@ from app.domain.plan import Filtered, Mapped
 from app.flow.seen import Seen
 from connectors.sdk import canonical
 from connectors.sdk.rows import Batch, Row, RowDecodeError, RowProblem
+
+_Different: TypeAlias = "tuple[int, Known | None, Row | RowProblem]"
+"""Place in the batch, the object the register has, and the row."""
+
+_NOTHING: Resolved = {}
 
 MAX_DEFERRED = 10_000
 """Rows that may wait for a later row of their key; beyond that they are written at once."""
@@ -104,14 +111,15 @@ def _accepts(prepared: Prepared, index: int) -> bool:
         return True  # it has to fail loudly, not to be filtered
 
 
-def _decode(prepared: Prepared, found: Found) -> list[Row | RowProblem]:
-    rows: list[Row | RowProblem] = []
-    for place, _ in found.different:
+def _decode(prepared: Prepared, found: Found) -> Iterator[_Different]:
+    """What differs, one by one: a batch need not stand in memory as Python objects."""
+    for place, known in found.different:
+        row: Row | RowProblem
         try:
-            rows.append(prepared.batch.row(prepared.indices[place]))
+            row = prepared.batch.row(prepared.indices[place])
         except RowDecodeError as error:
-            rows.append(error.problem)
-    return rows
+            row = error.problem
+        yield place, known, row
 
 
 class Resolver:
@@ -143,10 +151,13 @@ class Resolver:
         count.unchanged = len(found.same) - again
         count.duplicate = prepared.duplicates + prepared.superseded + again
         out.seen.extend(found.same)
-        decoded = _decode(prepared, found)
-        rows = [row for row in decoded if isinstance(row, Row)]
-        related = prepared.target.plan.resolve(rows)
-        for (place, known), row in zip(found.different, decoded, strict=True):
+        rows, related = _decode(prepared, found), _NOTHING
+        if prepared.target.plan.has_lookups:  # these are asked for the whole batch at once
+            rows, known_rows = tee(rows)
+            related = prepared.target.plan.resolve(
+                [row for _, _, row in known_rows if isinstance(row, Row)]
+            )
+        for place, known, row in rows:
             if isinstance(row, RowProblem):
                 self._problem(out, row, known)
             else:

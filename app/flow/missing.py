@@ -32,12 +32,12 @@ def settle_missing(
     counters = Counters()
     if covered is None and store.live_totals() == seen.totals:
         return counters, None
-    owned = store.count_live()  # before anything goes
     gone = _gone(store, seen, covered)
     few = list(islice(gone, FEW))
     missing = len(few) + sum(1 for _ in gone)
     if not missing:
         return counters, None
+    owned = store.count_live()  # before anything goes
     held = guard.holds(missing, owned)
     gone = iter(few) if missing <= FEW else _gone(store, seen, covered)
     while batch := list(islice(gone, BATCH)):

@@ -24,7 +24,7 @@ from connectors.sdk import (
     redact,
 )
 
-BATCH_SIZE = 3000
+BATCH_SIZE = 5000
 
 _SPOOL_IN_MEMORY = 8 * 1024 * 1024
 _CHUNK = 1024 * 1024

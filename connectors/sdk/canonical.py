@@ -85,13 +85,17 @@ def _fallback(item: Any) -> Any:
     raise TypeError(f"{type(item).__name__} is not a JSON value")
 
 
+# The newline is cut off again, which copies the text: orjson leaves each in a block of 4 KB.
+_CANONICAL = orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
+
+
 def dumps(item: Any) -> bytes:
     """Canonical JSON of an already canonical value: sorted members, no blanks, exact numbers."""
     try:
-        return orjson.dumps(item, default=_fallback, option=orjson.OPT_SORT_KEYS)
+        return orjson.dumps(item, default=_fallback, option=_CANONICAL)[:-1]
     except orjson.JSONEncodeError:
         # orjson refuses integers beyond 64 bits and does not offer them to `default`.
-        return orjson.dumps(spell_integers(item), default=_fallback, option=orjson.OPT_SORT_KEYS)
+        return orjson.dumps(spell_integers(item), default=_fallback, option=_CANONICAL)[:-1]
 
 
 def dumps_in_order(item: Any) -> bytes:

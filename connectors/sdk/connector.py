@@ -51,7 +51,7 @@ class Limits:
     """A Retry-After longer than this ends the run (rescheduled) instead of sleeping."""
     max_response: int = 256 * 1024 * 1024
     max_file: int = 8 * 1024 * 1024 * 1024
-    batch_size: int = 3000
+    batch_size: int = 5000
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,10 +31,11 @@ from connectors.sdk.errors import (
     TrustError,
     UnreachableError,
 )
+from connectors.sdk.guard import Guard
 from connectors.sdk.messages import Answer, Authenticator, Request, Timeouts, decoded, origin_of
 from connectors.sdk.rows import JsonValue
 from connectors.sdk.tls import TlsConfig, client_context, standing_warnings
-from connectors.sdk.transport import Guard, Transport
+from connectors.sdk.transport import Transport
 
 __all__ = [
     "Answer",

@@ -8,8 +8,8 @@ import ssl
 from connectors.sdk import redact
 from connectors.sdk.connector import Context
 from connectors.sdk.errors import ConnectorError, UnreachableError
+from connectors.sdk.guard import Guard
 from connectors.sdk.tls import explain
-from connectors.sdk.transport import Guard
 
 
 def dial(host: str, port: int, context: Context) -> socket.socket:

@@ -1,8 +1,6 @@
 """Connections under HTTP: addresses checked before they are dialled, certificates noted.
 
-`requests` resolves a name and connects in one go. A source set up through the web must not
-reach the host's own network, so the address is checked between the two: what was checked is
-what is dialled, and a second DNS answer changes nothing.
+`requests` resolves a name and connects in one go; here the guard's check comes between the two.
 """
 
 from __future__ import annotations
@@ -10,8 +8,6 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
-import threading
-import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -21,89 +17,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import NameResolutionError, NewConnectionError
 
-from connectors.sdk.errors import AccessDeniedError
-from connectors.sdk.rows import JsonValue
-from connectors.sdk.tls import certificate_facts, expiry_warnings
-
-
-class Guard:
-    """What the connections of one client share: the address rule, and what was seen on them."""
-
-    def __init__(self, allow_address: Callable[[str, str], bool] | None = None) -> None:
-        self.allow_address = allow_address
-        self.certificate: bytes | None = None
-        self.tls_version: str | None = None
-        self._open: weakref.WeakSet[socket.socket] = weakref.WeakSet()
-        self._aborted = False
-        self._lock = threading.Lock()
-
-    def addresses(self, host: str, port: int) -> list[str]:
-        """The IP addresses of `host` that may be dialled. Raises gaierror, AccessDeniedError."""
-        found = [
-            str(answer[4][0]) for answer in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        ]
-        if self.allow_address is None:
-            return found
-        allowed: list[str] = []
-        refusal: AccessDeniedError | None = None
-        for ip in dict.fromkeys(found):
-            try:
-                if self.allow_address(host, ip):
-                    allowed.append(ip)
-            except AccessDeniedError as error:  # it says why
-                refusal = refusal or error
-        if not allowed:
-            raise refusal or AccessDeniedError(
-                "This source may not connect there: the address is not allowed",
-                where=f"{host} ({', '.join(sorted(set(found)))})",
-                hint="An administrator of this instance can allow the address",
-            )
-        return allowed
-
-    def refuse_proxied(self, host: str) -> None:
-        """Check where a proxy will connect for us, as far as the name is known here.
-
-        The proxy resolves it again, so its own rules have the last word.
-        """
-        if self.allow_address is None:
-            return
-        with contextlib.suppress(socket.gaierror):  # names that the proxy alone knows
-            self.addresses(host, 0)
-
-    def opened(self, connection: HTTPConnection) -> None:
-        """Note a fresh connection's socket and, over TLS, who answered."""
-        sock = connection.sock
-        with self._lock:
-            self._open.add(sock)
-            aborted = self._aborted
-        if aborted:  # it was dialled while `abort` went by
-            _shut(sock)
-            return
-        if isinstance(sock, ssl.SSLSocket) and self.certificate is None:
-            self.certificate = sock.getpeercert(binary_form=True)
-            self.tls_version = sock.version()
-
-    def abort(self) -> None:
-        """Break every open connection, so that threads waiting on one return at once."""
-        with self._lock:
-            self._aborted = True
-            sockets = list(self._open)
-        for sock in sockets:
-            _shut(sock)
-
-    def facts(self) -> dict[str, JsonValue]:
-        if self.certificate is None:
-            return {}
-        return {"tls": self.tls_version, **certificate_facts(self.certificate)}
-
-    def warnings(self) -> list[str]:
-        return [] if self.certificate is None else expiry_warnings(self.certificate)
-
-
-def _shut(sock: socket.socket) -> None:
-    with contextlib.suppress(OSError):  # closed already
-        # The plain one also for TLS, whose own would wait for the other side's goodbye.
-        socket.socket.shutdown(sock, socket.SHUT_RDWR)
+from connectors.sdk.guard import Guard
 
 
 class _PlainConnection(HTTPConnection):
@@ -114,7 +28,7 @@ class _PlainConnection(HTTPConnection):
 
     def connect(self) -> None:
         super().connect()
-        self.guard.opened(self)
+        self.guard.opened(self.sock)
 
 
 class _TlsConnection(HTTPSConnection):
@@ -125,7 +39,7 @@ class _TlsConnection(HTTPSConnection):
 
     def connect(self) -> None:
         super().connect()
-        self.guard.opened(self)
+        self.guard.opened(self.sock)
 
 
 def _dial(

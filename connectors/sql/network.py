@@ -7,8 +7,8 @@ import ssl
 import struct
 
 from connectors.sdk.connector import Context
+from connectors.sdk.guard import Guard
 from connectors.sdk.network import of_exception
-from connectors.sdk.transport import Guard
 
 _SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 """PostgreSQL's SSLRequest (protocol documentation, section "Message Formats")."""

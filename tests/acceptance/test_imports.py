@@ -68,6 +68,15 @@ def test_a_command_imports_what_its_work_takes(
     assert imported(cli, *arguments) - needed == set()
 
 
+@pytest.mark.parametrize("module", ["connectors.sql.postgres", "connectors.sql.mysql"])
+def test_a_database_that_is_reached_by_network_needs_no_http_client(module: str) -> None:
+    script = f"import sys, {module}\nprint(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert {"requests", "urllib3"}.isdisjoint(done.stdout.split())
+
+
 def test_a_sync_of_a_database_imports_no_other_connector(cli: CommandLine) -> None:
     with sqlite3.connect(cli.directory / "towns.sqlite") as connection:
         connection.execute("CREATE TABLE towns (code TEXT PRIMARY KEY)")
