@@ -133,12 +133,23 @@ def loads(text: bytes | bytearray | memoryview | str) -> Any:
     Raises ValueError on anything that is not JSON, NaN and infinity included.
     """
     raw = text.encode() if isinstance(text, str) else bytes(text)
-    shape = raw.translate(_SHAPE)
-    if (_LONG in shape or _FAR[0] in shape or _FAR[1] in shape) and any(
-        map(_inexact, _NUMBER.findall(raw))
-    ):
-        return _loads_slowly(raw)
+    if _suspicious(raw.translate(_SHAPE)):
+        # mostly an identifier in hexadecimal digits
+        numbers = _without_strings(raw)
+        if _suspicious(numbers.translate(_SHAPE)) and any(map(_inexact, _NUMBER.findall(numbers))):
+            return _loads_slowly(raw)
     return orjson.loads(raw)
+
+
+def _suspicious(shape: bytes) -> bool:
+    return _LONG in shape or _FAR[0] in shape or _FAR[1] in shape
+
+
+def _without_strings(raw: bytes) -> bytes:
+    """JSON with nothing between the quotation marks."""
+    if b"\\" in raw:
+        raw = raw.replace(b"\\\\", b"").replace(b'\\"', b"")
+    return b'""'.join(raw.split(b'"')[::2])
 
 
 def parse(text: bytes | bytearray | memoryview | str) -> Any:

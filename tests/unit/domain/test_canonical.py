@@ -167,3 +167,22 @@ def test_a_key_is_the_same_text_whatever_the_spelling(value: Any, key: str | Non
 def test_a_composite_key_needs_all_its_parts() -> None:
     assert canonical.join_key(["NL", "1"]) == "NL\x1f1"
     assert canonical.join_key(["NL", None]) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('{"id": "5e123", "n": 1.5}', {"id": "5e123", "n": 1.5}),
+        (r'{"a\\": 12345678901234567.1}', {"a\\": Decimal("12345678901234567.1")}),
+        (r'{"s": "\\\"5e999", "n": 1e400}', {"s": '\\"5e999', "n": Decimal("1e400")}),
+        (r'{"s": "\"", "n": 0.10000000000000000001}', None),
+    ],
+)
+def test_what_looks_like_a_number_in_a_text_does_not_hide_one_beside_it(
+    text: str, expected: dict[str, Any] | None
+) -> None:
+    found = canonical.loads(text)
+    assert found == (expected or {"s": '"', "n": Decimal("0.10000000000000000001")})
+    assert [type(each) for each in found.values()][-1] is type(
+        list((expected or {"n": Decimal(0)}).values())[-1]
+    )
