@@ -62,7 +62,9 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class Idle:
-    """The child waits for the next order."""
+    """The child waits for the next order; or it takes none any more, and leaves."""
+
+    leaving: bool = False
 
 
 Event = Started | Refused | Trouble | Idle | Outcome
@@ -98,6 +100,7 @@ class Child:
         self._events = events
         self._unread = b""
         self.busy = False
+        self.leaving = False
         self.attempt: Started | None = None
         self.kill_at: float | None = None
 
@@ -161,7 +164,7 @@ class Child:
         elif isinstance(event, Outcome):
             self.attempt = self.kill_at = None
         elif isinstance(event, Idle):
-            self.busy = False
+            self.busy, self.leaving = False, event.leaving
         return event
 
     def _signal(self, number: int) -> None:
@@ -192,7 +195,7 @@ class _Worker:
                     self._drain(process, events, order["until"], order["count"])
             except sa.exc.DBAPIError as error:
                 _say(events, Trouble(self._policy.describe_error(error)))
-            _say(events, Idle())
+            _say(events, Idle(leaving=self._left <= 0))
 
     def _drain(
         self, process: Process, events: IO[str], until: float | None, count: int | None

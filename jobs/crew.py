@@ -149,7 +149,7 @@ class Crew:
 
     def _idle_child(self) -> Child:
         for child in self._children:
-            if not child.busy:
+            if not child.busy and not child.leaving:
                 return child
         child = Child(self._engine, self._policy, self._handlers, self._stop, self._children)
         self._children.append(child)

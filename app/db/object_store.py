@@ -100,16 +100,21 @@ class Lane:
     """A connection used by one thread, one transaction after the other."""
 
     def __init__(self, engine: sa.Engine) -> None:
-        pooled = engine.raw_connection()
-        raw = pooled.driver_connection
+        self._pooled = engine.raw_connection()
+        raw = self._pooled.driver_connection
         assert isinstance(raw, psycopg.Connection)
-        pooled.detach()  # its session settings must not return to the pool
         self.connection: Connection = raw
         with self.connection.transaction():
             self.connection.execute(sql.LANE_SETTINGS)
 
     def close(self) -> None:
-        self.connection.close()
+        """Give the connection back to the pool as it was, or drop it where that fails."""
+        try:
+            with self.connection.transaction():
+                self.connection.execute("RESET ALL")
+        except psycopg.Error:
+            self._pooled.invalidate()
+        self._pooled.close()
 
 
 class RunObjects:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from jobs import store
+from jobs import children, store
 from jobs.model import Plan
 from jobs.passes import run_pass
 from tests.integration.job_cluster import ROOT, Cluster, cluster
@@ -309,3 +309,13 @@ def test_limits_hold_for_every_host_together(cluster: Cluster) -> None:
         host.terminate()
         cluster.finish(host)
     assert most == 2
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_pass_goes_on_when_its_children_have_had_their_share(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    monkeypatch.setattr(children, "JOBS_PER_CHILD", 3)
+    cluster.add("tiny", 20)
+    handlers = Host(cluster.engine).handlers
+    assert run_pass(cluster.engine, policy(), handlers, workers=workers).ran == 20
