@@ -1,15 +1,18 @@
-"""Every text of the pages is translated, and no translation is left over."""
+"""Every text of the pages is translated: those of templates and code, of fields and of settings."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
-from app.web import languages
+from app.db import settings as instance_settings
+from app.services import connectors
+from app.web import forms, languages
 
 WEB = Path(languages.__file__).parent
 PLACEHOLDER = re.compile(r"%\(\w+\)s|%s")
@@ -35,3 +38,28 @@ def test_every_text_is_translated_with_its_placeholders(language: str) -> None:
             assert set(PLACEHOLDER.findall(message.id)) == set(
                 PLACEHOLDER.findall(str(message.string))
             ), message.id
+
+
+def _words_of(fields: Iterable[forms.Field]) -> Iterator[str]:
+    for field in fields:
+        yield forms.label(field.path.rpartition(".")[2])
+        yield field.help
+        yield from _words_of(field.children)
+        for _, variant in field.variants:
+            yield from _words_of(variant)
+
+
+@pytest.mark.parametrize("language", [name for name in languages.LANGUAGES if name != "en"])
+def test_every_field_of_every_connector_and_every_setting_is_translated(language: str) -> None:
+    languages.use("en")
+    texts = {
+        text
+        for one in connectors.types()
+        for text in _words_of(forms.Form(connectors.schema(one["type"])).fields())
+    }
+    texts |= {known.help for known in instance_settings.known()}
+    assert len(texts) > 200
+    with (languages.LOCALES / language / "LC_MESSAGES" / "messages.po").open("rb") as file:
+        catalogue = read_po(file)
+    known_texts = {m.id for m in catalogue if m.string and "fuzzy" not in m.flags}
+    assert texts - known_texts - {""} == set()
