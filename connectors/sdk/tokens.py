@@ -152,6 +152,9 @@ class OAuth2Tokens(TokenAuthenticator):
     _STATE = "oauth2"
 
     def __init__(self, config: OAuth2Auth, context: Context, tls: TlsConfig) -> None:
+        redact.remember(
+            config.client_secret.get_secret_value(), config.refresh_token.get_secret_value()
+        )
         super().__init__()
         self._config = config
         self._state = context.state
@@ -287,6 +290,7 @@ class JwtTokens(TokenAuthenticator):
     """Tokens that we sign ourselves; a fresh one before the old one ends."""
 
     def __init__(self, config: JwtAuth, context: Context) -> None:
+        redact.remember(config.secret.get_secret_value(), config.private_key.get_secret_value())
         super().__init__(config.header, config.prefix)
         self._config = config
         self._source = context.source

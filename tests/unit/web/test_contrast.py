@@ -18,6 +18,7 @@ TEXTS = [
     *((ink, f"{ink}-ground") for ink in ("good", "warn", "bad")),
     *(("text", ground) for ground in ("chosen", "good-ground", "warn-ground", "bad-ground")),
     ("text", "info-ground"),
+    ("bad", "pale"),
     ("link", "info-ground"),
     ("on-bar", "bar"),
     ("on-primary", "primary"),
