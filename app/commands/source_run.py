@@ -1,125 +1,17 @@
-"""`source:*`: trying, running and stopping a source, and what became of it."""
+"""`source:run` and what became of it: runs, and stopping one."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import click
 
 from app.commands._command import command
 from app.commands._context import Cli
-from app.commands._files import writing
 from app.commands._progress import progress
 from app.commands._runs import details, document, print_run
 from app.errors import UsageError
-from app.services import (
-    definitions,
-    deletes,
-    exporting,
-    planning,
-    previewing,
-    rejects,
-    running,
-    testing,
-)
-from app.services.exporting import Format
+from app.services import definitions, planning, running
 from app.services.planning import Plan
 from app.services.running import Request
-
-
-@command("source:test")
-@click.argument("name")
-@click.pass_obj
-def test(cli: Cli, name: str) -> None:
-    """Connect for real: OK with facts, or the protocol-level error.
-
-    The first rows also go through filter and mapping, so that one that fits nothing is said.
-
-    Examples:
-      openregister source:test countries
-      openregister source:test countries --output json
-    """
-    found = testing.test(cli.application, name)
-    for warning in found.warnings:
-        cli.output.warning(warning)
-    fields = [
-        {"name": field.name, "type": field.type, "example": field.example}
-        for field in found.check.fields
-    ]
-    document = {
-        "source": name,
-        "ok": True,
-        "message": found.check.message,
-        "facts": found.check.facts,
-        "fields": fields,
-        "row_estimate": found.check.row_estimate,
-        "warnings": list(found.warnings),
-    }
-    if not cli.output.plain:
-        cli.output.document(document)
-        return
-    cli.output.message(f"OK — {found.check.message}")
-    cli.output.record({str(name): value for name, value in found.check.facts.items()})
-    cli.output.rows(fields, ["name", "type", "example"], empty="No fields seen")
-
-
-@command("source:preview")
-@click.argument("name")
-@click.option("--limit", type=click.IntRange(1), default=5, help="Rows to show; 5 by default.")
-@click.option("--key", help="Only the row with this key.")
-@click.option("--problems", is_flag=True, help="Only rows that cannot become objects.")
-@click.pass_obj
-def preview(cli: Cli, name: str, limit: int, key: str | None, problems: bool) -> None:
-    """Show what rows would become: raw, mapped, problems, action. Writes nothing.
-
-    Examples:
-      openregister source:preview countries --limit 3
-      openregister source:preview countries --key NL --output json_pretty
-      openregister source:preview countries --problems
-    """
-    sample = previewing.preview(cli.application, name, limit=limit, key=key, problems_only=problems)
-    for warning in sample.warnings:
-        cli.output.warning(warning)
-    if not cli.output.plain:
-        cli.output.document([_preview_row(row) for row in sample.rows])
-        return
-    for row in sample.rows:
-        cli.output.record(
-            {
-                row.position: row.action + (f" {row.key}" if row.key else ""),
-                "  raw": row.raw,
-                "  mapped": row.mapped,
-                **({"  diff": row.diff} if row.diff and row.action == "update" else {}),
-                **{
-                    f"  {problem.stage} {problem.path}".rstrip(): problem.message
-                    for problem in row.problems
-                },
-            }
-        )
-    if not sample.rows:
-        cli.output.message("The source has no such row")
-
-
-def _preview_row(row: previewing.PreviewRow) -> dict[str, Any]:
-    return {
-        "position": row.position,
-        "key": row.key,
-        "raw": row.raw,
-        "mapped": row.mapped,
-        "action": row.action,
-        "diff": row.diff,
-        "register": row.register,
-        "schema": row.schema,
-        "problems": [
-            {
-                "stage": problem.stage,
-                "path": problem.path,
-                "message": problem.message,
-                "value": problem.value,
-            }
-            for problem in row.problems
-        ],
-    }
 
 
 @command("source:run")
@@ -217,81 +109,6 @@ def runs(cli: Cli, name: str, limit: int) -> None:
     cli.output.rows([document(run) for run in history], columns, empty="It has not run yet")
 
 
-@command("source:errors")
-@click.argument("name")
-@click.option("--run", "run_id", type=int, help="Only rows that this run rejected.")
-@click.option("--limit", type=click.IntRange(1), default=100, help="Rows to show; 100 by default.")
-@click.option("--groups", is_flag=True, help="Count the rows by kind of error.")
-@click.option(
-    "--export", "form", type=click.Choice(["csv", "xlsx"]), help="Write all, a line per fault."
-)
-@click.option("--file", "path", help="Where to export to; standard output by default.")
-@click.pass_obj
-def errors(
-    cli: Cli,
-    name: str,
-    run_id: int | None,
-    limit: int,
-    groups: bool,
-    form: Format | None,
-    path: str | None,
-) -> None:
-    """List the rows in quarantine: where they stood and what is wrong with them.
-
-    Examples:
-      openregister source:errors countries
-      openregister source:errors countries --groups
-      openregister source:errors countries --run 12 --output json
-      openregister source:errors countries --export xlsx --file rejected.xlsx
-    """
-    if form is not None:
-        with writing(path, binary=form == "xlsx") as out:
-            lines = exporting.rejected_rows(cli.application, name, form, out, run_id=run_id)
-        if path is not None:
-            cli.output.result({"file": path, "lines": lines}, f"Wrote {lines:,} lines to {path}")
-        return
-    if groups:
-        cli.output.rows(
-            rejects.groups(cli.application, name, run_id=run_id),
-            ["rows", "stage", "path", "message", "positions"],
-            empty="No rejected rows",
-        )
-        return
-    rows = rejects.rows(cli.application, name, run_id=run_id, limit=limit)
-    if cli.output.plain:
-        rows = [{**row, "errors": _first_error(row["errors"])} for row in rows]
-    cli.output.rows(
-        rows, ["run", "position", "key", "stage", "errors", "last_seen"], empty="No rejected rows"
-    )
-
-
-def _first_error(errors: list[dict[str, Any]]) -> str:
-    texts = [f"{error['path']}: {error['message']}".lstrip(": ") for error in errors]
-    return "; ".join(texts)
-
-
-@command("source:deletes")
-@click.argument("name")
-@click.option("--approve", type=click.IntRange(0), help="Delete them, if these are at most N.")
-@click.pass_obj
-def held(cli: Cli, name: str, approve: int | None) -> None:
-    """Show deletions that wait for approval, or approve them.
-
-    Examples:
-      openregister source:deletes countries
-      openregister source:deletes countries --approve 60
-    """
-    if approve is None:
-        cli.output.rows(
-            deletes.held(cli.application, name),
-            ["uuid", "key", "register", "schema", "run"],
-            empty="No deletions wait for approval",
-        )
-        return
-    count = deletes.approve(cli.application, name, ceiling=approve, actor=cli.actor)
-    cli.output.result({"source": name, "deleted": count}, f"Deleted {count:,} objects")
-
-
 @command("source:cancel")
 @click.argument("name")
 @click.pass_obj
@@ -307,4 +124,4 @@ def cancel(cli: Cli, name: str) -> None:
     cli.output.result({"source": name, "run": run.id if run else None}, text)
 
 
-commands = [test, preview, run, runs, errors, held, cancel]
+commands = [run, runs, cancel]

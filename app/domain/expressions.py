@@ -19,15 +19,12 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import missing
 
 from app.domain import functions, semantics
-from app.domain.grammar import ExpressionSyntaxError, Rewriter
+from app.domain.expression_errors import ExpressionError, ExpressionSyntaxError
+from app.domain.grammar import Rewriter
 from app.domain.semantics import Tables
 from connectors.sdk.redact import shorten
 
 LONGEST_EXPRESSION = 10_000
-
-
-class ExpressionError(ValueError):
-    """The expression is sound but does not fit this row; says why."""
 
 
 class _RowContext:

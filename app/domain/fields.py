@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from app.domain import paths, templates
+from app.domain import paths
 from app.domain.casts import Converter, compile_cast
-from app.domain.expressions import Environment, ExpressionError
+from app.domain.expression_errors import ExpressionError
 from app.domain.functions import table_lookup
 from app.domain.mapping import FieldSpec, Lookup
 from app.domain.paths import MISSING
-from app.domain.semantics import Tables
 from connectors.sdk import JsonValue, RowData, canonical
+
+if TYPE_CHECKING:
+    from app.domain.expressions import Environment
+    from app.domain.semantics import Tables
 
 Resolved: TypeAlias = Mapping[Lookup, Mapping[str, JsonValue]]
 """Answers to lookups: for each, the value taken by the text of the value looked for."""
@@ -63,19 +66,27 @@ class FieldRule:
 
 
 def compile_field(
-    target: str, spec: str | FieldSpec, environment: Environment, tables: Tables
+    target: str,
+    spec: str | FieldSpec,
+    environment: Callable[[], Environment],
+    tables: Tables,
 ) -> FieldRule:
-    """Compile one entry of `fields`. Raises ValueError that says what is wrong."""
+    """Compile one entry of `fields`. Raises ValueError that says what is wrong.
+
+    `environment` is asked for only where there is a template: it takes time to come by.
+    """
     if isinstance(spec, str):
-        spec = FieldSpec(template=spec) if templates.is_template(spec) else FieldSpec(path=spec)
+        spec = FieldSpec(template=spec) if is_template(spec) else FieldSpec(path=spec)
     steps = target_steps(target)
     source = None
     if spec.path is not None:
         source = paths.parse(spec.path)
         origin, evaluate = spec.path, paths.getter(source)
     elif spec.template is not None:
+        from app.domain import templates
+
         origin = spec.template.strip()
-        evaluate = templates.compile_template(spec.template, environment)
+        evaluate = templates.compile_template(spec.template, environment())
     else:
         constant = canonical.value(spec.constant)
         origin, evaluate = "(constant)", lambda _row: constant
@@ -91,6 +102,11 @@ def compile_field(
         constant=spec.path is None and spec.template is None,
         untouched=refined is evaluate,
     )
+
+
+def is_template(text: str) -> bool:
+    """Whether a field's text is a template; otherwise it is a source path."""
+    return "{{" in text or "{%" in text
 
 
 def target_steps(target: str) -> tuple[str, ...]:

@@ -8,11 +8,12 @@ null does not match a comparison with it, which is no error.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from app.domain import expressions, jsonlogic
-from app.domain.semantics import Tables, truth
 from connectors.sdk import RowData
+
+if TYPE_CHECKING:
+    from app.domain.semantics import Tables
 
 Filter: TypeAlias = Callable[[RowData], bool]
 """Whether a row is kept. Raises ExpressionError where the row does not fit the expression."""
@@ -21,8 +22,13 @@ Filter: TypeAlias = Callable[[RowData], bool]
 def compile_filter(filter_: str | dict[str, Any], tables: Tables | None = None) -> Filter:
     """Compile an expression or a JsonLogic document. Raises ExpressionSyntaxError."""
     if isinstance(filter_, dict):
+        from app.domain import jsonlogic
+
         rule = jsonlogic.compile_rule(filter_)
         return lambda row: jsonlogic.truthy(rule(row))
+    from app.domain import expressions  # Jinja, which mappings without expressions do not need
+    from app.domain.semantics import truth
+
     environment = expressions.Environment(tables, strict=False)
     evaluate = expressions.compile_value(
         environment, expressions.parse_condition(environment, filter_.strip())

@@ -16,8 +16,6 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Any, TypeAlias
 
-import regex
-
 from app.domain import moments
 from connectors.sdk import canonical
 
@@ -131,6 +129,8 @@ def pattern(expression: str) -> Pattern:
     that cannot be told by their looks, such as ``^(a|a)*$``: those end at `LONGEST_MATCHING`,
     for which the library `regex` is here; `re` cannot be stopped.
     """
+    import regex  # takes time that mappings without patterns should not
+
     try:
         re.compile(expression)
         compiled = regex.compile(expression)
@@ -190,6 +190,8 @@ def extract(value: Any, expression: str, group: int | str = 0) -> str | None:
 
 def regex_replace(value: Any, expression: str, replacement: str = "") -> str:
     r"""Every match replaced; ``\1`` stands for the first group."""
+    import regex
+
     try:
         return limited(_timed(expression, "sub", replacement, _matched(value)))
     except (regex.error, IndexError) as error:

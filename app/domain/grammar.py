@@ -16,16 +16,13 @@ from jinja2 import Environment, nodes
 from jinja2.visitor import NodeTransformer
 
 from app.domain import functions
+from app.domain.expression_errors import ExpressionSyntaxError
 from app.domain.semantics import is_number
 
 DEEPEST_LOOP = 2
 
 _WITHOUT_VALUE = frozenset({"now", "today"})
 _WITH_PATTERN = frozenset({"matches", "extract", "regex_replace", "matching"})
-
-
-class ExpressionSyntaxError(ValueError):
-    """The expression cannot be used; says why. Found when the mapping is compiled."""
 
 
 _ALLOWED = (

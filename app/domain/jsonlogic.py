@@ -15,8 +15,7 @@ from itertools import pairwise
 from typing import Any, TypeAlias
 
 from app.domain import functions
-from app.domain.expressions import ExpressionError
-from app.domain.grammar import ExpressionSyntaxError
+from app.domain.expression_errors import ExpressionError, ExpressionSyntaxError
 from connectors.sdk import canonical
 
 Rule: TypeAlias = Callable[[Any], Any]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import xxhash
 
 from app.domain import paths
 from app.domain.casts import Converter, compile_cast
 from app.domain.coerce import compile_coercion
-from app.domain.expressions import Environment
 from app.domain.fields import (
     FieldRule,
     LookupPort,
@@ -25,6 +25,9 @@ from app.domain.mapping import FieldSpec, MappingSpec
 from app.domain.rowplan import Explanation, Filtered, Mapped, Outcome, RowPlan, nul_fault
 from app.domain.validation import compile_validator, schema_faults
 from connectors.sdk import ConfigurationError, RowData, canonical
+
+if TYPE_CHECKING:
+    from app.domain.expressions import Environment
 
 __all__ = [
     "ENGINE_VERSION",
@@ -78,7 +81,12 @@ class _PlanCompiler:
         self.faults: dict[str, str] = {
             f"schema {path}": fault for path, fault in schema_faults(schema).items()
         }
-        self._environment = Environment(spec.tables, strict=True)
+
+    @cached_property
+    def _environment(self) -> Environment:
+        from app.domain.expressions import Environment  # Jinja, which few mappings need
+
+        return Environment(self.spec.tables, strict=True)
 
     def plan(self, lookups: LookupPort | None) -> RowPlan | None:
         rules = self._rules()
@@ -128,7 +136,7 @@ class _PlanCompiler:
         for target, field in specs.items():
             where = f"fields.{target}" if target in self.spec.fields else f"constants.{target}"
             try:
-                rule = compile_field(target, field, self._environment, self.spec.tables)
+                rule = compile_field(target, field, lambda: self._environment, self.spec.tables)
             except ValueError as error:
                 self.faults[where] = str(error)
                 continue

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 from app.domain.casts import Converter
 from app.domain.coerce import Coercion
-from app.domain.expressions import ExpressionError
+from app.domain.expression_errors import ExpressionError
 from app.domain.fields import (
     FieldRule,
     FieldValueError,

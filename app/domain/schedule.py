@@ -20,12 +20,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from functools import lru_cache
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, available_timezones
-
-from croniter import CroniterBadDateError, CroniterError, croniter
 
 from app.domain.cronwords import words
 from connectors.sdk.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from croniter import croniter
 
 EXAMPLES = (
     "manual",
@@ -156,11 +158,13 @@ def _daily(
 
 
 def _cron(text: str, expression: str, timezone: str, zone: ZoneInfo) -> Schedule:
+    from croniter import CroniterBadDateError, CroniterError
+
     fields = expression.split(" ")
     if len(fields) != 5 or not all(_CRON_FIELD.fullmatch(part) for part in fields):
         raise ScheduleError(f"'{text}' is not a schedule")
     try:
-        matches = croniter(expression, _EPOCH)
+        matches = _matches(expression, _EPOCH)
         matches.get_next(datetime)
     except CroniterBadDateError:
         raise ScheduleError(f"The cron expression '{text}' names a day that never comes") from None
@@ -178,7 +182,7 @@ def _cron(text: str, expression: str, timezone: str, zone: ZoneInfo) -> Schedule
 
 def _by_the_clock(expression: str, zone: ZoneInfo, after: datetime) -> datetime:
     """The next wall-clock match; each happens once, whatever the clocks do."""
-    matches = croniter(expression, after.astimezone(zone).replace(tzinfo=None))
+    matches = _matches(expression, after.astimezone(zone).replace(tzinfo=None))
     while True:
         moment = _instant(_advance(matches), zone)
         # an earlier match may have been moved by a jump to where we are already
@@ -189,7 +193,7 @@ def _by_the_clock(expression: str, zone: ZoneInfo, after: datetime) -> datetime:
 def _by_elapsed_time(expression: str, zone: ZoneInfo, after: datetime) -> datetime:
     """The next match while the offset stays; else look again from the change of the offset."""
     start, offset = after, _offset(after, zone)
-    matches = croniter(expression, (start + offset).replace(tzinfo=None))
+    matches = _matches(expression, (start + offset).replace(tzinfo=None))
     while True:
         moment = _advance(matches).replace(tzinfo=UTC) - offset
         if _offset(moment, zone) == offset:
@@ -197,7 +201,13 @@ def _by_elapsed_time(expression: str, zone: ZoneInfo, after: datetime) -> dateti
         start = _change(start, moment, zone)
         offset = _offset(start, zone)
         inclusive = (start + offset - timedelta(seconds=1)).replace(tzinfo=None)
-        matches = croniter(expression, inclusive)
+        matches = _matches(expression, inclusive)
+
+
+def _matches(expression: str, start: datetime) -> croniter:
+    from croniter import croniter  # takes time that schedules without a cron expression should not
+
+    return croniter(expression, start)
 
 
 def _advance(matches: croniter) -> datetime:

@@ -13,13 +13,8 @@ from typing import Any
 from jinja2 import Undefined, nodes
 
 from app.domain import expressions
-from app.domain.expressions import ExpressionError
+from app.domain.expression_errors import ExpressionError
 from connectors.sdk import RowData
-
-
-def is_template(text: str) -> bool:
-    """Whether a field's text is a template; otherwise it is a source path."""
-    return "{{" in text or "{%" in text
 
 
 def compile_template(text: str, environment: expressions.Environment) -> Callable[[RowData], Any]:

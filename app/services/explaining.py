@@ -13,6 +13,7 @@ from app.db.objects import StoredObject
 from app.db.sources import Source
 from app.domain import changes, templates
 from app.domain.expressions import Environment
+from app.domain.fields import is_template
 from app.domain.mapping import FieldSpec, MappingSpec
 from app.errors import NotFoundError
 from app.services import histories
@@ -101,7 +102,7 @@ def _origin(source: Source, target: int, field: str) -> Origin | None:
 
 def _of_rule(mapping: MappingSpec, name: str, spec: str | FieldSpec) -> Origin:
     if isinstance(spec, str):
-        spec = FieldSpec(template=spec) if templates.is_template(spec) else FieldSpec(path=spec)
+        spec = FieldSpec(template=spec) if is_template(spec) else FieldSpec(path=spec)
     details = spec.model_dump(
         mode="json", by_alias=True, exclude_unset=True, exclude={"path", "template"}
     )

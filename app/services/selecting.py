@@ -14,7 +14,7 @@ from app.bootstrap import Application
 from app.db import objects as store
 from app.db import registers, schemas, sources
 from app.db.objects import PropertyFilter, Selection, StoredObject
-from app.domain.expressions import ExpressionError
+from app.domain.expression_errors import ExpressionError
 from app.domain.filters import compile_filter
 from app.domain.pushdown import equal_texts
 from app.errors import UsageError

@@ -24,12 +24,20 @@ _EXTRA = re.compile(r"""extra\s*==\s*['"]([^'"]+)['"]""")
 
 @dataclass(frozen=True, slots=True)
 class Available:
-    """A connector that is installed: `name` is its type, `package` and `version` whose it is."""
+    """A connector that is installed: `name` is its type."""
 
     name: str
-    package: str
-    version: str
     entry: EntryPoint
+
+    @property
+    def package(self) -> str:
+        """Whose it is."""
+        return self.entry.dist.name if self.entry.dist else "(unknown)"
+
+    @property
+    def version(self) -> str:
+        """Of that package."""
+        return self.entry.dist.version if self.entry.dist else ""
 
     def load(self) -> builtins.type[Connector[Any]]:
         """Import it. Raises FatalError with the install command, or when it is no connector."""
@@ -66,16 +74,14 @@ def available() -> dict[str, Available]:
     """Every installed connector by type. Raises ConfigurationError when two claim one type."""
     found: dict[str, Available] = {}
     for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
-        package = entry.dist.name if entry.dist else "(unknown)"
-        version = entry.dist.version if entry.dist else ""
-        other = found.get(entry.name)
+        this, other = Available(entry.name, entry), found.get(entry.name)
         if other is not None and other.entry.value != entry.value:
             raise ConfigurationError(
                 f"Two installed packages provide connector {entry.name!r}: {other.package} "
-                f"({other.entry.value}) and {package} ({entry.value})",
+                f"({other.entry.value}) and {this.package} ({entry.value})",
                 hint="Uninstall one of them",
             )
-        found[entry.name] = Available(entry.name, package, version, entry)
+        found[entry.name] = this
     return found
 
 

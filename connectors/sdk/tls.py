@@ -9,15 +9,18 @@ import ssl
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import certifi
-from cryptography import x509
 from pydantic import Field, SecretStr
 
 from connectors.sdk.config import ConfigModel
 from connectors.sdk.connector import Policy
 from connectors.sdk.errors import ConfigurationError, ConnectorError, TrustError, UnreachableError
 from connectors.sdk.rows import JsonValue
+
+if TYPE_CHECKING:
+    from cryptography.x509 import Certificate
 
 EXPIRES_SOON = datetime.timedelta(days=30)
 
@@ -195,9 +198,15 @@ def explain(error: ssl.SSLError, host: str) -> ConnectorError:
     return TrustError(f"The TLS connection to {host} failed: {reason}")
 
 
+def _certificate(der: bytes) -> Certificate:
+    from cryptography import x509  # takes time that a sync should not, and only a test asks
+
+    return x509.load_der_x509_certificate(der)
+
+
 def certificate_facts(der: bytes) -> dict[str, JsonValue]:
     """What a person wants to know of the server's certificate; `der` is its binary form."""
-    certificate = x509.load_der_x509_certificate(der)
+    certificate = _certificate(der)
     return {
         "certificate_subject": certificate.subject.rfc4514_string(),
         "certificate_issuer": certificate.issuer.rfc4514_string(),
@@ -207,7 +216,7 @@ def certificate_facts(der: bytes) -> dict[str, JsonValue]:
 
 def expiry_warnings(der: bytes, now: datetime.datetime | None = None) -> list[str]:
     """A warning when the certificate ends within thirty days (or has ended, unverified)."""
-    ends = x509.load_der_x509_certificate(der).not_valid_after_utc
+    ends = _certificate(der).not_valid_after_utc
     left = ends - (now or datetime.datetime.now(datetime.UTC))
     if left < datetime.timedelta(0):
         return [f"The server's certificate expired on {ends:%Y-%m-%d}"]

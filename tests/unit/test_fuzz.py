@@ -16,9 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from openpyxl import Workbook
 
-from app.domain.expressions import ExpressionError
+from app.domain.expression_errors import ExpressionError, ExpressionSyntaxError
 from app.domain.filters import compile_filter
-from app.domain.grammar import ExpressionSyntaxError
 from app.domain.mapping import parse_mapping
 from app.domain.plan import Filtered, Mapped, compile_plan
 from connectors.formats import CsvReader, ExcelReader, JsonReader, NdjsonReader, XmlReader

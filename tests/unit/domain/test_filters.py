@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 
 from app.domain import jsonlogic
-from app.domain.expressions import ExpressionError
+from app.domain.expression_errors import ExpressionError, ExpressionSyntaxError
 from app.domain.filters import compile_filter
-from app.domain.grammar import ExpressionSyntaxError
 
 ROW: dict[str, Any] = {
     "status": "active",

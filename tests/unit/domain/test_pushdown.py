@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.expressions import ExpressionError
+from app.domain.expression_errors import ExpressionError, ExpressionSyntaxError
 from app.domain.filters import compile_filter
-from app.domain.grammar import ExpressionSyntaxError
 from app.domain.pushdown import equal_texts
 
 

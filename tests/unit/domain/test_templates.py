@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from app.domain.expressions import Environment, ExpressionError
-from app.domain.grammar import ExpressionSyntaxError
+from app.domain.expression_errors import ExpressionError, ExpressionSyntaxError
+from app.domain.expressions import Environment
 from app.domain.templates import compile_template
 
 ROW: dict[str, Any] = {
