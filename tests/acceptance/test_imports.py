@@ -77,6 +77,14 @@ def test_a_database_that_is_reached_by_network_needs_no_http_client(module: str)
     assert {"requests", "urllib3"}.isdisjoint(done.stdout.split())
 
 
+def test_a_connection_whose_certificate_nobody_asks_for_reads_none() -> None:
+    script = "import sys, connectors.sql.postgres\nprint(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert "cryptography.x509" not in done.stdout.split()
+
+
 def test_a_sync_of_a_database_imports_no_other_connector(cli: CommandLine) -> None:
     with sqlite3.connect(cli.directory / "towns.sqlite") as connection:
         connection.execute("CREATE TABLE towns (code TEXT PRIMARY KEY)")
