@@ -108,7 +108,7 @@ def main() -> NoReturn:
     # Pydantic would look for plugins in every installed package before the first model.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     # Rows make no cycles, and looking for some takes a sixth of a first load's time.
-    gc.set_threshold(50_000, 20, 100)
+    gc.set_threshold(200_000, 20, 100)
     code = run(sys.argv[1:])
     gc.freeze()  # all of it goes with the process: no last search for cycles, a tenth of a second
     sys.exit(code)

@@ -5,7 +5,10 @@ The environment wins over the file. The docstring of a field is its manual: ever
 
 from __future__ import annotations
 
+import ast
+import inspect
 import os
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -37,7 +40,6 @@ class Settings(BaseSettings):
         extra="forbid",
         frozen=True,
         hide_input_in_errors=True,
-        use_attribute_docstrings=True,
     )
 
     database_url: SecretStr | None = None
@@ -117,6 +119,24 @@ class Settings(BaseSettings):
         sources = (init_settings, env_settings)
         file = os.environ.get(CONFIG_VARIABLE)
         return (*sources, TomlConfigSettingsSource(settings_cls, Path(file))) if file else sources
+
+
+def manual() -> dict[str, str]:
+    """What every setting is for, by its name: the docstring below it.
+
+    Read from the source here, where it is asked for: at every start it would take 15 ms.
+    """
+    (declared,) = ast.parse(inspect.getsource(Settings)).body
+    assert isinstance(declared, ast.ClassDef)
+    return {
+        field.target.id: inspect.cleandoc(text.value.value)
+        for field, text in pairwise(declared.body)
+        if isinstance(field, ast.AnnAssign)
+        and isinstance(field.target, ast.Name)
+        and isinstance(text, ast.Expr)
+        and isinstance(text.value, ast.Constant)
+        and isinstance(text.value.value, str)
+    }
 
 
 def load() -> Settings:

@@ -32,7 +32,7 @@ from app.domain.report import Counters
 from app.flow.ahead import ahead
 from app.flow.detect import Resolver, prepare
 from app.flow.lanes import Lanes, Watermark
-from app.flow.missing import settle_missing
+from app.flow.missing import Totals, settle_missing
 from app.flow.seen import Seen
 from connectors.sdk.rows import Batch, Cursor, End, RowBatch, RowDecodeError, RowProblem
 
@@ -50,6 +50,8 @@ class Options:
     guard: DeleteGuard = field(default_factory=DeleteGuard)
     budget: ErrorBudget = field(default_factory=ErrorBudget)
     limit: int | None = None
+    from_start: bool = False
+    """The read begins at the beginning, so it may prove which objects are gone."""
 
 
 @dataclass(slots=True)
@@ -90,6 +92,7 @@ class Sync:
         self._observe = observe
         self._stop = stop
         self._seen = Seen()
+        self._totals = Totals(store)
         self._resolver = Resolver(store.run_id, self._seen, options.on_missing)
         self._watermark = Watermark()
         self._lock = threading.Lock()
@@ -104,8 +107,11 @@ class Sync:
         """
         outcome, last, cursor = self._outcome, None, None
         rows = take(batches, self._options.limit)
-        with closing(rows), Lanes(self._store.lanes) as lanes, ahead(rows) as incoming:
+        lanes = Lanes(self._store.lanes)
+        with closing(rows), self._totals, lanes, ahead(rows) as incoming:
             for number, batch in enumerate(incoming):
+                if number == 1 and self._proves_missing:  # it goes on: there is time
+                    self._totals.ask()
                 work = self._prepare(batch)
                 lanes.submit(partial(self._write, number, batch, work), keys_of(work))
                 last, cursor = batch, early_cursor(batch) or cursor
@@ -161,6 +167,12 @@ class Sync:
                     self._outcome.first_problem = change.problems[0]
             self._outcome.counters.add(added(changes, skipped))
 
+    @property
+    def _proves_missing(self) -> bool:
+        options = self._options
+        whole = options.from_start and options.limit is None
+        return whole and options.on_missing is OnMissing.DELETE
+
     def _must_stop(self) -> bool:
         outcome = self._outcome
         outcome.exhausted = self._options.budget.exhausted(outcome.counters)
@@ -214,7 +226,11 @@ class Sync:
             )
             return doubtful
         counters, outcome.held = settle_missing(
-            self._store, self._seen, options.guard, None if last.end is End.FULL else covered
+            self._store,
+            self._seen,
+            self._totals,
+            options.guard,
+            None if last.end is End.FULL else covered,
         )
         outcome.counters.add(counters)
         return kept if outcome.held is None else doubtful

@@ -28,7 +28,7 @@ from app.db import tables
 from app.domain.documents import SourceOptions
 from app.http.problems import API_PREFIXES
 from app.services import connectors
-from app.settings import PREFIX, Settings
+from app.settings import PREFIX, Settings, manual
 from jobs import tables as job_tables
 
 PAGES = Path(__file__).parent.parent / "docs" / "reference"
@@ -149,12 +149,13 @@ def settings() -> str:
         "| variable | in the file | default | meaning |",
         "|---|---|---|---|",
     ]
+    meanings = manual()
     for name, host_field in Settings.model_fields.items():
-        if not host_field.description:
+        if not meanings.get(name):
             raise UndocumentedError(f"setting {name}")
         key = "" if name == "config" else f"`{name}`"
         default = _default(host_field.default)
-        help_ = _cell(" ".join(host_field.description.split()))
+        help_ = _cell(" ".join(meanings[name].split()))
         lines.append(f"| `{PREFIX}{name.upper()}` | {key} | {default} | {help_} |")
     lines += [
         "",

@@ -8,7 +8,7 @@ import click
 
 from app.commands._command import Command
 from app.commands._index import index
-from app.settings import PREFIX, Settings
+from app.settings import PREFIX, manual
 from app.version import __version__
 
 _EXIT_CODES = {
@@ -46,8 +46,8 @@ def _lines(root: click.Command) -> Iterator[str]:
     for code, meaning in _EXIT_CODES.items():
         yield from (".TP", f".B {code}", _text(meaning))
     yield ".SH ENVIRONMENT"
-    for name, field in Settings.model_fields.items():
-        yield from (".TP", f".B {_text(PREFIX + name.upper())}", _text(field.description or ""))
+    for name, meaning in manual().items():
+        yield from (".TP", f".B {_text(PREFIX + name.upper())}", _text(meaning))
 
 
 def _command(found: Command) -> Iterator[str]:

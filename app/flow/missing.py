@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain, islice
+from types import TracebackType
+from typing import Self
 
 from app.domain.covered import CoveredKeys
 from app.domain.flow import Missing, ObjectStore, Progress
@@ -16,21 +19,56 @@ FEW = 20_000
 """Missing objects that are kept in memory rather than asked for twice."""
 
 
+class Totals:
+    """The totals of the live objects, asked for beside the reading where there is time for it.
+
+    They are as good in the middle of a run as at its end, for what the run makes does not count.
+    Whatever else changes meanwhile lets them differ from what was seen; the objects are then
+    compared one by one, so it costs time and deletes nothing.
+    """
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="totals")
+        self._asked: Future[tuple[int, int]] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._thread.shutdown(wait=True)
+
+    def ask(self) -> None:
+        """Start asking; the answer is waited for when the block is left."""
+        self._asked = self._asked or self._thread.submit(self._store.live_totals)
+
+    def get(self) -> tuple[int, int]:
+        """The answer, asked for now unless it has been. Raises what the store raises."""
+        return self._store.live_totals() if self._asked is None else self._asked.result()
+
+
 def settle_missing(
     store: ObjectStore,
     seen: Seen,
+    totals: Totals,
     guard: DeleteGuard,
     covered: Sequence[CoveredKeys] | None = None,
 ) -> tuple[Counters, str | None]:
     """Delete what the read did not meet, or hold it when the guard says so.
 
     `covered`: only rows with these keys were handed out; None: every row was. Then as a rule
-    nothing is missing, and two totals tell that without one object being sent. Otherwise the
-    missing objects are streamed: once as long as they are few, else once to count them and once
-    to act, so memory does not grow with them. Returns the counters and, when held, the message.
+    nothing is missing, and two totals tell that without one object being sent: what was seen is
+    part of what is live, so equally many are the same. Otherwise the missing objects are streamed:
+    once as long as they are few, else once to count them and once to act, so memory does not grow
+    with them. Returns the counters and, when held, the message.
     """
     counters = Counters()
-    if covered is None and store.live_totals() == seen.totals:
+    if covered is None and seen.only_live and totals.get() == seen.totals:
         return counters, None
     gone = _gone(store, seen, covered)
     few = list(islice(gone, FEW))

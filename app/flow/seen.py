@@ -15,6 +15,8 @@ class Seen:
         self._pages: dict[int, bytearray] = {}
         self._count = 0
         self._sum = 0
+        self.only_live = True
+        """Whether each stands for an object that was live, and not made by this run, when met."""
 
     @property
     def totals(self) -> tuple[int, int]:

@@ -84,7 +84,8 @@ class Job:
 
     @property
     def options(self) -> Options:
-        return sync_options(self.app, self.source, limit=self.request.limit)
+        options = sync_options(self.app, self.source, limit=self.request.limit)
+        return replace(options, from_start=self.cursor is None)
 
 
 def prepare(app: Application, name: str, request: Request) -> Job:

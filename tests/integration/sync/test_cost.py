@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from app.db import object_sql
+from app.db import absent, object_sql
 from tests.integration.sync.conftest import Bench, figures
 
 Plan = dict[str, Any]
@@ -101,6 +102,30 @@ def test_missing_objects_are_not_looked_for_when_the_totals_agree(
         bench.write(rows(990))
         assert figures(bench.sync()) == {"read": 990, "unchanged": 990, "deleted": 10}
     assert sent[object_sql.COPY_LIVE] == 1
+
+
+def test_the_totals_are_asked_for_once_and_while_rows_still_come(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    live_totals = absent.live_totals
+
+    def noted(*arguments: Any) -> tuple[int, int]:
+        asked.append(threading.current_thread().name.partition("_")[0])
+        return live_totals(*arguments)
+
+    monkeypatch.setattr(absent, "live_totals", noted)
+    bench.define(batch_size=100, on_missing="delete")
+    for count, threads in ((1000, ["totals"]), (1000, ["totals"]), (90, ["MainThread"])):
+        asked.clear()
+        bench.write(rows(count))
+        bench.sync(full=True)
+        assert asked == threads
+    bench.define(batch_size=100, on_missing="keep")
+    asked.clear()
+    bench.write(rows(500))
+    bench.sync()
+    assert asked == []
 
 
 def test_an_unchanged_run_writes_no_more_for_more_rows(bench: Bench) -> None:

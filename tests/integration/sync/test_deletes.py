@@ -114,6 +114,20 @@ def test_a_bad_row_does_not_delete_its_object(bench: Bench) -> None:
     assert bench.objects()["000"] == ROWS[0]
 
 
+def test_bad_rows_of_deleted_objects_do_not_pass_for_the_missing_ones(bench: Bench) -> None:
+    """Numbers 2 and 3 add up to the same as 1 and 4."""
+    bench.define(on_missing="delete", lanes=1)
+    rows = [{"code": str(number), "name": f"Place {number}"} for number in range(1, 101)]
+    bench.write(rows)
+    bench.sync()
+    bench.write(row for row in rows if row["code"] not in {"2", "3"})
+    assert figures(bench.sync()) == {"read": 98, "unchanged": 98, "deleted": 2}
+    bad = [{"code": "2", "size": "many"}, {"code": "3", "size": "many"}]
+    bench.write([*bad, *rows[4:]])
+    assert figures(bench.sync()) == {"read": 98, "unchanged": 96, "errors": 2, "deleted": 2}
+    assert bench.objects().keys() == {row["code"] for row in rows[4:]}
+
+
 def test_rows_of_unknown_key_leave_every_object_where_it_is(bench: Bench) -> None:
     bench.define(on_missing="delete")
     bench.write(ROWS)
