@@ -107,8 +107,12 @@ class Sync:
         """
         outcome, last, cursor = self._outcome, None, None
         rows = take(batches, self._options.limit)
-        lanes = Lanes(self._store.lanes)
-        with closing(rows), self._totals, lanes, ahead(rows) as incoming:
+        with (
+            closing(rows),
+            closing(self._totals),
+            Lanes(self._store.lanes) as lanes,
+            ahead(rows) as incoming,
+        ):
             for number, batch in enumerate(incoming):
                 if number == 1 and self._proves_missing:  # it goes on: there is time
                     self._totals.ask()

@@ -158,8 +158,9 @@ class Resolver:
                 [row for _, _, row in known_rows if isinstance(row, Row)]
             )
         for place, known, row in rows:
+            if known is not None and known.deleted:
+                self._seen.only_live = False
             if isinstance(row, RowProblem):
-                self._note_other(known)
                 self._problem(out, row, known)
             else:
                 self._resolve_row(out, prepared, place, known, row, related, defer)
@@ -180,7 +181,6 @@ class Resolver:
         count, plan = out.counters, prepared.target.plan
         key = prepared.keys[place] if prepared.keys is not None else None
         origin = prepared.hashes[place]
-        self._note_other(known)
         again = known is not None and (known.run_id == self._run_id or known.seq in self._seen)
         if row.deleted:
             self._tombstone(out, known)
@@ -195,14 +195,6 @@ class Resolver:
             self._problem(out, result, known)
         else:
             self._accept(out, result, known, origin, again)
-
-    def _note_other(self, known: Known | None) -> None:
-        """Objects that are not among the store's totals of live ones may be seen all the same."""
-        if known is None:
-            return
-        made_now = known.run_id == self._run_id and known.seq not in self._seen
-        if known.deleted or made_now:
-            self._seen.only_live = False
 
     def _accept(
         self, out: Changes, mapped: Mapped, known: Known | None, origin: str, again: bool

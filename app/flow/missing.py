@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain, islice
-from types import TracebackType
-from typing import Self
 
 from app.domain.covered import CoveredKeys
 from app.domain.flow import Missing, ObjectStore, Progress
@@ -32,24 +30,17 @@ class Totals:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="totals")
         self._asked: Future[tuple[int, int]] | None = None
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._thread.shutdown(wait=True)
-
     def ask(self) -> None:
-        """Start asking; the answer is waited for when the block is left."""
+        """Start asking; `close` waits for the answer."""
         self._asked = self._asked or self._thread.submit(self._store.live_totals)
 
     def get(self) -> tuple[int, int]:
         """The answer, asked for now unless it has been. Raises what the store raises."""
         return self._store.live_totals() if self._asked is None else self._asked.result()
+
+    def close(self) -> None:
+        """Nothing is asked beside the reading any more; the answer stays."""
+        self._thread.shutdown(wait=True)
 
 
 def settle_missing(
@@ -62,10 +53,11 @@ def settle_missing(
     """Delete what the read did not meet, or hold it when the guard says so.
 
     `covered`: only rows with these keys were handed out; None: every row was. Then as a rule
-    nothing is missing, and two totals tell that without one object being sent: what was seen is
-    part of what is live, so equally many are the same. Otherwise the missing objects are streamed:
-    once as long as they are few, else once to count them and once to act, so memory does not grow
-    with them. Returns the counters and, when held, the message.
+    nothing is missing, and two totals tell that without one object being sent: what was seen was
+    live, or made by this run, and then its number is higher than any of the missing, so equal
+    totals are equal objects. Otherwise the missing objects are streamed: once as long as they are
+    few, else once to count them and once to act, so memory does not grow with them. Returns the
+    counters and, when held, the message.
     """
     counters = Counters()
     if covered is None and seen.only_live and totals.get() == seen.totals:

@@ -16,7 +16,7 @@ class Seen:
         self._count = 0
         self._sum = 0
         self.only_live = True
-        """Whether each stands for an object that was live, and not made by this run, when met."""
+        """Whether every object among them was live when it was met."""
 
     @property
     def totals(self) -> tuple[int, int]:
