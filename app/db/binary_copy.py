@@ -2,17 +2,18 @@
 
 The format (documentation of COPY, "Binary Format"): a header, then per row the number of
 fields as int16 and per field its length as int32 (-1: NULL) and its bytes, all big-endian.
-What all rows of a batch share is packed once; a row is then a handful of joins.
+What all rows of a batch share is packed once, and a row is then one join.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import islice, repeat
 from struct import Struct
 
-from app.domain.audit import Step
-from app.domain.flow import Create, Target
+from app.domain.audit import Memo, Steps, int64s
+from app.domain.flow import Creates, Target
 
 OBJECT_COLUMNS = (
     "uuid, run_id, register_id, schema_id, source_id, target, version, created, updated, "
@@ -29,11 +30,17 @@ _NULL = b"\xff\xff\xff\xff"
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
+_BLOCK = 500
+"""Rows that are handed to the server at once."""
+
 _COUNT = Struct(">h").pack
 _LENGTH = Struct(">i").pack
 _INT2 = Struct(">ih").pack
 _INT4 = Struct(">ii").pack
 _INT8 = Struct(">iq").pack
+_JSONB = Struct(">ib").pack
+"""Length, and the version of jsonb's binary form."""
+_L8 = _LENGTH(8)
 _L16 = _LENGTH(16)
 _L32 = _LENGTH(32)
 
@@ -65,16 +72,15 @@ def timestamp(moment: datetime) -> bytes:
 
 
 def objects(
-    creates: Sequence[Create],
+    creates: Creates,
     uuids: Sequence[bytes],
     target: Target,
     *,
     source_id: int,
     run_id: int,
     moment: datetime,
-) -> bytes:
+) -> Iterator[bytes]:
     """All new objects of a batch, in the order of OBJECT_COLUMNS; `uuids` are 16 bytes each."""
-    head = _COUNT(13) + _L16
     shared = b"".join(
         (
             int8(run_id),
@@ -88,21 +94,29 @@ def objects(
             _L16,
         )
     )
-    parts = [_HEADER]
-    for uuid, (key, origin_hash, data_hash, json) in zip(uuids, creates, strict=True):
-        parts += (head, uuid, shared, origin_hash, _L32, data_hash)
-        if key is None:
-            parts.append(_NULL)
-        else:
-            encoded = key.encode()
-            parts += (_LENGTH(len(encoded)), encoded)
-        parts += (_LENGTH(len(json) + 1), b"\x01", json)  # 1: the version of jsonb's binary form
-    parts.append(_TRAILER)
-    return b"".join(parts)
+    return _rows(
+        repeat(_COUNT(13) + _L16),
+        uuids,
+        repeat(shared),
+        creates.origin_hashes,
+        repeat(_L32),
+        creates.data_hashes,
+        *_texts(creates.keys),
+        map(Memo(lambda length: _JSONB(length + 1, 1)).__getitem__, map(len, creates.documents)),
+        creates.documents,
+    )
+
+
+def _texts(values: Sequence[str | None]) -> tuple[Iterable[bytes], Sequence[bytes]]:
+    """Text fields or NULL: their lengths, and their bytes."""
+    if None in values:
+        return repeat(b""), [_NULL if value is None else text(value) for value in values]
+    encoded = list(map(str.encode, values))  # type: ignore[arg-type]  # no None there
+    return map(Memo(_LENGTH).__getitem__, map(len, encoded)), encoded
 
 
 def audit(
-    changes: Sequence[Step],
+    steps: Steps,
     hashes: Sequence[bytes],
     *,
     prev: bytes,
@@ -111,24 +125,39 @@ def audit(
     run_id: int | None,
     actor: str,
     moment: datetime,
-) -> bytes:
+) -> Iterator[bytes]:
     """Consecutive audit entries of one chain, in the order of AUDIT_COLUMNS."""
-    head = _COUNT(12) + int4(chain_id)
-    shared = int8(run_id) + timestamp(moment) + _L16
     name = text(actor)
-    actions = {action: text(action) for action in ("create", "update", "delete", "restore")}
-    parts = [_HEADER]
-    for (uuid, version, action, data_hash, diff), own in zip(changes, hashes, strict=True):
-        parts += (head, _INT8(8, position), shared, uuid, _INT4(4, version), actions[action])
-        parts += (name, _L32, data_hash, _L32, prev, _L32, own)
-        if diff is None:
-            parts.append(_NULL)
-        else:
-            parts += (_LENGTH(len(diff)), diff)
-        prev = own
-        position += 1
-    parts.append(_TRAILER)
-    return b"".join(parts)
+
+    def what(kind: tuple[int, str]) -> bytes:
+        version, action = kind
+        return int4(version) + text(action) + name + _L32
+
+    return _rows(
+        repeat(_COUNT(12) + int4(chain_id) + _L8),
+        int64s(position, len(steps)),
+        repeat(int8(run_id) + timestamp(moment) + _L16),
+        steps.object_uuids,
+        map(Memo(what).__getitem__, zip(steps.versions, steps.actions, strict=True)),
+        steps.data_hashes,
+        repeat(_L32),
+        [prev, *hashes[:-1]],
+        repeat(_L32),
+        hashes,
+        [_NULL if diff is None else _LENGTH(len(diff)) + diff for diff in steps.diffs],
+    )
+
+
+def _rows(*fields: Iterable[bytes]) -> Iterator[bytes]:
+    """A whole COPY, in blocks, of rows whose pieces stand in as many iterables.
+
+    In blocks, so that the server takes the first rows while the next are put together.
+    """
+    rows = map(b"".join, zip(*fields, strict=False))
+    yield _HEADER
+    while block := b"".join(islice(rows, _BLOCK)):
+        yield block
+    yield _TRAILER
 
 
 def int8_array(packed: bytes | None) -> Iterable[int]:

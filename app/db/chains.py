@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,7 +11,7 @@ import psycopg
 from app.db.binary_copy import AUDIT_COLUMNS
 from app.db.binary_copy import audit as audit_rows
 from app.domain import audit
-from app.domain.audit import Step
+from app.domain.audit import Steps
 
 PEOPLE = 0
 """The chain of edits that no source made belongs to source number 0."""
@@ -44,11 +43,11 @@ class Writer:
 def append(
     connection: psycopg.Connection[Any],
     writer: Writer,
-    changes: Sequence[Step],
+    steps: Steps,
     moment: datetime,
 ) -> None:
     """Add entries to the writer's chain within the running transaction."""
-    if not changes:
+    if not steps:
         return
     taken = connection.execute(
         TAKE,
@@ -64,13 +63,13 @@ def append(
     hashes = audit.chain_entries(
         bytes(head),
         length + 1,
-        changes,
+        steps,
         run_id=writer.run_id,
         actor=writer.actor,
         created=moment,
     )
     rows = audit_rows(
-        changes,
+        steps,
         hashes,
         prev=bytes(head),
         chain_id=chain_id,
@@ -80,5 +79,6 @@ def append(
         moment=moment,
     )
     with connection.cursor().copy(COPY_AUDIT) as copy:
-        copy.write(rows)
-    connection.execute(MOVE, (length + len(changes), hashes[-1], chain_id))
+        for block in rows:
+            copy.write(block)
+    connection.execute(MOVE, (length + len(steps), hashes[-1], chain_id))

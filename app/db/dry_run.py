@@ -116,7 +116,7 @@ class _Reading:
         for change in changes:
             number = change.target.number
             self._created.update(
-                _mark(number, key) for key, *_ in change.creates if key is not None
+                _mark(number, key) for key in change.creates.keys if key is not None
             )
         return False
 

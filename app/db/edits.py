@@ -6,7 +6,7 @@ the chain last, so that two edits never wait for each other.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from app.db import chains
 from app.db.chains import PEOPLE, Writer
 from app.db.tables import objects
-from app.domain.audit import Change
+from app.domain.audit import Change, Steps
 from app.domain.flow import Action
 from app.errors import ConflictError, ExistsError
 
@@ -110,7 +110,10 @@ def write(
     row = driver.execute("SELECT now()").fetchone()
     assert row is not None  # a SELECT of one row
     moment: datetime = row[0]
-    chains.append(driver, writer, [*_created(creates), *map(_changed, revisions)], moment)
+    steps = Steps()
+    steps.add_created([new.uuid.bytes for new in creates], [new.data_hash for new in creates])
+    steps.add(map(_changed, revisions))
+    chains.append(driver, writer, steps, moment)
     return moment
 
 
@@ -148,10 +151,6 @@ def _update(driver: psycopg.Connection[Any], writer: Writer, revisions: Sequence
     )
     if done.rowcount != len(revisions):
         raise ConflictError("An object was changed by somebody else in the meantime")
-
-
-def _created(creates: Iterable[NewObject]) -> Iterable[Change]:
-    return (Change(new.uuid.bytes, 1, Action.CREATE.value, new.data_hash, None) for new in creates)
 
 
 def _changed(revision: Revision) -> Change:

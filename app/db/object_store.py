@@ -21,7 +21,7 @@ from psycopg.types.json import Jsonb
 
 from app.db import absent, binary_copy, chains, quarantine_writer
 from app.db import object_sql as sql
-from app.domain.audit import Change, Step
+from app.domain.audit import Change, Steps
 from app.domain.covered import CoveredKeys
 from app.domain.flow import (
     Action,
@@ -209,25 +209,24 @@ class _Writing:
         return find(self._connection, self._identity, prepared)
 
     def write(self, changes: Sequence[Changes], progress: Progress) -> bool:
-        entries: list[Step] = []
+        steps = Steps()
         moment = self._moment() if any(_writes(change) for change in changes) else None
         for change in changes:
             if moment is not None:
-                entries += self._create(change, moment)
-                entries += self._update(change, moment)
-                entries += self._delete_known(change, moment)
+                self._create(change, moment, steps)
+                self._update(change, moment, steps)
+                self._mark_deleted(change.deletions, moment, steps)
                 self._touch(change)
             self._quarantine(change)
         if moment is not None:
-            chains.append(self._connection, self._writer, entries, moment)
+            chains.append(self._connection, self._writer, steps, moment)
         return self._progress(progress)
 
     def delete(self, missing: Sequence[Missing], progress: Progress) -> None:
         moment = self._moment()
-        entries = self._mark_deleted(
-            [(item.uuid, item.version, item.data_hash) for item in missing], moment
-        )
-        chains.append(self._connection, self._writer, entries, moment)
+        steps = Steps()
+        self._mark_deleted(missing, moment, steps)
+        chains.append(self._connection, self._writer, steps, moment)
         self._progress(progress)
 
     def hold(self, missing: Sequence[Missing], progress: Progress) -> None:
@@ -253,11 +252,11 @@ class _Writing:
         moment: datetime = row[0]
         return moment
 
-    def _create(self, changes: Changes, moment: datetime) -> Sequence[Step]:
+    def _create(self, changes: Changes, moment: datetime, steps: Steps) -> None:
         creates = changes.creates
         if not creates:
-            return ()
-        uuids = [uuid_utils.uuid7().bytes for _ in creates]
+            return
+        uuids = [uuid_utils.uuid7().bytes for _ in creates.documents]
         rows = binary_copy.objects(
             creates,
             uuids,
@@ -267,16 +266,14 @@ class _Writing:
             moment=moment,
         )
         with self._connection.cursor().copy(sql.COPY_OBJECTS) as copy:
-            copy.write(rows)
-        return [
-            (uuid, 1, "create", data_hash, None)
-            for uuid, (_, _, data_hash, _) in zip(uuids, creates, strict=True)
-        ]
+            for block in rows:
+                copy.write(block)
+        steps.add_created(uuids, creates.data_hashes)
 
-    def _update(self, changes: Changes, moment: datetime) -> Iterator[Change]:
+    def _update(self, changes: Changes, moment: datetime, steps: Steps) -> None:
         updates = changes.updates
         if not updates:
-            return iter(())
+            return
         done = self._connection.execute(
             sql.UPDATE,
             {
@@ -292,7 +289,7 @@ class _Writing:
         )
         if done.rowcount != len(updates):
             raise WriteConflictError
-        return (
+        steps.add(
             Change(
                 update.known.uuid.bytes,
                 update.known.version + 1,
@@ -303,31 +300,32 @@ class _Writing:
             for update in updates
         )
 
-    def _delete_known(self, changes: Changes, moment: datetime) -> Sequence[Change]:
-        return self._mark_deleted(
-            [(known.uuid, known.version, known.data_hash) for known in changes.deletions], moment
-        )
-
     def _mark_deleted(
-        self, gone: Sequence[tuple[UUID, int, bytes]], moment: datetime
-    ) -> Sequence[Change]:
+        self, gone: Sequence[Known | Missing], moment: datetime, steps: Steps
+    ) -> None:
         if not gone:
-            return ()
+            return
         done = self._connection.execute(
             sql.DELETE,
             {
                 "moment": moment,
                 "run": self._identity.run_id,
-                "uuids": [uuid for uuid, _, _ in gone],
-                "versions": [version for _, version, _ in gone],
+                "uuids": [item.uuid for item in gone],
+                "versions": [item.version for item in gone],
             },
         )
         if done.rowcount != len(gone):
             raise WriteConflictError
-        return [
-            Change(uuid.bytes, version + 1, Action.DELETE.value, bytes(data_hash), None)
-            for uuid, version, data_hash in gone
-        ]
+        steps.add(
+            Change(
+                item.uuid.bytes,
+                item.version + 1,
+                Action.DELETE.value,
+                bytes(item.data_hash),
+                None,
+            )
+            for item in gone
+        )
 
     def _touch(self, changes: Changes) -> None:
         if changes.touches:
@@ -347,7 +345,7 @@ class _Writing:
             )
             self._store.has_quarantine = True
         if self._store.has_quarantine:
-            keys = [key for key, _, _, _ in changes.creates if key is not None]
+            keys = [key for key in changes.creates.keys if key is not None]
             clean = keys + changes.clean_keys
             if clean:
                 self._connection.execute(sql.RELEASE, (identity.source_id, target, clean))

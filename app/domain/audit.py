@@ -20,18 +20,20 @@ vouches for the object's present state.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from struct import Struct
-from typing import NamedTuple, TypeAlias
+from struct import Struct, iter_unpack
+from typing import Any, NamedTuple
 from uuid import UUID
 
 HASH_SIZE = 32
 ACTIONS = {"create": 1, "update": 2, "delete": 3, "restore": 4}
 
 _ANCHOR = Struct(">qi")
-_ENTRY = Struct(">q16siBqq32sII")
+_WHAT = Struct(">iBqq")
+_SAID = Struct(">II")
 _NO_RUN = -1
 _NO_DIFF = 0xFFFFFFFF
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -48,8 +50,36 @@ class Change(NamedTuple):
     diff: bytes | None
 
 
-Step: TypeAlias = tuple[bytes, int, str, bytes, bytes | None]
-"""What a `Change` holds; bare where there are many."""
+@dataclass(slots=True)
+class Steps:
+    """Many changes in their order, field by field: the i-th of each list is of the i-th."""
+
+    object_uuids: list[bytes] = field(default_factory=list)
+    versions: list[int] = field(default_factory=list)
+    actions: list[str] = field(default_factory=list)
+    data_hashes: list[bytes] = field(default_factory=list)
+    diffs: list[bytes | None] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.object_uuids)
+
+    def add(self, changes: Iterable[Change]) -> None:
+        """Add changes one by one."""
+        for change in changes:
+            self.object_uuids.append(change.object_uuid)
+            self.versions.append(change.version)
+            self.actions.append(change.action)
+            self.data_hashes.append(change.data_hash)
+            self.diffs.append(change.diff)
+
+    def add_created(self, uuids: Sequence[bytes], data_hashes: Sequence[bytes]) -> None:
+        """Add the first versions of objects."""
+        count = len(uuids)
+        self.object_uuids += uuids
+        self.versions += [1] * count
+        self.actions += ["create"] * count
+        self.data_hashes += data_hashes
+        self.diffs += [None] * count
 
 
 class Entry(NamedTuple):
@@ -102,14 +132,14 @@ def entry_hash(
     diff: bytes | None,
 ) -> bytes:
     """The hash of one entry (32 bytes) after the rule above."""
-    change = Change(object_uuid, version, action, data_hash, diff)
-    return chain_entries(prev, position, [change], run_id=run_id, actor=actor, created=created)[0]
+    steps = Steps([object_uuid], [version], [action], [data_hash], [diff])
+    return chain_entries(prev, position, steps, run_id=run_id, actor=actor, created=created)[0]
 
 
 def chain_entries(
     prev: bytes,
     start_position: int,
-    changes: Iterable[Step],
+    steps: Steps,
     *,
     run_id: int | None,
     actor: str,
@@ -117,23 +147,51 @@ def chain_entries(
 ) -> list[bytes]:
     """The hashes of consecutive entries of one run, actor and time; the last is the new head."""
     run = _NO_RUN if run_id is None else run_id
-    moment = microseconds(created)
-    name = actor.encode()
-    name_length = len(name)
-    pack, actions = _ENTRY.pack, ACTIONS
+    moment, name = microseconds(created), actor.encode()
+
+    def what(kind: tuple[int, str]) -> bytes:
+        version, action = kind
+        return _WHAT.pack(version, ACTIONS[action], run, moment)
+
+    def said(diff: bytes | None) -> bytes:
+        length = _NO_DIFF if diff is None else len(diff)
+        return _SAID.pack(len(name), length) + name + (diff or b"")
+
+    nothing = said(None)
+    bodies = map(
+        b"".join,
+        zip(
+            int64s(start_position, len(steps)),
+            steps.object_uuids,
+            map(Memo(what).__getitem__, zip(steps.versions, steps.actions, strict=True)),
+            steps.data_hashes,
+            [nothing if diff is None else said(diff) for diff in steps.diffs],
+            strict=True,
+        ),
+    )
     hashes: list[bytes] = []
-    position = start_position
-    for uuid, version, action, data_hash, diff in changes:
-        if diff is None:
-            length, tail = _NO_DIFF, name
-        else:
-            length, tail = len(diff), name + diff
-        code = actions[action]
-        fixed = pack(position, uuid, version, code, run, moment, data_hash, name_length, length)
-        prev = sha256(prev + fixed + tail).digest()
+    for body in bodies:
+        prev = sha256(prev + body).digest()
         hashes.append(prev)
-        position += 1
     return hashes
+
+
+def int64s(start: int, count: int) -> list[bytes]:
+    """`count` consecutive numbers as big-endian int64."""
+    packed = Struct(f">{count}q").pack(*range(start, start + count))
+    return [each for (each,) in iter_unpack("8s", packed)]
+
+
+class Memo(dict[Any, bytes]):
+    """What `make` gives for each key, asked once."""
+
+    def __init__(self, make: Callable[[Any], bytes]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, key: Any) -> bytes:
+        self[key] = made = self._make(key)
+        return made
 
 
 def verify(entries: Iterable[Entry], prev: bytes, *, position: int = 1) -> Break | None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from app.domain.covered import CoveredKeys
@@ -101,8 +101,24 @@ class Found:
     different: Sequence[tuple[int, Known | None]]
 
 
-Create: TypeAlias = tuple[str | None, bytes, bytes, bytes]
-"""Key, origin hash, data hash and canonical JSON of a new object; bare, for there are many."""
+@dataclass(slots=True)
+class Creates:
+    """New objects, field by field, for there are many: the i-th of each list is of the i-th."""
+
+    keys: list[str | None] = field(default_factory=list)
+    origin_hashes: list[bytes] = field(default_factory=list)
+    data_hashes: list[bytes] = field(default_factory=list)
+    documents: list[bytes] = field(default_factory=list)
+    """Canonical JSON."""
+
+    def __len__(self) -> int:
+        return len(self.documents)
+
+    def add(self, key: str | None, origin_hash: bytes, data_hash: bytes, document: bytes) -> None:
+        self.keys.append(key)
+        self.origin_hashes.append(origin_hash)
+        self.data_hashes.append(data_hash)
+        self.documents.append(document)
 
 
 class Update(NamedTuple):
@@ -128,7 +144,7 @@ class Changes:
 
     target: Target
     counters: Counters = field(default_factory=Counters)
-    creates: list[Create] = field(default_factory=list)
+    creates: Creates = field(default_factory=Creates)
     updates: list[Update] = field(default_factory=list)
     touches: list[Touch] = field(default_factory=list)
     problems: list[RowProblem] = field(default_factory=list)
@@ -225,7 +241,7 @@ Observer = Callable[[Counters, int | None], None]
 __all__ = [
     "Action",
     "Changes",
-    "Create",
+    "Creates",
     "Deferred",
     "Found",
     "Known",

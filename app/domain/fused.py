@@ -38,12 +38,13 @@ def compile_fused(
         return None
     if takes_everything:
         return None if rules else _passthrough(properties)
-    if not all(_is_plain(rule) for rule in rules):
+    if not all(is_plain(rule) for rule in rules):
         return None
     return _generated(rules, properties)
 
 
-def _is_plain(rule: FieldRule) -> bool:
+def is_plain(rule: FieldRule) -> bool:
+    """Whether the property is one field of the row, or a constant, with nothing done to it."""
     simple = rule.constant or (rule.source is not None and paths.plain_name(rule.source))
     return (
         bool(simple)

@@ -11,6 +11,7 @@ import xxhash
 from app.domain import paths
 from app.domain.casts import Converter, compile_cast
 from app.domain.coerce import compile_coercion
+from app.domain.columnwise import compile_columnwise
 from app.domain.fields import (
     FieldRule,
     LookupPort,
@@ -20,7 +21,7 @@ from app.domain.fields import (
     target_steps,
 )
 from app.domain.filters import Filter, compile_filter
-from app.domain.fused import Fused, compile_fused
+from app.domain.fused import compile_fused
 from app.domain.mapping import FieldSpec, MappingSpec
 from app.domain.rowplan import Explanation, Filtered, Mapped, Outcome, RowPlan, nul_fault
 from app.domain.validation import compile_validator, schema_faults
@@ -115,15 +116,19 @@ class _PlanCompiler:
             coerce=compile_coercion(self.schema),
             validate=compile_validator(self.schema),
             lookups=lookups,
-            fused=self._fused(rules),
+            **self._quick_ways(rules),
         )
 
-    def _fused(self, rules: Sequence[FieldRule]) -> Fused | None:
-        """The quick way for plain rows, where nothing beside fields and types has a say."""
+    def _quick_ways(self, rules: Sequence[FieldRule]) -> dict[str, Any]:
+        """Those for plain rows, where nothing beside fields and types has a say."""
         spec = self.spec
         if spec.null_if or spec.casts or spec.unset:
-            return None
-        return compile_fused(rules, self.schema, takes_everything=spec.takes_everything)
+            return {}
+        everything = spec.takes_everything
+        return {
+            "fused": compile_fused(rules, self.schema, takes_everything=everything),
+            "columnwise": compile_columnwise(rules, self.schema, takes_everything=everything),
+        }
 
     def _rules(self) -> list[FieldRule]:
         specs: dict[str, str | FieldSpec] = {

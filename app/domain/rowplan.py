@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 
 from app.domain.casts import Converter
 from app.domain.coerce import Coercion
+from app.domain.columnwise import Columnwise
 from app.domain.expression_errors import ExpressionError
 from app.domain.fields import (
     FieldRule,
@@ -31,6 +32,7 @@ from app.domain.mapping import Lookup
 from app.domain.paths import MISSING
 from app.domain.validation import Validator, short_value
 from connectors.sdk import (
+    Batch,
     FieldError,
     Row,
     RowData,
@@ -95,6 +97,7 @@ class RowPlan:
         validate: Validator,
         lookups: LookupPort | None,
         fused: Fused | None = None,
+        columnwise: Columnwise | None = None,
     ) -> None:
         self.fingerprint = fingerprint
         self.key_paths = key_paths
@@ -114,6 +117,7 @@ class RowPlan:
         self._validate = validate
         self._lookups = lookups
         self._fused = fused
+        self._columnwise = columnwise if filter_ is None else None
 
     # --- key ----------------------------------------------------------------------------------
 
@@ -196,6 +200,15 @@ class RowPlan:
         except RecursionError:
             fault = FieldError("", "the row is nested too deeply")
             return RowProblem(row.position, Stage.COERCE, (fault,), key=self.key(row.data))
+
+    def documents(self, batch: Batch, indices: Sequence[int]) -> list[bytes] | None:
+        """Canonical JSON of the objects that the rows at `indices` become, which have a key.
+
+        None where they have to be processed one by one: `process` says what becomes of each.
+        """
+        quick = self._columnwise
+        columns = None if quick is None else batch.columns(indices, quick.names)
+        return None if quick is None or columns is None else quick(columns, len(indices))
 
     def _process(self, row: Row, resolved: Resolved | None, key: str | None) -> Outcome:
         if self._filter is not None:

@@ -6,7 +6,7 @@ bound on backtracking, so that no row can stall a run.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 import jsonschema_rs
@@ -92,6 +92,12 @@ def compile_validator(schema: Schema) -> Validator:
         return tuple(errors)
 
     return validate
+
+
+def compile_items(schema: Any, definitions: Mapping[str, Any]) -> Callable[[list[JsonValue]], bool]:
+    """The check whether all values of a list satisfy `schema`, which may refer to `#/$defs/…`."""
+    whole = {"$schema": DIALECT, "$defs": definitions, "type": "array", "items": schema}
+    return _compile(whole).is_valid
 
 
 def _field_error(error: jsonschema_rs.ValidationError) -> FieldError:

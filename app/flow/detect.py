@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from itertools import tee
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from xxhash import xxh3_64_intdigest, xxh3_128_hexdigest
 
@@ -36,7 +36,15 @@ from connectors.sdk.rows import Batch, Row, RowDecodeError, RowProblem
 _Different: TypeAlias = "tuple[int, Known | None, Row | RowProblem]"
 """Place in the batch, the object the register has, and the row."""
 
+T = TypeVar("T")
+
 _NOTHING: Resolved = {}
+
+MANY = 50
+"""New rows of a batch from which on it pays to take them column by column."""
+
+AT_ONCE = 1000
+"""So many of them, so that what they are made of stays small."""
 
 MAX_DEFERRED = 10_000
 """Rows that may wait for a later row of their key; beyond that they are written at once."""
@@ -111,15 +119,47 @@ def _accepts(prepared: Prepared, index: int) -> bool:
         return True  # it has to fail loudly, not to be filtered
 
 
-def _decode(prepared: Prepared, found: Found) -> Iterator[_Different]:
+def _decode(
+    prepared: Prepared, different: Sequence[tuple[int, Known | None]]
+) -> Iterator[_Different]:
     """What differs, one by one: a batch need not stand in memory as Python objects."""
-    for place, known in found.different:
+    for place, known in different:
         row: Row | RowProblem
         try:
             row = prepared.batch.row(prepared.indices[place])
         except RowDecodeError as error:
             row = error.problem
         yield place, known, row
+
+
+def _create(out: Changes, prepared: Prepared, found: Found) -> Sequence[tuple[int, Known | None]]:
+    """Make objects of the many rows that are new, column by column; returns what is left."""
+    fresh = [place for place, known in found.different if known is None]
+    if len(fresh) < MANY:
+        return found.different
+    left = [pair for pair in found.different if pair[1] is not None]
+    for start in range(0, len(fresh), AT_ONCE):
+        places = fresh[start : start + AT_ONCE]
+        indices = _picked(prepared.indices, places)
+        documents = prepared.target.plan.documents(prepared.batch, indices)
+        if documents is None:
+            left += [(place, None) for place in places]
+            continue
+        out.counters.created += len(places)
+        keys = prepared.keys
+        out.creates.keys += [None] * len(places) if keys is None else _picked(keys, places)
+        out.creates.origin_hashes += map(bytes.fromhex, _picked(prepared.hashes, places))
+        out.creates.data_hashes += [sha256(document).digest() for document in documents]
+        out.creates.documents += documents
+    return left
+
+
+def _picked(items: Sequence[T], places: Sequence[int]) -> Sequence[T]:
+    """The items at some places, which are mostly neighbours."""
+    first, end = places[0], places[-1] + 1
+    if end - first == len(places):
+        return items[first:end]
+    return [items[place] for place in places]
 
 
 class Resolver:
@@ -151,7 +191,7 @@ class Resolver:
         count.unchanged = len(found.same) - again
         count.duplicate = prepared.duplicates + prepared.superseded + again
         out.seen.extend(found.same)
-        rows, related = _decode(prepared, found), _NOTHING
+        rows, related = _decode(prepared, _create(out, prepared, found)), _NOTHING
         if prepared.target.plan.has_lookups:  # these are asked for the whole batch at once
             rows, known_rows = tee(rows)
             related = prepared.target.plan.resolve(
@@ -202,7 +242,7 @@ class Resolver:
         count, digest = out.counters, bytes.fromhex(origin)
         if known is None:
             count.created += 1
-            out.creates.append((mapped.key, digest, mapped.data_hash, mapped.json))
+            out.creates.add(mapped.key, digest, mapped.data_hash, mapped.json)
             return
         out.seen.append(known.seq)
         if mapped.key is not None:

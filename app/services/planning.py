@@ -50,8 +50,8 @@ class _Recorder:
 
     def __call__(self, changes: Sequence[Changes]) -> None:
         for change in changes:
-            number = change.target.number
-            for created, _, data_hash, _ in change.creates:
+            number, creates = change.target.number, change.creates
+            for created, data_hash in zip(creates.keys, creates.data_hashes, strict=True):
                 self._note(number, "create", created, data_hash, None)
             for update in change.updates:
                 key = str(update.known.uuid)

@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from connectors.sdk import canonical
+from connectors.sdk.columns import Column
 
 JsonValue: TypeAlias = (
     "dict[str, JsonValue] | list[JsonValue] | str | int | float | Decimal | bool | None"
@@ -138,6 +139,17 @@ class Batch(ABC):
         """
         return None
 
+    def columns(
+        self, indices: Sequence[int], names: Sequence[str] | None = None
+    ) -> dict[str, Column] | None:
+        """The rows at `indices` field by field, or None where they cannot be had that way.
+
+        Only the fields called `names` (None: every field); those that the rows do not have are
+        left out. None also when one of the rows cannot be decoded or is a tombstone. Must equal
+        the canonical JSON of what `row` gives.
+        """
+        return None
+
     def __iter__(self) -> Iterator[Row]:
         return (self.row(index) for index in range(len(self)))
 
@@ -179,13 +191,17 @@ class LineBatch(Batch):
     """A batch kept as raw lines; only rows that changed are ever decoded.
 
     `decode(line, index)` turns a line into a `Row`, or raises `RowDecodeError`.
-    `key_columns` maps a field's name to a function that cuts its key text out of a line; only
+    `key_columns` maps a field's name to a function that cuts its key text out of every line; only
     for fields whose text in the line is known to equal `canonical.key_part` of the value.
+    `take` gives the columns of some lines, as `columns` does.
     """
 
     lines: Sequence[bytes]
     decode: Callable[[bytes, int], Row]
-    key_columns: Mapping[str, Callable[[bytes], str | None]] = field(default_factory=dict)
+    key_columns: Mapping[str, Callable[[Sequence[bytes]], list[str | None]]] = field(
+        default_factory=dict
+    )
+    take: Callable[[Sequence[bytes], Sequence[str] | None], dict[str, Column] | None] | None = None
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -199,8 +215,18 @@ class LineBatch(Batch):
     def keys(self, paths: Sequence[str]) -> list[str | None] | None:
         if any(path not in self.key_columns for path in paths):
             return None
-        if len(paths) == 1:
-            column = self.key_columns[paths[0]]
-            return [column(line) for line in self.lines]
-        columns = [self.key_columns[path] for path in paths]
-        return [canonical.join_key([column(line) for column in columns]) for line in self.lines]
+        parts = [self.key_columns[path](self.lines) for path in paths]
+        if len(parts) == 1:
+            return parts[0]
+        return [canonical.join_key(part) for part in zip(*parts, strict=True)]
+
+    def columns(
+        self, indices: Sequence[int], names: Sequence[str] | None = None
+    ) -> dict[str, Column] | None:
+        if self.take is None:
+            return None
+        if isinstance(indices, range):
+            lines = self.lines[indices.start : indices.stop : indices.step]
+        else:
+            lines = [self.lines[index] for index in indices]
+        return self.take(lines, names)

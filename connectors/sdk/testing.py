@@ -247,6 +247,18 @@ class ConnectorContract:
             ]
             assert keys == expected
 
+    def test_columns_of_a_batch_are_the_fields_of_its_rows(self, connector: Connector[Any]) -> None:
+        for batch in read_all(connector):
+            columns = batch.columns(range(len(batch)))
+            if columns is None:
+                continue  # this batch is taken row by row
+            rows = [canonical.value(row.data) for row in batch]
+            for name, column in columns.items():
+                expected = [canonical.dumps(row[name]).decode() for row in rows]
+                assert column.json() == expected
+                assert column.nulls == ("null" in expected)
+            assert all(row.keys() == columns.keys() for row in rows)
+
     def test_the_key_tells_the_rows_apart(self, connector: Connector[Any]) -> None:
         keys = [
             canonical.join_key([canonical.key_part(row.data.get(name)) for name in self.key])

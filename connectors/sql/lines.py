@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from connectors.sdk import canonical
+from connectors.sdk.columns import Column
 from connectors.sdk.rows import (
     FieldError,
     JsonValue,
@@ -22,13 +23,15 @@ from connectors.sdk.rows import (
     RowProblem,
     Stage,
 )
-from connectors.sql import convert
+from connectors.sql import cells, convert
 from connectors.sql.convert import Convert
 
 Take: TypeAlias = "Callable[[Sequence[str | None]], dict[str, JsonValue]]"
 """From the pieces of a line to the row's values."""
 
 NULL = "\\N"
+_BETWEEN = b"\t\n\t"
+_CONTROL = bytes(code for code in range(32) if code not in b"\t\n")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPED = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
@@ -50,7 +53,7 @@ class LineFormat:
     subject: str
     key: Sequence[str] = ()
     layout: bytes = field(init=False)
-    cutters: Mapping[str, Callable[[bytes], str | None]] = field(init=False)
+    cutters: Mapping[str, Callable[[Sequence[bytes]], list[str | None]]] = field(init=False)
 
     def __post_init__(self) -> None:
         # 1: version of the conversions; a change to one must make old rows look different.
@@ -67,9 +70,43 @@ class LineFormat:
             lines=lines,
             decode=self.decoder(first),
             key_columns=self.cutters,
+            take=self.take,
             layout=self.layout,
             total=total,
         )
+
+    def take(
+        self, lines: Sequence[bytes], names: Sequence[str] | None = None
+    ) -> dict[str, Column] | None:
+        """Columns of some lines, as `Batch.columns` gives them."""
+        width = len(self.columns)
+        raw = _BETWEEN.join(lines)
+        try:
+            text = raw.decode()
+        except UnicodeDecodeError:
+            return None
+        pieces: list[str | None] = text.split("\t")  # type: ignore[assignment]  # list is invariant
+        step = width + 1  # behind each line stands the newline
+        count = len(lines)
+        if len(pieces) != step * count - 1 or pieces[width::step] != ["\n"] * (count - 1):
+            return None
+        nulls, plain = False, '"' not in text and len(raw.translate(None, _CONTROL)) == len(raw)
+        if escapes := text.count("\\"):
+            nulls, plain = True, plain and escapes == text.count(NULL)  # "\\\\" are two of them
+            pieces = [unescape(each) if each and "\\" in each else each for each in pieces]
+        found = {}
+        for place, column in enumerate(self.columns):
+            wanted = names is None or column.name in names
+            if not wanted and column.convert in cells.CERTAIN:
+                continue
+            cut = pieces[place::step]
+            try:  # what nobody wants has to be readable, too: a row is read as a whole or not
+                made = cells.column(cut, column.convert, nulls=nulls, plain=plain)
+            except ValueError:
+                return None
+            if wanted:
+                found[column.name] = made
+        return found
 
     def decoder(self, first: int) -> Callable[[bytes, int], Row]:
         take, subject = _compiled(self.columns), self.subject
@@ -153,11 +190,10 @@ def unescape(piece: str) -> str | None:
     return _ESCAPE.sub(lambda match: _ESCAPED.get(match[1], match[1]), piece)
 
 
-def cutter(index: int, convert: Convert | None) -> Callable[[bytes], str | None]:
-    """A function that cuts the key text of column `index` out of a line, or None."""
+def cutter(index: int, convert: Convert | None) -> Callable[[Sequence[bytes]], list[str | None]]:
+    """A function from lines to the key texts of column `index`; None where there is none."""
 
-    def text_of(piece: bytes) -> str | None:
-        text = piece.decode("utf-8", "replace")
+    def key_of(text: str) -> str | None:
         value = unescape(text) if "\\" in text else text
         if value is None or convert is None:
             return canonical.key_part(value)
@@ -166,16 +202,18 @@ def cutter(index: int, convert: Convert | None) -> Callable[[bytes], str | None]
         except ValueError:  # the row will not decode either, and says so then
             return None
 
-    if index == 0:
-        if convert is int:
+    def cut(lines: Sequence[bytes]) -> list[str | None]:
+        if index == 0:
+            found = [line.partition(b"\t")[0] for line in lines]
+        else:
+            found = [line.split(b"\t", index + 1)[index] for line in lines]
+        joined = b"\t".join(found).decode("utf-8", "replace")
+        texts = joined.split("\t") if found else []
+        if convert is int and "\\" not in joined:
+            return texts  # type: ignore[return-value]  # list is invariant
+        return [key_of(text) for text in texts]
 
-            def first_number(line: bytes) -> str | None:
-                piece = line.partition(b"\t")[0]
-                return piece.decode() if piece != b"\\N" else None
-
-            return first_number
-        return lambda line: text_of(line.partition(b"\t")[0])
-    return lambda line: text_of(line.split(b"\t", index + 1)[index])
+    return cut
 
 
 def place(

@@ -8,7 +8,6 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from itertools import islice
 from pathlib import Path
 from typing import Any, LiteralString
 
@@ -22,7 +21,7 @@ from connectors.sdk.connector import Context
 from connectors.sdk.errors import ConfigurationError, MissingError
 from connectors.sdk.rows import Batch
 from connectors.sdk.tls import certificate_facts, expiry_warnings, pem_text
-from connectors.sql import convert, names, network, query
+from connectors.sql import convert, copying, names, network, query
 from connectors.sql import postgres_catalog as catalog
 from connectors.sql.lines import LineColumn, LineFormat
 from connectors.sql.postgres_errors import translate
@@ -301,16 +300,14 @@ class PostgresReader(Reader):
     def _copy(self, select: sql.Composable, total: int | None) -> Iterator[Batch]:
         lines = self._format()
         statement = sql.SQL("COPY ({}) TO STDOUT").format(select)
-        first, size = 1, self.batch_size
+        first = 1
         with (
             self._translated(),
-            self.connection.cursor() as cursor,
-            cursor.copy(statement) as copy,
+            contextlib.closing(
+                copying.lines(self.connection, statement, self.batch_size)
+            ) as blocks,
         ):
-            blocks = map(bytes, copy)  # one per row, each with its newline
-            while block := b"".join(islice(blocks, size)):
-                rows = block.split(b"\n")
-                rows.pop()
+            for rows in blocks:
                 yield lines.batch(rows, first, total)
                 first += len(rows)
 

@@ -38,7 +38,9 @@ def write(count: int = 4) -> Written:
         )
         for n in range(count)
     ]
-    hashes = audit.chain_entries(start, 1, changes, run_id=3, actor="cron", created=NOON)
+    steps = audit.Steps()
+    steps.add(changes)
+    hashes = audit.chain_entries(start, 1, steps, run_id=3, actor="cron", created=NOON)
     entries = []
     prev = start
     for position, (change, digest) in enumerate(zip(changes, hashes, strict=True), 1):
