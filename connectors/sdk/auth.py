@@ -13,7 +13,7 @@ from connectors.sdk.config import ConfigModel
 from connectors.sdk.connector import Context
 from connectors.sdk.http import Authenticator, Request
 from connectors.sdk.tls import TlsConfig
-from connectors.sdk.tokens import JwtAuth, JwtTokens, OAuth2Auth, OAuth2Tokens
+from connectors.sdk.tokens import JwtAuth, OAuth2Auth, OAuth2Tokens
 
 
 class NoAuth(ConfigModel):
@@ -117,5 +117,7 @@ def authenticator(config: AuthConfig, context: Context, tls: TlsConfig) -> Authe
     if isinstance(config, OAuth2Auth):
         return OAuth2Tokens(config, context, tls)
     if isinstance(config, JwtAuth):
+        from connectors.sdk.signing import JwtTokens  # few sources need what it takes
+
         return JwtTokens(config, context)
     return None

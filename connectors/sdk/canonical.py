@@ -118,11 +118,13 @@ def spell_integers(node: Any) -> Any:
 
 
 # To find numbers that a float or a 64-bit integer cannot hold without looking at every one: all
-# digits and points become "0", and substring searches tell whether any run is long enough, or
-# any exponent far enough, to matter.
-_SHAPE = bytes.maketrans(b"123456789.E+", b"0000000000e-")
+# digits and points become "0", signs go, and substring searches tell whether any run of digits is
+# long enough, or any exponent far enough, to matter.
+_SHAPE = bytes.maketrans(b"123456789.E", b"0000000000e")
+_SIGNS = b"+-"
 _LONG = b"0" * 16
-_FAR = (b"0e000", b"0e-000")
+_FAR = b"0e000"
+_BEFORE_NUMBERS = frozenset({b":", b",", b"[", b" ", b"\t", b"\r", b"\n"})
 _NUMBER = re.compile(rb"-?[0-9][0-9.]{15,}(?![0-9.eE])|-?[0-9][0-9.]*[eE][+-]?[0-9]+")
 
 
@@ -133,16 +135,24 @@ def loads(text: bytes | bytearray | memoryview | str) -> Any:
     Raises ValueError on anything that is not JSON, NaN and infinity included.
     """
     raw = text.encode() if isinstance(text, str) else bytes(text)
-    if _suspicious(raw.translate(_SHAPE)):
+    if _suspicious(raw):
         # mostly an identifier in hexadecimal digits
         numbers = _without_strings(raw)
-        if _suspicious(numbers.translate(_SHAPE)) and any(map(_inexact, _NUMBER.findall(numbers))):
+        if _suspicious(numbers) and any(map(_inexact, _NUMBER.findall(numbers))):
             return _loads_slowly(raw)
     return orjson.loads(raw)
 
 
-def _suspicious(shape: bytes) -> bool:
-    return _LONG in shape or _FAR[0] in shape or _FAR[1] in shape
+def _suspicious(text: bytes) -> bool:
+    shape = text.translate(_SHAPE, _SIGNS)
+    return any(_begins_a_number(shape, pattern) for pattern in (_LONG, _FAR) if pattern in shape)
+
+
+def _begins_a_number(shape: bytes, pattern: bytes) -> bool:
+    """Whether `pattern` stands where a number can, and not in a text such as an identifier."""
+    first, *others = [piece.rstrip(b"0")[-1:] for piece in shape.split(pattern)[:-1]]
+    # a piece of nothing but digits belongs to what was looked at before it
+    return not first or not _BEFORE_NUMBERS.isdisjoint((first, *others))
 
 
 def _without_strings(raw: bytes) -> bytes:
@@ -202,6 +212,25 @@ def raw_bytes(data: dict[str, Any]) -> bytes:
         return dumps(data)
     except (TypeError, RecursionError):
         return repr(data).encode("utf-8", "backslashreplace")
+
+
+_BETWEEN = b"},{"
+
+
+def raw_forms(rows: Sequence[dict[str, Any]], text: bytes | None = None) -> list[bytes]:
+    """`raw_bytes` of every row, cut out of the JSON `text` of all of them where that can be done.
+
+    `text` is what `dumps` makes of the rows; None: it is made here.
+    """
+    if text is None:
+        try:
+            text = dumps(rows)
+        except (TypeError, RecursionError):
+            return list(map(raw_bytes, rows))
+    forms = text[2:-2].split(_BETWEEN)
+    if len(forms) != len(rows):  # what stands between rows stands in one of them, too
+        return list(map(raw_bytes, rows))
+    return [b"{%b}" % form for form in forms]
 
 
 def key_part(item: Any) -> str | None:

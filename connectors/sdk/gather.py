@@ -36,7 +36,8 @@ class Gatherer:
         done = 0
         while done < len(page.items):
             end = min(len(page.items), done + self._size - len(self._batch))
-            self._batch.add(page.label, page.places, done, page.items[done:end])
+            raws = None if page.raws is None else page.raws[done:end]
+            self._batch.add(page.label, page.places, done, page.items[done:end], raws)
             done = end
             if len(self._batch) >= self._size:
                 yield self._taken(total)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, replace
@@ -37,19 +37,17 @@ class Page(Seen):
     answer: Answer
     found: Sequence[Any] = ()
     """The items as they came: before details, and those that are no objects included."""
+    raws: Sequence[bytes] | None = None
+    """The raw forms of the items, made where the page was fetched; None: not yet."""
     records: str | None = None
     """Where in the document the rows were found."""
+
+    digest: bytes = b""
+    """Equal digests mean equal rows in equal order."""
 
     @property
     def label(self) -> str:
         return f"page {self.number}"
-
-    def digest(self) -> bytes:
-        """Equal digests mean equal rows in equal order."""
-        hashed = xxhash.xxh3_128(canonical.dumps(self.found))
-        for batch in self.batches:
-            hashed.update(b"\n".join(batch.raw()))
-        return hashed.digest()
 
 
 class Fetch(Protocol):
@@ -90,7 +88,8 @@ class PageFetcher:
         batches = self._decode(answer, what) if self._decode else None
         if batches is not None:
             rows = sum(len(batch) + len(batch.problems) for batch in batches)
-            return _page(number, request, answer, None, rows=rows, batches=batches)
+            digest = _digest(raw for batch in batches for raw in (*batch.raw(), b"\n"))
+            return _page(number, request, answer, None, rows=rows, batches=batches, digest=digest)
         return self._from_json(number, asked, answer)
 
     def _from_json(self, number: int, request: Request, answer: Answer) -> Page:
@@ -105,8 +104,11 @@ class PageFetcher:
             )
         found = self._rows(document, answer, where)
         items, places, problems = _objects(found, number)
+        raws, text = None, canonical.dumps(found)
         if self._complete is not None:
             items = self._complete(items, f"page {number}")
+        elif items is found:
+            raws = canonical.raw_forms(items, text)
         return _page(
             number,
             request,
@@ -115,6 +117,8 @@ class PageFetcher:
             rows=len(found),
             found=found,
             items=items,
+            raws=raws,
+            digest=_digest([text]),
             places=places,
             problems=problems,
             records=self._found,
@@ -160,6 +164,13 @@ def _page(number: int, request: Request, answer: Answer, document: Any, **more: 
         answer=answer,
         **more,
     )
+
+
+def _digest(parts: Iterable[bytes]) -> bytes:
+    hashed = xxhash.xxh3_128()
+    for part in parts:
+        hashed.update(part)
+    return hashed.digest()
 
 
 def _objects(
@@ -315,7 +326,7 @@ class Pages:
                 )
             return
         self._empty = 0
-        before = self._digests.setdefault(page.digest(), page.number)
+        before = self._digests.setdefault(page.digest, page.number)
         if before != page.number:
             raise DataError(
                 f"Page {page.number} repeats page {before} word for word: paging goes in a circle",

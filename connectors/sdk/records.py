@@ -6,6 +6,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any, Final
 
 from connectors.sdk import canonical
@@ -155,7 +156,7 @@ class PageBatch(Batch):
     starts: list[int] = field(default_factory=list)
     labels: list[tuple[str, Sequence[int] | None, int]] = field(default_factory=list)
     is_deleted: Callable[[RowData], bool] | None = None
-    _raw: list[bytes] | None = field(default=None, init=False, repr=False)
+    _raw: list[bytes] = field(default_factory=list, init=False, repr=False)
 
     def add(
         self,
@@ -163,11 +164,19 @@ class PageBatch(Batch):
         places: Sequence[int] | None,
         skipped: int,
         items: Sequence[RowData],
+        raws: Sequence[bytes] | None = None,
     ) -> None:
         """Append rows of one page, `skipped` of which were in earlier batches."""
         self.starts.append(len(self.items))
         self.labels.append((label, places, skipped))
         self.items.extend(items)
+        forms = canonical.raw_forms(items) if raws is None else raws
+        if (gone := self.is_deleted) is not None:
+            forms = [
+                b"\x00" + form if gone(item) else form
+                for item, form in zip(items, forms, strict=True)
+            ]
+        self._raw.extend(forms)
 
     def __len__(self) -> int:
         return len(self.items)
@@ -182,14 +191,6 @@ class PageBatch(Batch):
         return Row(data, f"{label}, item {place}", deleted)
 
     def raw(self) -> Sequence[bytes]:
-        if self._raw is None:
-            gone = self.is_deleted
-            self._raw = list(map(canonical.raw_bytes, self.items))
-            if gone is not None:
-                self._raw = [
-                    b"\x00" + raw if gone(item) else raw
-                    for item, raw in zip(self.items, self._raw, strict=True)
-                ]
         return self._raw
 
     def keys(self, paths: Sequence[str]) -> list[str | None] | None:
@@ -197,6 +198,11 @@ class PageBatch(Batch):
             return None
         part = canonical.key_part
         if len(paths) == 1:
-            name = paths[0]
-            return [part(item.get(name)) for item in self.items]
+            try:
+                values = list(map(itemgetter(paths[0]), self.items))
+            except KeyError:
+                values = [item.get(paths[0]) for item in self.items]
+            if set(map(type, values)) == {int}:
+                return list(map(str, values))
+            return list(map(part, values))
         return [canonical.join_key([part(item.get(name)) for name in paths]) for item in self.items]

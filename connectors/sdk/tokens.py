@@ -1,29 +1,23 @@
-"""Tokens that end: OAuth2 (RFC 6749) and self-signed JWT (RFC 7519), renewed before they do."""
+"""Tokens that end, renewed before they do: their settings, and those of OAuth2 (RFC 6749)."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import re
 import threading
 import time
-import uuid
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 from urllib.parse import quote_plus, urlencode
 
-import jinja2
-import jwt
 import orjson
-from jinja2.sandbox import SandboxedEnvironment
-from jwt.algorithms import HMACAlgorithm
 from pydantic import Field, JsonValue, SecretStr, model_validator
 
 from connectors.sdk import redact
 from connectors.sdk.config import ConfigModel
 from connectors.sdk.connector import Context
-from connectors.sdk.errors import AuthenticationError, ConfigurationError, DataError
+from connectors.sdk.errors import AuthenticationError, DataError
 from connectors.sdk.http import Answer, HttpClient, Request
 from connectors.sdk.tls import TlsConfig
 
@@ -272,79 +266,3 @@ def _refusal(status: int, said: dict[str, Any], where: str) -> AuthenticationErr
         where=where,
         hint="Check auth.client_id, auth.client_secret, auth.refresh_token and auth.scope",
     )
-
-
-class _Hmac(HMACAlgorithm):
-    """HMAC with the key as agreed: its length is for the two sides to decide."""
-
-    def check_key_length(self, key: Any) -> None:
-        """Say nothing; PyJWT would warn on standard error at every token."""
-
-
-_SHA = {"256": "SHA256", "384": "SHA384", "512": "SHA512"}
-_WHOLE_TEMPLATE = re.compile(r"\s*\{\{(.*)\}\}\s*", re.DOTALL)
-_templates = SandboxedEnvironment(undefined=jinja2.StrictUndefined)
-
-
-class JwtTokens(TokenAuthenticator):
-    """Tokens that we sign ourselves; a fresh one before the old one ends."""
-
-    def __init__(self, config: JwtAuth, context: Context) -> None:
-        redact.remember(config.secret.get_secret_value(), config.private_key.get_secret_value())
-        super().__init__(config.header, config.prefix)
-        self._config = config
-        self._source = context.source
-        self._signer = jwt.PyJWS()
-        if config.algorithm.startswith("HS"):
-            size = getattr(HMACAlgorithm, _SHA[config.algorithm[2:]])
-            self._signer.unregister_algorithm(config.algorithm)
-            self._signer.register_algorithm(config.algorithm, _Hmac(size))
-
-    def close(self) -> None:
-        """Nothing is open: signing needs no one else."""
-
-    def _fetch(self) -> Token:
-        config = self._config
-        key = config.secret if config.algorithm.startswith("HS") else config.private_key
-        headers = {"kid": config.key_id} if config.key_id else None
-        try:
-            text = self._signer.encode(
-                orjson.dumps(self._claims(int(time.time()))),
-                key.get_secret_value(),
-                algorithm=config.algorithm,
-                headers=headers,
-            )
-        except (jwt.PyJWTError, ValueError, TypeError) as error:
-            raise ConfigurationError(
-                f"No token can be signed with this key: {redact.shorten(str(error), 100)}",
-                where="auth.private_key",
-                hint=f"{config.algorithm} needs an RSA private key as PEM text",
-            ) from None
-        return Token.lasting(text, config.lifetime)
-
-    def _claims(self, now: int) -> dict[str, Any]:
-        names = {"now": now, "uuid": str(uuid.uuid4()), "source": self._source}
-        claims: dict[str, Any] = {"iat": now, "exp": now + self._config.lifetime}
-        for claim, value in self._config.claims.items():
-            claims[claim] = _render(claim, value, names)
-        return claims
-
-
-def _render(claim: str, value: Any, names: dict[str, Any]) -> Any:
-    """A claim's value; a template that is one expression keeps its type (`{{ now + 60 }}`)."""
-    if not isinstance(value, str) or "{{" not in value:
-        return value
-    try:
-        whole = _WHOLE_TEMPLATE.fullmatch(value)
-        if whole and "{{" not in whole[1]:
-            result = _templates.compile_expression(whole[1], undefined_to_none=False)(**names)
-            if isinstance(result, jinja2.Undefined):
-                raise jinja2.UndefinedError(f"{whole[1].strip()} is not known")
-            return result
-        return _templates.from_string(value).render(**names)
-    except (jinja2.TemplateError, ArithmeticError, TypeError) as error:
-        raise ConfigurationError(
-            f"The claim cannot be made: {error}",
-            where=f"auth.claims.{claim}",
-            hint="Templates know now (Unix seconds), uuid and source",
-        ) from None

@@ -186,3 +186,40 @@ def test_what_looks_like_a_number_in_a_text_does_not_hide_one_beside_it(
     assert [type(each) for each in found.values()][-1] is type(
         list((expected or {"n": Decimal(0)}).values())[-1]
     )
+
+
+@given(st.lists(st.dictionaries(st.text(max_size=3), values, max_size=3), max_size=4))
+def test_raw_forms_made_in_one_go_are_those_of_each_row(rows: list[dict[str, Any]]) -> None:
+    assert canonical.raw_forms(rows) == [canonical.raw_bytes(row) for row in rows]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [],
+        [{"a": "},{"}],
+        [{"a": [{"b": 1}, {"b": 2}]}, {}],
+        [{}, {}, {"a": "{"}],
+        [{"a": "\ud800"}, {"a": 1}],
+        [{"a": 2**70}, {"a": 1.5}],
+    ],
+)
+def test_rows_that_hold_what_stands_between_rows_are_not_cut(rows: list[dict[str, Any]]) -> None:
+    assert canonical.raw_forms(rows) == [canonical.raw_bytes(row) for row in rows]
+
+
+@given(
+    st.text("0123456789e-.", max_size=80),
+    st.sampled_from(['"{}"', '["{}"]', '{{"{}": 1}}', '["a-{}", 7]']),
+)
+def test_identifiers_are_read_as_they_are(identifier: str, document: str) -> None:
+    text = document.format(identifier)
+    assert canonical.loads(text) == json.loads(text)
+
+
+@given(numbers, st.sampled_from(["[{}]", '{{"a":{}}}', "[1,{}]", "[ {} ]", "[\n{}\n]", "{}"]))
+def test_numbers_are_exact_wherever_they_stand(value: int | float | Decimal, text: str) -> None:
+    exact = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
+    found = canonical.loads(text.format(exact))
+    number = found["a"] if isinstance(found, dict) else found[-1] if text != "{}" else found
+    assert Decimal(repr(number) if isinstance(number, float) else number) == exact
