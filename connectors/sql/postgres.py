@@ -21,7 +21,7 @@ from connectors.sdk.connector import Context
 from connectors.sdk.errors import ConfigurationError, MissingError
 from connectors.sdk.rows import Batch
 from connectors.sdk.tls import certificate_facts, expiry_warnings, pem_text
-from connectors.sql import convert, copying, names, network, query
+from connectors.sql import convert, copying, names, network, postgres_digests, query
 from connectors.sql import postgres_catalog as catalog
 from connectors.sql.lines import LineColumn, LineFormat
 from connectors.sql.postgres_errors import translate
@@ -319,7 +319,12 @@ class PostgresReader(Reader):
         if not PostgresRanges.can(self._types[0], encoding):
             return None
         columns = [(c.name, kind) for c, kind in zip(self._columns, self._types, strict=True)]
-        shape = (self._format().layout.decode(), *self._types, str(version // 10000))
+        shape = (
+            self._format().layout.decode(),
+            *self._types,
+            str(version // 10000),
+            postgres_digests.VERSION,
+        )
 
         def fetch(statement: sql.Composed) -> list[tuple[Any, ...]]:
             with self._translated():

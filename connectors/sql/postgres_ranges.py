@@ -3,41 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, LiteralString
+from typing import Any
 
 from psycopg import sql
 
 from connectors.sdk.rows import Batch
+from connectors.sql.postgres_digests import sums
 from connectors.sql.ranges import Digest, Ranges, Span
 
 OLDEST_SERVER = 140000
 """hash_record_extended came with PostgreSQL 14."""
-
-_OTHER_SEED = 6364136223846793005
-"""An odd number with about as many ones as zeros (Knuth's MMIX multiplier)."""
 
 _FEW_SPANS = 16
 """So many are looked up by the key's index; more of them in one scan."""
 
 _WHOLE_NUMBERS = frozenset({"int2", "int4", "int8"})
 _TEXTS = frozenset({"text", "varchar", "uuid"})
-
-_EXACT = frozenset({"bool", "int2", "int4", "oid", "float4", "float8", "numeric", "date", "uuid"})
-"""Types whose own hash tells different values apart as well as 64 bits can."""
-
-_BINARY: dict[str, LiteralString] = {
-    "int8": "int8send({})",
-    "timestamp": "timestamp_send({})",
-    "timestamptz": "timestamptz_send({})",
-    "time": "time_send({})",
-    "timetz": "timetz_send({})",
-    "interval": "interval_send({})",
-    "bytea": "{}",
-    "text": '{} COLLATE "C"',
-    "varchar": '{} COLLATE "C"',
-}
-"""64-bit integers and times hash to 32 bits of difference only, an interval of a month like one of
-thirty days, text by its collation: their bytes are hashed instead. Every other type by its text."""
 
 
 class PostgresRanges(Ranges):
@@ -67,7 +48,7 @@ class PostgresRanges(Ranges):
         # Bounds of a fixed width are found by binary search, text by walking along them.
         self.most = 256 if self._type in ("text", "varchar") else 1024
         self.layout = layout
-        self._hashes = _sums(columns, [(name, types[name]) for name in key])
+        self._hashes = sums(columns, [(name, types[name]) for name in key])
         by_bytes = self._type in ("text", "varchar")
         self._key = sql.SQL('{} COLLATE "C"' if by_bytes else "{}").format(sql.Identifier(field))
 
@@ -138,28 +119,3 @@ class PostgresRanges(Ranges):
                 return sql.Composed([])
             conditions.append(sql.SQL("({})").format(sql.SQL(" AND ").join(sides)))
         return sql.SQL("WHERE {}").format(sql.SQL(" OR ").join(conditions))
-
-
-def _sums(columns: Sequence[tuple[str, str]], key: Sequence[tuple[str, str]]) -> sql.Composed:
-    """SQL for the number of rows and the two sums of their hashes.
-
-    The hash of a record is a sum over its fields, and a sum of those over the rows would stay the
-    same when two rows swapped a value. So each row is hashed with a seed of its own: its key.
-    """
-    row = sql.SQL(", ").join([_hashed(*column) for column in columns])
-    if [kind in _WHOLE_NUMBERS for _, kind in key] == [True]:
-        number = sql.SQL("{}::int8").format(sql.Identifier(key[0][0]))
-        seeds = [number, sql.SQL("({} # {})").format(number, sql.Literal(_OTHER_SEED))]
-    else:
-        parts = sql.SQL(", ").join([_hashed(*column) for column in key])
-        seed = sql.SQL("hash_record_extended(ROW({}), {})")
-        seeds = [seed.format(parts, sql.Literal(number)) for number in (1, 2)]
-    hashed = sql.SQL("coalesce(sum(hash_record_extended(ROW({}), {})), 0)")
-    return sql.SQL(", ").join([sql.SQL("count(*)"), *(hashed.format(row, seed) for seed in seeds)])
-
-
-def _hashed(name: str, kind: str) -> sql.Composed:
-    column = sql.Identifier(name)
-    if kind in _EXACT:
-        return sql.SQL("{}").format(column)
-    return sql.SQL(_BINARY.get(kind, '{}::text COLLATE "C"')).format(column)

@@ -282,6 +282,58 @@ def test_text_and_uuid_keys_are_compared_by_code_point(empty_database_url: str, 
         }
 
 
+DIFFERENT = [
+    ("bool", "true", "false"),
+    ("int2", "1", "-1"),
+    ("int4", "0", "1"),
+    ("int8", "1", "4294967296"),  # hashint8 folds halves
+    ("int8", "-1", "1"),
+    ("numeric", "5", "-5"),  # hash_numeric leaves the sign out
+    ("numeric", "1", "10000"),  # and only adds the magnitude
+    ("numeric", "0.1", "0.01"),
+    ("float4", "5", "-5"),
+    ("float8", "0.1", "0.10000000000000002"),
+    ("text", "'a'", "'A'"),
+    ("text", "''", "' '"),
+    ("varchar", "'a'", "'a '"),
+    ("char(4)", "'a'", "'b'"),
+    ("date", "'2024-02-29'", "'2024-03-01'"),
+    ("date", "'infinity'", "'-infinity'"),
+    ("timestamp", "'2024-01-01'", "'2024-01-01 00:00:00.000001'"),
+    ("timestamptz", "'2024-01-01 00:00Z'", "'2024-01-01 01:00Z'"),
+    ("time", "'12:00'", "'12:00:01'"),
+    ("timetz", "'12:00+01'", "'11:00+00'"),
+    ("interval", "'1 month'", "'30 days'"),
+    ("uuid", "'00000000-0000-0000-0000-000000000001'", "'00000000-0000-0000-0000-000000000002'"),
+    ("bytea", "'\\x00'", "'\\x0000'"),
+    ("jsonb", """'{"a": 1}'""", """'{"a": -1}'"""),
+    ("int4[]", "'{1,2}'", "'{2,1}'"),
+    ("inet", "'10.0.0.1'", "'10.0.0.1/24'"),
+]
+
+
+@pytest.mark.parametrize("key", ["int4", "int8", "text"])
+def test_every_change_of_a_value_is_found(empty_database_url: str, key: str) -> None:
+    missed = []
+    with databases.postgres(empty_database_url) as database:
+        for kind, one, other in DIFFERENT:
+            states = [(one, one), (other, other), (one, other), (other, one)]
+            states += [("NULL", one), (one, "NULL"), ("NULL", "NULL")]
+            database.run(
+                "DROP TABLE IF EXISTS people",
+                f"CREATE TABLE people (id {key} PRIMARY KEY, a {kind}, b {kind})",
+                "INSERT INTO people VALUES ('7', NULL, NULL)",
+            )
+            seen: list[Any] = []
+            for a, b in states:
+                database.run(f"UPDATE people SET a = {a}, b = {b}")
+                digests = stored(read_all(reader(database)))["ranges"]
+                if digests in seen:
+                    missed.append((kind, states[seen.index(digests)], (a, b)))
+                seen.append(digests)
+    assert not missed
+
+
 def test_a_table_without_a_usable_key_is_read_in_full(empty_database_url: str) -> None:
     with databases.postgres(empty_database_url) as database:
         database.run("CREATE TABLE people (id integer)", "INSERT INTO people VALUES (1)")
