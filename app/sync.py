@@ -134,7 +134,8 @@ class Sync:
         return outcome
 
     def _prepare(self, batch: Batch) -> list[Prepared]:
-        work = [prepare(target, batch) for target in self._targets]
+        empty = self._store.empty
+        work = [prepare(target, batch, all_new=empty) for target in self._targets]
         work[0].problems.extend(batch.problems)
         if not self._outcome.first_fields and len(batch):
             self._outcome.first_fields = first_fields(batch)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice, repeat
 from struct import Struct
 
-from app.domain.audit import Memo, Steps, int64s
+from app.domain.audit import Kind, Steps, each
 from app.domain.flow import Creates, Target
 
 OBJECT_COLUMNS = (
@@ -102,7 +102,7 @@ def objects(
         repeat(_L32),
         creates.data_hashes,
         *_texts(creates.keys),
-        map(Memo(lambda length: _JSONB(length + 1, 1)).__getitem__, map(len, creates.documents)),
+        [_JSONB(len(document) + 1, 1) for document in creates.documents],
         creates.documents,
     )
 
@@ -112,7 +112,7 @@ def _texts(values: Sequence[str | None]) -> tuple[Iterable[bytes], Sequence[byte
     if None in values:
         return repeat(b""), [_NULL if value is None else text(value) for value in values]
     encoded = list(map(str.encode, values))  # type: ignore[arg-type]  # no None there
-    return map(Memo(_LENGTH).__getitem__, map(len, encoded)), encoded
+    return map(_LENGTH, map(len, encoded)), encoded
 
 
 def audit(
@@ -121,7 +121,7 @@ def audit(
     *,
     prev: bytes,
     chain_id: int,
-    position: int,
+    positions: Sequence[bytes],
     run_id: int | None,
     actor: str,
     moment: datetime,
@@ -129,22 +129,25 @@ def audit(
     """Consecutive audit entries of one chain, in the order of AUDIT_COLUMNS."""
     name = text(actor)
 
-    def what(kind: tuple[int, str]) -> bytes:
+    def what(kind: Kind) -> bytes:
         version, action = kind
         return int4(version) + text(action) + name + _L32
 
+    def said(diff: bytes | None) -> bytes:
+        return _NULL if diff is None else _LENGTH(len(diff)) + diff
+
     return _rows(
         repeat(_COUNT(12) + int4(chain_id) + _L8),
-        int64s(position, len(steps)),
+        positions,
         repeat(int8(run_id) + timestamp(moment) + _L16),
         steps.object_uuids,
-        map(Memo(what).__getitem__, zip(steps.versions, steps.actions, strict=True)),
+        each(steps.kinds, what),
         steps.data_hashes,
         repeat(_L32),
         [prev, *hashes[:-1]],
         repeat(_L32),
         hashes,
-        [_NULL if diff is None else _LENGTH(len(diff)) + diff for diff in steps.diffs],
+        each(steps.diffs, said),
     )
 
 

@@ -60,9 +60,10 @@ def append(
     ).fetchone()
     assert taken is not None  # an upsert always returns its row
     chain_id, length, head = taken
+    positions = audit.int64s(length + 1, len(steps))
     hashes = audit.chain_entries(
         bytes(head),
-        length + 1,
+        positions,
         steps,
         run_id=writer.run_id,
         actor=writer.actor,
@@ -73,7 +74,7 @@ def append(
         hashes,
         prev=bytes(head),
         chain_id=chain_id,
-        position=length + 1,
+        positions=positions,
         run_id=writer.run_id,
         actor=writer.actor,
         moment=moment,

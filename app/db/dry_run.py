@@ -35,6 +35,7 @@ class DryRunObjects:
     """Answers from a read-only transaction; what would be written goes to a recorder."""
 
     lanes = 1
+    empty = False
     run_id = _DRY
 
     def __init__(self, engine: sa.Engine, source_id: int, record: Recorder) -> None:

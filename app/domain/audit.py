@@ -24,8 +24,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from itertools import repeat
 from struct import Struct, iter_unpack
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeAlias, TypeVar
 from uuid import UUID
 
 HASH_SIZE = 32
@@ -50,13 +51,20 @@ class Change(NamedTuple):
     diff: bytes | None
 
 
+Kind: TypeAlias = tuple[int, str]
+"""Version of the object after an action, and the action."""
+
+CREATED: Kind = (1, "create")
+
+T = TypeVar("T")
+
+
 @dataclass(slots=True)
 class Steps:
     """Many changes in their order, field by field: the i-th of each list is of the i-th."""
 
     object_uuids: list[bytes] = field(default_factory=list)
-    versions: list[int] = field(default_factory=list)
-    actions: list[str] = field(default_factory=list)
+    kinds: list[Kind] = field(default_factory=list)
     data_hashes: list[bytes] = field(default_factory=list)
     diffs: list[bytes | None] = field(default_factory=list)
 
@@ -67,19 +75,24 @@ class Steps:
         """Add changes one by one."""
         for change in changes:
             self.object_uuids.append(change.object_uuid)
-            self.versions.append(change.version)
-            self.actions.append(change.action)
+            self.kinds.append((change.version, change.action))
             self.data_hashes.append(change.data_hash)
             self.diffs.append(change.diff)
 
     def add_created(self, uuids: Sequence[bytes], data_hashes: Sequence[bytes]) -> None:
         """Add the first versions of objects."""
-        count = len(uuids)
         self.object_uuids += uuids
-        self.versions += [1] * count
-        self.actions += ["create"] * count
+        self.kinds += [CREATED] * len(uuids)
         self.data_hashes += data_hashes
-        self.diffs += [None] * count
+        self.diffs += [None] * len(uuids)
+
+
+def each(values: Sequence[T], make: Callable[[T], bytes]) -> Iterable[bytes]:
+    """What `make` gives for every value; asked once, and never ending, where all are the same."""
+    first = values[0]
+    if values.count(first) == len(values):
+        return repeat(make(first))
+    return map(make, values)
 
 
 class Entry(NamedTuple):
@@ -132,24 +145,28 @@ def entry_hash(
     diff: bytes | None,
 ) -> bytes:
     """The hash of one entry (32 bytes) after the rule above."""
-    steps = Steps([object_uuid], [version], [action], [data_hash], [diff])
-    return chain_entries(prev, position, steps, run_id=run_id, actor=actor, created=created)[0]
+    steps = Steps([object_uuid], [(version, action)], [data_hash], [diff])
+    positions = int64s(position, 1)
+    return chain_entries(prev, positions, steps, run_id=run_id, actor=actor, created=created)[0]
 
 
 def chain_entries(
     prev: bytes,
-    start_position: int,
+    positions: Sequence[bytes],
     steps: Steps,
     *,
     run_id: int | None,
     actor: str,
     created: datetime,
 ) -> list[bytes]:
-    """The hashes of consecutive entries of one run, actor and time; the last is the new head."""
+    """The hashes of consecutive entries of one run, actor and time; the last is the new head.
+
+    `positions` are `int64s`; there is one step at least.
+    """
     run = _NO_RUN if run_id is None else run_id
     moment, name = microseconds(created), actor.encode()
 
-    def what(kind: tuple[int, str]) -> bytes:
+    def what(kind: Kind) -> bytes:
         version, action = kind
         return _WHAT.pack(version, ACTIONS[action], run, moment)
 
@@ -157,20 +174,16 @@ def chain_entries(
         length = _NO_DIFF if diff is None else len(diff)
         return _SAID.pack(len(name), length) + name + (diff or b"")
 
-    nothing = said(None)
-    bodies = map(
-        b"".join,
-        zip(
-            int64s(start_position, len(steps)),
-            steps.object_uuids,
-            map(Memo(what).__getitem__, zip(steps.versions, steps.actions, strict=True)),
-            steps.data_hashes,
-            [nothing if diff is None else said(diff) for diff in steps.diffs],
-            strict=True,
-        ),
+    bodies = zip(
+        positions,
+        steps.object_uuids,
+        each(steps.kinds, what),
+        steps.data_hashes,
+        each(steps.diffs, said),
+        strict=False,
     )
     hashes: list[bytes] = []
-    for body in bodies:
+    for body in map(b"".join, bodies):
         prev = sha256(prev + body).digest()
         hashes.append(prev)
     return hashes
@@ -179,19 +192,7 @@ def chain_entries(
 def int64s(start: int, count: int) -> list[bytes]:
     """`count` consecutive numbers as big-endian int64."""
     packed = Struct(f">{count}q").pack(*range(start, start + count))
-    return [each for (each,) in iter_unpack("8s", packed)]
-
-
-class Memo(dict[Any, bytes]):
-    """What `make` gives for each key, asked once."""
-
-    def __init__(self, make: Callable[[Any], bytes]) -> None:
-        super().__init__()
-        self._make = make
-
-    def __missing__(self, key: Any) -> bytes:
-        self[key] = made = self._make(key)
-        return made
+    return [number for (number,) in iter_unpack("8s", packed)]
 
 
 def verify(entries: Iterable[Entry], prev: bytes, *, position: int = 1) -> Break | None:

@@ -68,6 +68,15 @@ class Prepared:
     """Rows of earlier batches that waited for a row of this one."""
     problems: list[RowProblem] = field(default_factory=list)
     """Rows the reader could not decode; given to the first target only."""
+    made: Sequence[Made | None] = ()
+    """What each thousand rows become if all of them are new; None where that is not so simple."""
+
+
+class Made(NamedTuple):
+    """New objects of neighbouring rows: their canonical JSON and the SHA-256 of each."""
+
+    documents: list[bytes]
+    data_hashes: list[bytes]
 
 
 class Known(NamedTuple):
@@ -210,6 +219,10 @@ class ObjectStore(Protocol):
 
     @property
     def lanes(self) -> int: ...
+
+    @property
+    def empty(self) -> bool:
+        """No row can be known yet: the source has no objects, and no key came again."""
 
     def transaction(self, lane: int) -> AbstractContextManager[Transaction]: ...
 

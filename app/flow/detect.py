@@ -22,6 +22,7 @@ from app.domain.flow import (
     Deferred,
     Found,
     Known,
+    Made,
     OnMissing,
     Prepared,
     Target,
@@ -50,8 +51,11 @@ MAX_DEFERRED = 10_000
 """Rows that may wait for a later row of their key; beyond that they are written at once."""
 
 
-def prepare(target: Target, batch: Batch) -> Prepared:
-    """Hash every row and find its key; of rows that share a key the last one stays."""
+def prepare(target: Target, batch: Batch, *, all_new: bool = False) -> Prepared:
+    """Hash every row and find its key; of rows that share a key the last one stays.
+
+    `all_new`: nothing is known yet, so objects are made here, while lanes wait for the database.
+    """
     seed = target.plan.fingerprint
     if batch.layout:
         seed ^= xxh3_64_intdigest(batch.layout)
@@ -62,7 +66,21 @@ def prepare(target: Target, batch: Batch) -> Prepared:
         if "\0" in "".join(filter(None, keys)):  # PostgreSQL's text cannot hold it
             keys = [None if key is not None and "\0" in key else key for key in keys]
         _place_keys(prepared, keys)
+    if all_new and len(prepared.indices) >= MANY:
+        places = range(len(prepared.indices))
+        prepared.made = [
+            _made(prepared, places[start : start + AT_ONCE])
+            for start in range(0, len(places), AT_ONCE)
+        ]
     return prepared
+
+
+def _made(prepared: Prepared, places: Sequence[int]) -> Made | None:
+    indices = _picked(prepared.indices, places)
+    documents = prepared.target.plan.documents(prepared.batch, indices)
+    if documents is None:
+        return None
+    return Made(documents, [sha256(document).digest() for document in documents])
 
 
 def _keys(target: Target, batch: Batch) -> Sequence[str | None]:
@@ -138,19 +156,20 @@ def _create(out: Changes, prepared: Prepared, found: Found) -> Sequence[tuple[in
     if len(fresh) < MANY:
         return found.different
     left = [pair for pair in found.different if pair[1] is not None]
-    for start in range(0, len(fresh), AT_ONCE):
+    as_expected = len(fresh) == len(prepared.indices)
+    keys = prepared.keys
+    for number, start in enumerate(range(0, len(fresh), AT_ONCE)):
         places = fresh[start : start + AT_ONCE]
-        indices = _picked(prepared.indices, places)
-        documents = prepared.target.plan.documents(prepared.batch, indices)
-        if documents is None:
+        ready = as_expected and prepared.made
+        made = prepared.made[number] if ready else _made(prepared, places)
+        if made is None:
             left += [(place, None) for place in places]
             continue
         out.counters.created += len(places)
-        keys = prepared.keys
         out.creates.keys += [None] * len(places) if keys is None else _picked(keys, places)
         out.creates.origin_hashes += map(bytes.fromhex, _picked(prepared.hashes, places))
-        out.creates.data_hashes += [sha256(document).digest() for document in documents]
-        out.creates.documents += documents
+        out.creates.data_hashes += made.data_hashes
+        out.creates.documents += made.documents
     return left
 
 

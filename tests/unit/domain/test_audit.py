@@ -40,7 +40,9 @@ def write(count: int = 4) -> Written:
     ]
     steps = audit.Steps()
     steps.add(changes)
-    hashes = audit.chain_entries(start, 1, steps, run_id=3, actor="cron", created=NOON)
+    hashes = audit.chain_entries(
+        start, audit.int64s(1, count), steps, run_id=3, actor="cron", created=NOON
+    )
     entries = []
     prev = start
     for position, (change, digest) in enumerate(zip(changes, hashes, strict=True), 1):
