@@ -9,7 +9,7 @@ counters and cursor commit together or not at all. Killed anywhere, the next run
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence, Set
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -267,9 +267,9 @@ def retried(attempt: Callable[[], T]) -> T:
     return attempt()
 
 
-def keys_of(work: Iterable[Prepared]) -> list[Sequence[str]]:
+def keys_of(work: Iterable[Prepared]) -> list[Set[str | None]]:
     """Per target the keys of a batch, to tell which batches may not run at once."""
-    return [item.keys or () for item in work]
+    return [item.key_set for item in work]
 
 
 def added(changes: Iterable[Changes], skipped: int = 0) -> Counters:

@@ -10,6 +10,7 @@ from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import repeat
 from types import TracebackType
 from typing import Any
 from uuid import UUID
@@ -66,7 +67,7 @@ def find(connection: Connection, identity: RunIdentity, prepared: Prepared) -> F
         sql.FIND if simple else sql.FIND_BY_LIST,
         {
             "keys": joined if simple else list(prepared.keys),
-            "hashes": ",".join(prepared.hashes),
+            "hashes": b"".join(prepared.hashes).hex(",", 16),
             "first": prepared.keys[0],
             "last": prepared.keys[-1],
             "count": len(prepared.keys),
@@ -205,7 +206,7 @@ class _Writing:
 
     def find(self, prepared: Prepared) -> Found:
         if self._store.empty:
-            return Found((), [(place, None) for place in range(len(prepared.indices))])
+            return Found((), list(zip(range(len(prepared.indices)), repeat(None), strict=False)))
         return find(self._connection, self._identity, prepared)
 
     def write(self, changes: Sequence[Changes], progress: Progress) -> bool:

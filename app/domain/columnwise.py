@@ -225,9 +225,13 @@ def _values(column: Column) -> list[Any]:
 def _documents(members: Mapping[str, _Members]) -> list[bytes] | None:
     """Objects of the members, in the order that canonical JSON has."""
     pieces: list[Iterable[str]] = []
+    names = sorted(members)
+    opened = members[names[0]].complete  # then the brace can stand before it, and no comma
     behind = ""  # what still belongs behind the last value
-    for name in sorted(members):
-        label, found = f",{canonical.dumps(name).decode()}:", members[name]
+    for number, name in enumerate(names):
+        found = members[name]
+        comma = "{" if opened and not number else ","
+        label = f"{comma}{canonical.dumps(name).decode()}:"
         quote = '"' if found.plain else ""
         if found.complete:
             pieces += [repeat(behind + label + quote), found.texts]  # type: ignore[list-item]
@@ -241,6 +245,8 @@ def _documents(members: Mapping[str, _Members]) -> list[bytes] | None:
             behind = ""
     pieces.append(repeat(behind + "}"))
     objects = list(map("".join, zip(*pieces, strict=False)))
-    if not members or "}" in objects:
+    if opened:
+        return list(map(str.encode, objects))
+    if "}" in objects:
         return None  # an empty object is a problem of its row
     return [("{" + text[1:]).encode() for text in objects]

@@ -18,7 +18,10 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 
 class _Document(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    # built when first used: most of the models that a command imports it never needs
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True
+    )
 
 
 class TargetPlace(_Document):

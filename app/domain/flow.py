@@ -6,7 +6,7 @@ One batch becomes, per target: `Prepared` (keys and hashes) → `Found` (what th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence, Set
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -52,14 +52,14 @@ class Prepared:
     """One target's view of one batch, before the register was asked.
 
     `indices[i]` is the batch index of the i-th row kept; its key and hash are `keys[i]` and
-    `hashes[i]` (XXH3-128 of the raw row as 32 hex digits). `keys` is None without a key.
+    `hashes[i]` (XXH3-128 of the raw row, 16 bytes). `keys` is None without a key.
     """
 
     target: Target
     batch: Batch
     indices: Sequence[int]
     keys: Sequence[str] | None
-    hashes: Sequence[str]
+    hashes: Sequence[bytes]
     keyless: Sequence[int] = ()
     """Batch indices of rows that have no key."""
     duplicates: int = 0
@@ -68,6 +68,8 @@ class Prepared:
     """Rows of earlier batches that waited for a row of this one."""
     problems: list[RowProblem] = field(default_factory=list)
     """Rows the reader could not decode; given to the first target only."""
+    key_set: Set[str | None] = frozenset()
+    """The keys of all rows of the batch that have one, for quick membership."""
     made: Sequence[Made | None] = ()
     """What each thousand rows become if all of them are new; None where that is not so simple."""
 
@@ -173,7 +175,7 @@ class Deferred(NamedTuple):
 
     row: Row
     key: str
-    origin_hash: str
+    origin_hash: bytes
 
 
 class Missing(NamedTuple):

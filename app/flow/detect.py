@@ -11,7 +11,7 @@ from hashlib import sha256
 from itertools import tee
 from typing import TypeAlias, TypeVar
 
-from xxhash import xxh3_64_intdigest, xxh3_128_hexdigest
+from xxhash import xxh3_64_intdigest, xxh3_128_digest
 
 from app.domain import changes as rules
 from app.domain import ownership
@@ -59,7 +59,7 @@ def prepare(target: Target, batch: Batch, *, all_new: bool = False) -> Prepared:
     seed = target.plan.fingerprint
     if batch.layout:
         seed ^= xxh3_64_intdigest(batch.layout)
-    hashes = [xxh3_128_hexdigest(raw, seed) for raw in batch.raw()]
+    hashes = [xxh3_128_digest(raw, seed) for raw in batch.raw()]
     prepared = Prepared(target, batch, range(len(batch)), None, hashes)
     if target.plan.has_key:
         keys = _keys(target, batch)
@@ -99,6 +99,7 @@ def _key(target: Target, batch: Batch, index: int) -> str | None:
 def _place_keys(prepared: Prepared, keys: Sequence[str | None]) -> None:
     """Keep the last row of each key; set rows without one aside."""
     last = {key: index for index, key in enumerate(keys)}
+    prepared.key_set = last.keys()
     if len(last) == len(keys) and None not in last:
         prepared.keys = keys  # type: ignore[assignment]  # no None among them
         return
@@ -167,7 +168,7 @@ def _create(out: Changes, prepared: Prepared, found: Found) -> Sequence[tuple[in
             continue
         out.counters.created += len(places)
         out.creates.keys += [None] * len(places) if keys is None else _picked(keys, places)
-        out.creates.origin_hashes += map(bytes.fromhex, _picked(prepared.hashes, places))
+        out.creates.origin_hashes += _picked(prepared.hashes, places)
         out.creates.data_hashes += made.data_hashes
         out.creates.documents += made.documents
     return left
@@ -256,12 +257,12 @@ class Resolver:
             self._accept(out, result, known, origin, again)
 
     def _accept(
-        self, out: Changes, mapped: Mapped, known: Known | None, origin: str, again: bool
+        self, out: Changes, mapped: Mapped, known: Known | None, origin: bytes, again: bool
     ) -> None:
-        count, digest = out.counters, bytes.fromhex(origin)
+        count = out.counters
         if known is None:
             count.created += 1
-            out.creates.add(mapped.key, digest, mapped.data_hash, mapped.json)
+            out.creates.add(mapped.key, origin, mapped.data_hash, mapped.json)
             return
         out.seen.append(known.seq)
         if mapped.key is not None:
@@ -272,7 +273,7 @@ class Resolver:
             json = canonical.dumps(data)
             data_hash = sha256(json).digest()
         if data_hash == known.data_hash and not known.deleted:
-            out.touches.append(Touch(known.uuid, digest))
+            out.touches.append(Touch(known.uuid, origin))
             count.duplicate += again
             count.unchanged += not again
             return
@@ -281,7 +282,7 @@ class Resolver:
             Update(
                 known,
                 Action.RESTORE if known.deleted else Action.UPDATE,
-                digest,
+                origin,
                 data_hash,
                 json,
                 canonical.dumps(diff),
@@ -291,7 +292,7 @@ class Resolver:
         count.duplicate += again
         count.updated += not again
 
-    def _defer(self, out: Changes, key: str | None, row: Row, origin: str) -> bool:
+    def _defer(self, out: Changes, key: str | None, row: Row, origin: bytes) -> bool:
         if key is None or len(self._deferred) + len(out.deferred) >= MAX_DEFERRED:
             return False
         out.deferred[key] = Deferred(row, key, origin)

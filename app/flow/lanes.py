@@ -8,7 +8,7 @@ every batch before it is, so a crash never skips rows.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Set
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from types import TracebackType
 
@@ -23,7 +23,7 @@ class Lanes:
     def __init__(self, count: int) -> None:
         self._count = count
         self._free = list(range(count))
-        self._running: dict[Future[None], tuple[int, Collection[Collection[str]]]] = {}
+        self._running: dict[Future[None], tuple[int, Collection[Set[str | None]]]] = {}
         self._pool = ThreadPoolExecutor(count, thread_name_prefix="lane")
 
     def __enter__(self) -> Lanes:
@@ -37,11 +37,10 @@ class Lanes:
     ) -> None:
         self._pool.shutdown(wait=True)
 
-    def submit(self, task: Task, keys: Collection[Collection[str]]) -> None:
+    def submit(self, task: Task, keys: Collection[Set[str | None]]) -> None:
         """Start `task` once a lane is free and nothing running shares a key with it.
 
-        `keys` holds one collection (with fast membership) per target. Raises what an earlier
-        task raised.
+        `keys` holds one set per target. Raises what an earlier task raised.
         """
         while not self._free or self._overlaps(keys):
             self._settle(wait(self._running, return_when=FIRST_COMPLETED).done)
@@ -53,9 +52,9 @@ class Lanes:
         while self._running:
             self._settle(wait(self._running).done)
 
-    def _overlaps(self, keys: Collection[Collection[str]]) -> bool:
+    def _overlaps(self, keys: Collection[Set[str | None]]) -> bool:
         return any(
-            not set(mine).isdisjoint(theirs)
+            not mine.isdisjoint(theirs)
             for _, running in self._running.values()
             for mine, theirs in zip(keys, running, strict=True)
         )

@@ -18,7 +18,10 @@ C = TypeVar("C", bound="ConnectorConfig")
 class ConfigModel(BaseModel):
     """Base of every settings model and of the models nested in one."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    # built when first used: most of the models that a command imports it never needs
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True
+    )
 
 
 class ConnectorConfig(ConfigModel):
