@@ -14,8 +14,8 @@ import xxhash
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic import JsonValue as Document
 
-from connectors.formats import CsvOptions, CsvReader, FormatReader, NdjsonReader
-from connectors.formats.xml import XmlReader
+from connectors import formats
+from connectors.formats import CsvOptions, FormatReader
 from connectors.sdk import (
     Batch,
     CheckResult,
@@ -332,10 +332,10 @@ class RestConnector(Connector[RestConfig]):
             options = self.config.csv
             if charset and not options.encoding:
                 options = options.model_copy(update={"encoding": charset})
-            return CsvReader(options)
+            return formats.CsvReader(options)
         if kind == "xml":
-            return XmlReader(self.config.records)
-        return NdjsonReader()
+            return formats.XmlReader(self.config.records)
+        return formats.NdjsonReader()
 
     # Cursors.
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 import xxhash
 
@@ -50,10 +50,15 @@ class Page(Seen):
         return f"page {self.number}"
 
 
-class Fetch(Protocol):
-    """Gets one page; called from several threads once the first page is there."""
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What came for a page; its body was not looked at yet."""
 
-    def __call__(self, request: Request, number: int, end_status: tuple[int, ...]) -> Page: ...
+    number: int
+    request: Request
+    answer: Answer
+    ended: bool
+    """The status alone says that there is no page, or that nothing moved."""
 
 
 class PageFetcher:
@@ -76,21 +81,29 @@ class PageFetcher:
         self._conditions = dict(conditions or {})
 
     def __call__(self, request: Request, number: int, end_status: tuple[int, ...] = ()) -> Page:
-        what = f"page {number}"
-        asked = replace(request, what=what)
+        return self.page(self.ask(request, number, end_status))
+
+    def ask(self, request: Request, number: int, end_status: tuple[int, ...] = ()) -> Asked:
+        """The network's part; called from several threads once the first page is there."""
+        asked = replace(request, what=f"page {number}")
         accept = end_status
         if number == 1 and self._conditions:
             asked.headers = asked.headers | self._conditions
             accept = (304,)
         answer = self._client.request(asked, accept=accept)
-        if answer.status in accept or answer.status == 204:
+        return Asked(number, asked, answer, answer.status in accept or answer.status == 204)
+
+    def page(self, asked: Asked) -> Page:
+        """The processor's part, which several threads would only do more slowly."""
+        number, request, answer = asked.number, asked.request, asked.answer
+        if asked.ended:
             return _page(number, request, answer, None, rows=0, past_end=answer.status != 204)
-        batches = self._decode(answer, what) if self._decode else None
+        batches = self._decode(answer, f"page {number}") if self._decode else None
         if batches is not None:
             rows = sum(len(batch) + len(batch.problems) for batch in batches)
             digest = _digest(raw for batch in batches for raw in (*batch.raw(), b"\n"))
             return _page(number, request, answer, None, rows=rows, batches=batches, digest=digest)
-        return self._from_json(number, asked, answer)
+        return self._from_json(number, request, answer)
 
     def _from_json(self, number: int, request: Request, answer: Answer) -> Page:
         where = request.where
@@ -226,7 +239,7 @@ class Pages:
 
     def __init__(
         self,
-        fetch: Fetch,
+        fetch: PageFetcher,
         config: PaginationConfig,
         base: Request,
         client: HttpClient,
@@ -338,11 +351,12 @@ class Pages:
         self, requests: Iterator[Request], paginator: Paginator
     ) -> Generator[Page, None, None]:
         """Pages of known requests, several under way at once, handed on in order."""
-        waiting: deque[Future[Page]] = deque()
+        waiting: deque[Future[Asked]] = deque()
         with ThreadPoolExecutor(self._parallel, thread_name_prefix="pages") as pool:
             try:
                 for number, request in enumerate(requests, 2):
-                    waiting.append(pool.submit(self._fetch, request, number, paginator.end_status))
+                    end_status = paginator.end_status
+                    waiting.append(pool.submit(self._fetch.ask, request, number, end_status))
                     if len(waiting) > self._parallel:
                         yield self._result(waiting.popleft())
                 while waiting:
@@ -355,11 +369,13 @@ class Pages:
                     self._client.close()
                 raise
 
-    def _result(self, future: Future[Page]) -> Page:
+    def _result(self, future: Future[Asked]) -> Page:
         while True:
             try:
-                return future.result(timeout=0.2)
+                asked = future.result(timeout=0.2)
             except FutureTimeoutError:
                 if future.done():
                     raise
                 self._client.check_cancelled()
+            else:
+                return self._fetch.page(asked)

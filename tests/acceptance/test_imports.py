@@ -77,6 +77,15 @@ def test_a_database_that_is_reached_by_network_needs_no_http_client(module: str)
     assert {"requests", "urllib3"}.isdisjoint(done.stdout.split())
 
 
+def test_an_api_needs_nothing_that_signs_tokens_or_reads_other_formats() -> None:
+    script = "import sys, connectors.rest\nprint(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    needless = {"jwt", "jinja2", "lxml", "openpyxl", "python_calamine"}
+    assert needless.isdisjoint(done.stdout.split())
+
+
 def test_a_connection_whose_certificate_nobody_asks_for_reads_none() -> None:
     script = "import sys, connectors.sql.postgres\nprint(*sys.modules)"
     done = subprocess.run(
