@@ -30,20 +30,22 @@ _ANNOTATIONS = frozenset(
     {"title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly"}
     | {"$comment", "$schema", "$defs"}
 )
-_ROOT = _ANNOTATIONS | {"type", "properties", "required", "additionalProperties"}
+_ROOT = _ANNOTATIONS | {"$id", "type", "properties", "required", "additionalProperties"}
 _BRANCHES = frozenset({"$ref", "$dynamicRef", "allOf", "anyOf", "oneOf"})
 _DATED = frozenset({"date", "date-time"})
 _NUL = "\\u0000"
 """How JSON spells the character that PostgreSQL's jsonb cannot hold."""
 
-_KEEPS: Mapping[tuple[Kind, str], bool] = {
-    (Kind.INTEGER, "integer"): True,
-    (Kind.INTEGER, "number"): True,
-    (Kind.NUMBER, "number"): True,
-    (Kind.BOOLEAN, "boolean"): True,
-    (Kind.STRING, "string"): True,
-    (Kind.DATE, "string"): True,
-}
+_KEEPS = frozenset(
+    {
+        (Kind.INTEGER, "integer"),
+        (Kind.INTEGER, "number"),
+        (Kind.NUMBER, "number"),
+        (Kind.BOOLEAN, "boolean"),
+        (Kind.STRING, "string"),
+        (Kind.DATE, "string"),
+    }
+)
 """Kinds of columns whose values a property of that type takes as they are."""
 
 
@@ -121,8 +123,8 @@ def _refers_far(schema: Mapping[str, Any]) -> bool:
     """Whether a property may depend on more of the schema than itself and `$defs`."""
     text = canonical.dumps(schema)
     near = text.count(b'"$ref":"#/$defs/')
-    names = (b'"$dynamic', b'"$anchor"', b'"$id"')
-    return text.count(b'"$ref"') > near or any(name in text for name in names)
+    anchored = b'"$dynamic' in text or b'"$anchor"' in text
+    return anchored or text.count(b'"$ref"') > near or text.count(b'"$id"') > ("$id" in schema)
 
 
 @dataclass(frozen=True, slots=True)

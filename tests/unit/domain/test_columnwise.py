@@ -155,6 +155,19 @@ def test_ordinary_rows_are_taken_at_once() -> None:
     assert documents(GOOD, ("8", "Ada", "2.00", None, None, None)) == [full, sparse]
 
 
+def test_a_schema_may_have_a_name() -> None:
+    schema = {
+        **SCHEMA,
+        "$id": "https://example.org/person",
+        "$defs": {"whole": {"type": "integer", "maximum": 7}},
+        "properties": {"id": {"$ref": "#/$defs/whole"}},
+    }
+    plan = plan_of({"fields": {"id": "id"}}, schema)
+    rows = batch(PEOPLE, [GOOD, ("8", *GOOD[1:])])
+    assert plan.documents(rows, [0]) == [b'{"id":7}']
+    assert plan.documents(rows, [1]) is None
+
+
 @pytest.mark.parametrize(
     "bad",
     [
@@ -200,6 +213,7 @@ def test_mappings_that_do_more_go_row_by_row(mapping: dict[str, Any]) -> None:
         {"if": {"required": ["id"]}, "then": {"required": ["name"]}},
         {"additionalProperties": False},
         {"properties": {"id": {"$ref": "#/properties/name"}, "name": {"type": "string"}}},
+        {"properties": {"id": {"$id": "https://example.org/id", "type": "integer"}}},
     ],
 )
 def test_schemas_that_say_more_go_row_by_row(more: dict[str, Any]) -> None:
