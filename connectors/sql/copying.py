@@ -54,12 +54,15 @@ def _readable(pgconn: pq.abc.PGconn) -> Generator[waiting.Wait, waiting.Ready | 
 
 
 def _finished(pgconn: pq.abc.PGconn) -> Generator[waiting.Wait, waiting.Ready | int, None]:
-    """Take the result of the COPY. Raises psycopg.Error when it is an error."""
+    """Take the results of the COPY to their end. Raises psycopg.Error when one is an error."""
+    failed = None
     while True:
         while pgconn.is_busy():
             yield from _readable(pgconn)
         result = pgconn.get_result()
         if result is None:
-            return
+            break
         if result.status != pq.ExecStatus.COMMAND_OK:
-            raise psycopg.errors.error_from_result(result, encoding="utf-8")
+            failed = failed or result
+    if failed is not None:
+        raise psycopg.errors.error_from_result(failed, encoding="utf-8")

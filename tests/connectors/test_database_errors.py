@@ -354,6 +354,20 @@ def test_a_statement_that_takes_too_long_is_stopped(people: SourceDatabase) -> N
     assert "timeout" in str(caught.value)
 
 
+def test_an_error_among_the_rows_comes_after_those_before_it_and_is_told_once(
+    empty_database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = 3 * Limits().batch_size
+    query = f"SELECT n, 1 / ({rows} + 5 - n) AS x FROM generate_series(1, 10 * {rows}) n"
+    with databases.postgres(empty_database_url) as database:
+        config = parse(DatabaseConfig, database.source(query=query))
+        seen: list[int] = []
+        with pytest.raises(DataError, match="division by zero"):
+            seen.extend(map(len, DatabaseConnector(config).read()))
+    assert sum(seen) == rows
+    assert not caplog.records
+
+
 def test_a_backend_killed_in_the_middle_of_a_read_is_retriable(people: SourceDatabase) -> None:
     dialect = people.document["dialect"]
     if dialect == "postgresql":
