@@ -9,8 +9,9 @@ A name is looked up in its module when it is first asked for: an API needs nothi
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from connectors.sdk.exports import lazily
 
 if TYPE_CHECKING:
     from connectors.formats.base import FormatReader, decoded
@@ -30,7 +31,6 @@ _MODULES = {
     "options": ("FileFields", "Format", "format_of", "known_format", "reader"),
     "xml": ("XmlOptions", "XmlReader"),
 }
-_HOMES = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
     "CsvOptions",
@@ -50,10 +50,4 @@ __all__ = [
     "reader",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = found
-    return found
+__getattr__ = lazily(__name__, _MODULES)

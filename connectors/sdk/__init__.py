@@ -6,8 +6,9 @@ every command needs, must not cost the import of everything else.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from connectors.sdk.exports import lazily
 
 if TYPE_CHECKING:
     from connectors.sdk.config import ConfigModel, ConnectorConfig
@@ -95,7 +96,6 @@ _MODULES = {
         "Stage",
     ),
 }
-_HOMES = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
     "AccessDeniedError",
@@ -136,10 +136,4 @@ __all__ = [
     "UnreachableError",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = found
-    return found
+__getattr__ = lazily(__name__, _MODULES)
