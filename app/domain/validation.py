@@ -7,6 +7,7 @@ bound on backtracking, so that no row can stall a run.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, TypeAlias
 
 import jsonschema_rs
@@ -44,10 +45,9 @@ def schema_faults(schema: Any) -> dict[str, str]:
     dialect = schema.get("$schema", DIALECT)
     if not isinstance(dialect, str) or dialect.rstrip("#") != DIALECT:
         return {"$schema": f"only draft 2020-12 ({DIALECT}) is supported, not {dialect!r}"}
-    meta = Draft202012Validator(_META, offline=True)
     faults = {
         _dotted(error.instance_path) or "(schema)": shorten(error.message)
-        for error in meta.iter_errors(schema)
+        for error in _meta().iter_errors(schema)
     }
     if faults:
         return faults
@@ -63,7 +63,10 @@ def schema_faults(schema: Any) -> dict[str, str]:
     return {}
 
 
-_META = {"$schema": DIALECT, "$ref": DIALECT}
+@cache
+def _meta() -> Draft202012Validator:
+    """The check of schemas themselves; a worker compiles a plan for every source."""
+    return Draft202012Validator({"$schema": DIALECT, "$ref": DIALECT}, offline=True)
 
 
 def _compile(schema: Any) -> Draft202012Validator:
