@@ -9,18 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import tzinfo
-from decimal import Decimal
 from typing import Any, TypeAlias
 
 from app.domain import functions, moments
 from app.domain.mapping import Cast
-from connectors.sdk import canonical
+from connectors.sdk import canonical, truth
 
 Converter: TypeAlias = Callable[[Any], Any]
 """Raises ValueError with a text that can follow the value: ``is not a date…``."""
-
-_TRUE = frozenset({"true", "t", "yes", "y", "1", "on", "ja", "j", "waar", "oui", "si", "sí", "x"})
-_FALSE = frozenset({"false", "f", "no", "n", "0", "off", "nee", "nein", "onwaar", "non"})
 
 
 def compile_cast(cast: str | Cast) -> Converter:
@@ -55,18 +51,7 @@ def _integer(spec: Cast) -> Converter:
 
 
 def _boolean(_spec: Cast) -> Converter:
-    def convert(value: Any) -> bool:
-        if type(value) is bool:
-            return value
-        if isinstance(value, (str, int, float, Decimal)):
-            word = functions.text(value).strip().lower()
-            if word in _TRUE:
-                return True
-            if word in _FALSE:
-                return False
-        raise ValueError("is neither yes nor no")
-
-    return convert
+    return truth.read
 
 
 def _date(spec: Cast) -> Converter:

@@ -70,7 +70,7 @@ class Environment(ImmutableSandboxedEnvironment):
             cache_size=0,
         )
         self.globals = {}
-        self.filters = semantics.filters(tables or {})
+        self.filters = semantics.filters(tables or {}, strict=strict)
         self.tests = {name: self.tests[name] for name in _TESTS}
         self.tests["matching"] = lambda value, expression: (
             value is not None

@@ -27,10 +27,9 @@ def compile_filter(filter_: str | dict[str, Any], tables: Tables | None = None) 
         rule = jsonlogic.compile_rule(filter_)
         return lambda row: jsonlogic.truthy(rule(row))
     from app.domain import expressions  # Jinja, which mappings without expressions do not need
-    from app.domain.semantics import truth
 
     environment = expressions.Environment(tables, strict=False)
     evaluate = expressions.compile_value(
         environment, expressions.parse_condition(environment, filter_.strip())
     )
-    return lambda row: truth(evaluate(row))
+    return lambda row: bool(evaluate(row))

@@ -3,7 +3,9 @@
 - A comparison with null or a missing field is false, unless it is with the word ``none`` itself.
 - A number compared with text reads the text as a JSON number (``"12" > 3``; ``"012"`` is none).
 - Arithmetic is exact (``0.1 + 0.2 == 0.3``); with null it gives null.
-- As a condition, missing, null, empty, 0 and the texts ``false`` and ``0`` are false.
+- As a condition, missing, null, blank, empty and 0 are false, and text counts by the words of
+  `connectors.sdk.truth`: ``"N"`` is false. In a filter, text that is neither yes nor no is an error
+  of its row; in a template it is true, because something is there.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from typing import Any, TypeAlias
 from jinja2 import ChainableUndefined, StrictUndefined, Undefined, pass_context
 
 from app.domain import functions
-from connectors.sdk import canonical
+from connectors.sdk import canonical, truth
 from connectors.sdk.redact import shorten
 
 Tables: TypeAlias = Mapping[str, Mapping[str, Any]]
@@ -59,11 +61,26 @@ def _settled(value: Any) -> Any:
     return None if isinstance(value, Undefined) else value
 
 
-def truth(value: Any) -> bool:
-    """Whether a value counts as true; the module's docstring has the rule."""
-    if isinstance(value, Undefined) or not value:
+def condition(value: Any) -> bool:
+    """Whether a value counts as true in a filter. Raises ValueError for text that says neither."""
+    if isinstance(value, Undefined):
         return False
-    return not (type(value) is str and value.strip().lower() in {"false", "0"})
+    try:
+        return truth.holds(value)
+    except ValueError as error:
+        raise ValueError(
+            f"{shorten(repr(value), 80)} {error}; compare it (for example `field != none`)"
+        ) from None
+
+
+def present(value: Any) -> bool:
+    """Whether a value counts as true in a template: `condition`, and any other text is true."""
+    if isinstance(value, Undefined):
+        return False
+    try:
+        return truth.holds(value)
+    except ValueError:
+        return True
 
 
 def compare(name: str) -> Callable[[Any, Any], bool]:
@@ -220,7 +237,8 @@ def _today(_context: Any, _value: None, *args: Any, **named: Any) -> str:
     return functions.today(*args, **named)
 
 
-def filters(tables: Tables) -> dict[str, Callable[..., Any]]:
+def filters(tables: Tables, *, strict: bool) -> dict[str, Callable[..., Any]]:
+    """What an expression may call; `strict` (templates): a missing field is an error."""
     return {
         **{name: _null_safe(name, function) for name, function in functions.FUNCTIONS.items()},
         "map": _null_safe("map", functions.table_lookup(tables)),
@@ -228,7 +246,7 @@ def filters(tables: Tables) -> dict[str, Callable[..., Any]]:
         "json": lambda value: functions.json_(_settled(value)),
         "now": _now,
         "today": _today,
-        "(truth)": truth,
+        "(truth)": present if strict else condition,
         "(slice)": _sliced,
         "(concat)": lambda parts: functions.limited("".join(map(output, parts))),
         "(is null)": lambda value: value is None or isinstance(value, Undefined),

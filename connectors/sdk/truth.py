@@ -1,0 +1,106 @@
+"""One truth table: what counts as yes and as no in filters, casts and deletion flags.
+
+Text is read by its meaning (``"N"`` is no, ``"Ja"`` is yes), never by being there. A word that
+is in neither list is an error of its row: guessing would keep or delete the wrong rows.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+TRUE = frozenset(
+    "true t yes y 1 on ja j waar oui si sí x wahr vrai vero verdadero sim".split()  # noqa: SIM905
+)
+FALSE = frozenset(
+    "false f no n 0 off nee nein onwaar non falsch faux falso não nao".split()  # noqa: SIM905
+)
+"""The words in lower case: English, Dutch, German, French, Italian, Spanish and Portuguese, the
+booleans that a spreadsheet writes in those languages included."""
+
+_EARLIEST = 10**8
+"""A smaller number (Unix seconds, 1973) is no time."""
+_MILLISECONDS = 10**11
+_LATEST = 10**15
+_DATE_OF_DOTNET = re.compile(r"/Date\((-?\d{1,15})(?:[+-]\d{4})?\)/")
+_NO_TIME = re.compile(r"0{4}-0{2}-0{2}|0001-01-01")
+"""How MySQL, .NET and Go write that there is no time."""
+
+
+def read(value: Any) -> bool:
+    """Yes or no by the table; 1 and 0 count. Raises ValueError for everything else."""
+    if type(value) is bool:
+        return value
+    if isinstance(value, str):
+        word = value.strip().lower()
+        if word in TRUE:
+            return True
+        if word in FALSE:
+            return False
+        if word in ("1.0", "0.0"):
+            return word == "1.0"
+    elif isinstance(value, (int, float, Decimal)) and value in (0, 1):
+        return value == 1
+    raise ValueError("is neither yes nor no")
+
+
+def holds(value: Any) -> bool:
+    """Whether a condition holds: `read` for text; null, blank, empty and 0 do not hold.
+
+    Raises ValueError for text that is in neither list.
+    """
+    if not isinstance(value, str):
+        return bool(value)
+    return bool(value.strip()) and read(value)
+
+
+def is_set(value: Any, now: datetime.datetime | None = None) -> bool:
+    """Whether a flag such as ``deleted`` or a time such as ``deleted_at`` is set.
+
+    Null, blank and empty are not set. A time counts from its moment on; the year 1, which
+    programs write for no time, and a time to come are not set. Raises ValueError for anything
+    else that is neither yes nor no.
+    """
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return False
+    if isinstance(value, (dict, list)):
+        return bool(value)
+    try:
+        return read(value)
+    except ValueError:
+        moment = _moment(value)
+        if moment is None:
+            raise ValueError("is neither yes nor no, and not a time") from None
+    return moment.year > 1 and moment <= (now or datetime.datetime.now(datetime.UTC))
+
+
+def _moment(value: Any) -> datetime.datetime | None:
+    """A time in ISO 8601, as Unix seconds or milliseconds, or as older .NET writes it."""
+    if isinstance(value, str):
+        text = value.strip()
+        if _NO_TIME.match(text):
+            return datetime.datetime.min.replace(tzinfo=datetime.UTC)
+        if found := _DATE_OF_DOTNET.fullmatch(text):
+            return _unix(Decimal(found[1]) / 1000)
+        try:
+            moment = datetime.datetime.fromisoformat(text)
+        except ValueError:
+            pass
+        else:
+            return moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
+    try:
+        number = Decimal(str(value).strip())
+    except InvalidOperation:
+        return None
+    if not number.is_finite() or not _EARLIEST <= number.copy_abs() < _LATEST:
+        return None
+    return _unix(number / 1000 if abs(number) >= _MILLISECONDS else number)
+
+
+def _unix(seconds: Decimal) -> datetime.datetime | None:
+    try:
+        return datetime.datetime.fromtimestamp(float(seconds), datetime.UTC)
+    except (OverflowError, ValueError, OSError):
+        return None
