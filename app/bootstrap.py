@@ -21,7 +21,7 @@ from app.db.secrets import SecretBox
 from app.db.settings import InstanceSettings
 from app.db.source_state import SourceState
 from app.settings import Settings
-from connectors.sdk import Connector, Context, Limits, MemoryState, Policy, registry
+from connectors.sdk import Connector, Context, Findings, Limits, MemoryState, Policy, registry
 from connectors.sdk.config import ConnectorConfig
 from connectors.sdk.hosts import HostList, HostRules
 
@@ -49,6 +49,7 @@ class Application:
         source: str = "",
         source_id: int | None = None,
         batch_size: int | None = None,
+        findings: Findings | None = None,
         stop: Callable[[], bool] = lambda: False,
     ) -> Connector[ConnectorConfig]:
         """A connector with this instance's limits and policy; `source_id` gives it a memory.
@@ -63,6 +64,7 @@ class Application:
             state=MemoryState()
             if source_id is None
             else SourceState(self.engine, source_id, self.box),
+            findings=findings or Findings(),
             cancelled=stop,
         )
         return chosen(config, context)

@@ -34,7 +34,7 @@ from app.flow.detect import Resolver, prepare
 from app.flow.lanes import Lanes, Watermark
 from app.flow.missing import Totals, settle_missing
 from app.flow.seen import Seen
-from connectors.sdk.rows import Batch, Cursor, End, RowBatch, RowDecodeError, RowProblem
+from connectors.sdk.rows import Batch, Cursor, End, Proof, RowBatch, RowDecodeError, RowProblem
 
 T = TypeVar("T")
 
@@ -60,6 +60,8 @@ class Outcome:
 
     counters: Counters = field(default_factory=Counters)
     end: End | None = None
+    because: Proof | None = None
+    """The evidence that the read was complete; None when there is none."""
     cancelled: bool = False
     exhausted: bool = False
     """The error budget was used up, so the run stopped early."""
@@ -72,6 +74,11 @@ class Outcome:
     """The first bad row that was met, for the message of a run in which all were bad."""
     first_fields: tuple[str, ...] = ()
     """Field names of the first row, for messages that say what the source offers."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether the read saw everything that it meant to see, with evidence for it."""
+        return self.end is not None and self.end is not End.UNPROVEN
 
 
 class Sync:
@@ -127,7 +134,10 @@ class Sync:
             outcome.cancelled |= self._stop()  # the connector was told as well, and broke off
         outcome.cursor = cursor
         if last is not None and not (outcome.cancelled or outcome.exhausted):
-            outcome.end = last.end
+            last = proven(last)
+            outcome.end, outcome.because = last.end, last.because
+            if last.doubt:
+                outcome.warnings.append(last.doubt)
             if must_settle(last) and (settled := self._settle(last)) is not None:
                 outcome.cursor = settled
         outcome.counters.check()
@@ -282,6 +292,14 @@ def added(changes: Iterable[Changes], skipped: int = 0) -> Counters:
         total.add(change.counters)
         total.add(Counters(read=skipped, unchanged=skipped))
     return total
+
+
+def proven(last: Batch) -> Batch:
+    """The last batch; an end without evidence is one that proves nothing."""
+    if last.end is not None and last.end is not End.UNPROVEN and last.because is None:
+        last.end = End.UNPROVEN
+        last.doubt = "The connector gives no evidence that it read everything; nothing was deleted"
+    return last
 
 
 def must_settle(batch: Batch) -> bool:

@@ -14,7 +14,7 @@ from decimal import Decimal
 
 from connectors.sdk.connector import CheckResult, Connector, FieldFact
 from connectors.sdk.errors import DataError
-from connectors.sdk.rows import Batch, Cursor, End, JsonValue, RowBatch, RowDecodeError
+from connectors.sdk.rows import Batch, Cursor, End, JsonValue, Proof, RowBatch, RowDecodeError
 from connectors.sql.ranges import read_ranges
 from connectors.sql.reader import Reader, Since
 from connectors.sql.settings import DatabaseConfig
@@ -88,7 +88,9 @@ class DatabaseConnector(Connector[DatabaseConfig]):
         # Asked first, in the same snapshot: no row of this read is above it.
         after = self._after(reader, cursor)
         yield from reader.batches(since)
-        yield RowBatch(end=End.INCREMENTAL if since else End.FULL, cursor=after)
+        yield RowBatch(
+            end=End.INCREMENTAL if since else End.FULL, because=Proof.END_OF_DATA, cursor=after
+        )
 
     def _since(self, cursor: Cursor | None) -> Since | None:
         column = self.config.cursor

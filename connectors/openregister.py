@@ -22,6 +22,7 @@ from connectors.sdk import (
     End,
     JsonValue,
     MissingError,
+    Proof,
     RowData,
 )
 from connectors.sdk.auth import BasicAuth, authenticator
@@ -133,7 +134,7 @@ class OpenRegisterConnector(Connector[OpenRegisterConfig]):
             if config.changed_only and water.value is not None:
                 reached = {"updated": water.value, "objects": self._identity()}
             end = End.FULL if since is None else End.INCREMENTAL
-            yield gatherer.last(end, reached, pages.total)
+            yield gatherer.last(end, reached, pages.total, Proof.TOTAL)
 
     def _client(self, retries: int | None = None) -> HttpClient:
         config = self.config

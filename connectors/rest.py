@@ -29,6 +29,7 @@ from connectors.sdk import (
     FieldFact,
     JsonValue,
     Limits,
+    Proof,
     RowData,
     canonical,
     redact,
@@ -222,7 +223,7 @@ class RestConnector(Connector[RestConfig]):
             last: Page | None = None
             for page in pages:
                 if page.answer.status == 304:
-                    yield gatherer.last(End.UNCHANGED, cursor, None)
+                    yield gatherer.last(End.UNCHANGED, cursor, None, Proof.NOT_MODIFIED)
                     return
                 first, last = first or page, page
                 if water is not None:
@@ -230,7 +231,8 @@ class RestConnector(Connector[RestConfig]):
                 yield from gatherer.add(page, pages.total)
             end = End.FULL if since is None else End.INCREMENTAL
             reached = self._cursor(water, first if first is last else None)
-            yield gatherer.last(end, reached, pages.total)
+            because = Proof.LAST_LINK if pages.total is None else Proof.TOTAL
+            yield gatherer.last(end, reached, pages.total, because)
 
     # Requests.
 

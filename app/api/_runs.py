@@ -16,6 +16,8 @@ def run_document(run: Run) -> dict[str, Any]:
         **run.counters.as_dict(),
         "total": run.total,
         "complete": run.complete,
+        "complete_because": run.complete_because,
+        "rejected_before": run.rejected_before,
         "full": run.full,
         "trigger": run.trigger,
         "actor": run.actor,

@@ -40,6 +40,8 @@ def document(run: Run) -> dict[str, Any]:
         "state": run.state,
         **run.counters.as_dict(),
         "complete": run.complete,
+        "complete_because": run.complete_because,
+        "rejected_before": run.rejected_before,
         "dry_run": False,
         "duration_s": round(run.duration, 3),
         "message": run.message,

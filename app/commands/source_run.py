@@ -72,6 +72,7 @@ def _print_plan(cli: Cli, plan: Plan) -> None:
         "state": plan.state,
         **plan.counters.as_dict(),
         "complete": plan.complete,
+        "complete_because": plan.complete_because,
         "dry_run": True,
         "duration_s": 0.0,
         "message": plan.message,

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -23,9 +23,13 @@ from app.db.tables import runs, sources
 from app.domain.report import Counters, RunState
 from app.errors import AlreadyRunningError, LostRunError, NotFoundError
 from connectors.sdk.redact import redact
+from connectors.sdk.rows import JsonValue, Proof
 
 LEASE = sa.text("interval '2 minutes'")
 HEARTBEAT_SECONDS = 20.0
+
+SETTLED = (RunState.DONE, RunState.PARTIAL, RunState.HELD)
+"""States of a run that saw everything it meant to see."""
 
 CRASHED = "The process that ran it is gone; what it had committed stays, the next run carries on"
 
@@ -51,6 +55,7 @@ class Finish:
 
     state: RunState
     complete: bool = False
+    complete_because: Proof | None = None
     full: bool = False
     syncs: bool = True
     message: str | None = None
@@ -59,6 +64,8 @@ class Finish:
     peak_memory: int | None = None
     cursor: Mapping[str, Any] | None = None
     cursor_fingerprint: bytes | None = None
+    findings: Mapping[str, JsonValue] = field(default_factory=dict)
+    """What the read found out about the form of the source, for the next one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +81,8 @@ class Run:
     counters: Counters
     total: int | None
     complete: bool
+    complete_because: str | None
+    rejected_before: int
     full: bool
     cursor_before: dict[str, Any] | None
     cursor_after: dict[str, Any] | None
@@ -185,6 +194,7 @@ class RunStore:
                 .values(
                     state=finish.state,
                     complete=finish.complete,
+                    complete_because=finish.complete_because,
                     message=None if finish.message is None else redact(finish.message),
                     warnings=[redact(text) for text in finish.warnings],
                     drift=finish.drift,
@@ -329,7 +339,7 @@ def _insert(values: dict[str, Any]) -> sa.Executable:
 
 def _source_after(source_id: int, finish: Finish) -> sa.Update:
     values: dict[str, Any] = {}
-    if finish.syncs and finish.state in (RunState.DONE, RunState.PARTIAL, RunState.HELD):
+    if finish.syncs and finish.state in SETTLED:
         values = {"last_sync": sa.func.now(), "failures": 0}
         values["status"] = sa.case((sources.c.status == "error", "active"), else_=sources.c.status)
         values["status_reason"] = None
@@ -337,6 +347,8 @@ def _source_after(source_id: int, finish: Finish) -> sa.Update:
         values = {"failures": sources.c.failures + 1}
     if finish.cursor is not None:
         values |= {"cursor": finish.cursor, "cursor_fingerprint": finish.cursor_fingerprint}
+    if finish.findings and finish.state in SETTLED:
+        values["findings"] = sources.c.findings + sa.cast(finish.findings, sources.c.findings.type)
     if finish.full:
         values["last_full"] = sa.func.now()
     return (

@@ -93,6 +93,7 @@ class Source:
     last_run_state: str | None
     created: datetime
     updated: datetime
+    findings: dict[str, Any]
     targets: tuple[SourceTarget, ...]
 
 
@@ -211,7 +212,7 @@ def update(
     `if_updated` is given and somebody has changed the source since.
     """
     stored = connection.execute(
-        sa.select(sources.c.name, sources.c.enabled, sources.c.updated)
+        sa.select(sources.c.name, sources.c.enabled, sources.c.updated, sources.c.connection)
         .where(sources.c.id == source_id)
         .with_for_update()
     ).one_or_none()
@@ -225,6 +226,8 @@ def update(
     values = {**_definition(draft), "updated": sa.func.now()}
     if draft.secrets is not None:
         values["secrets"] = _encrypt(draft.secrets, box)
+    if draft.connection != stored.connection:
+        values["findings"] = {}  # what was found out, was found out about another connection
     if draft.enabled != stored.enabled:
         values |= _enabling(draft.enabled)
     connection.execute(sa.update(sources).where(sources.c.id == source_id).values(values))
@@ -272,6 +275,11 @@ def set_status(
 def clear_cursor(connection: sa.Connection, source_id: int) -> None:
     """Let the next run read everything. Raises NotFoundError."""
     _change(connection, source_id, {"cursor": None, "cursor_fingerprint": None}, redefined=False)
+
+
+def forget_findings(connection: sa.Connection, source_id: int) -> None:
+    """Let the next run find out the source's form anew. Raises NotFoundError."""
+    _change(connection, source_id, {"findings": {}})
 
 
 def profile(connection: sa.Connection, source_id: int) -> dict[str, Any] | None:

@@ -128,6 +128,13 @@ sources = Table(
     Column("last_run_id", BigInteger),
     _created(),
     _updated(),
+    Column(
+        "findings",
+        JSONB,
+        nullable=False,
+        server_default=text("'{}'::jsonb"),
+        comment="What reads found out about its form, such as where the rows are",
+    ),
     CheckConstraint("on_missing IN ('keep', 'delete')", name="on_missing"),
     CheckConstraint("status IN ('active', 'disabled', 'error')", name="status"),
     CheckConstraint("enabled = (status <> 'disabled')", name="enabled"),
@@ -198,6 +205,14 @@ runs = Table(
     Column("peak_memory", BigInteger, comment="Bytes"),
     Column("started", Timestamp, nullable=False, server_default=NOW),
     Column("finished", Timestamp),
+    Column("complete_because", Text, comment="The evidence that the read was complete"),
+    Column(
+        "rejected_before",
+        BigInteger,
+        nullable=False,
+        server_default="0",
+        comment="Rows rejected by earlier runs that are still in quarantine",
+    ),
     CheckConstraint("\"trigger\" IN ('manual', 'cron', 'api')", name="trigger"),
     CheckConstraint(
         "state IN ({})".format(", ".join(f"'{state}'" for state in RUN_STATES)), name="state"

@@ -9,7 +9,7 @@ from typing import Any
 from app.bootstrap import Application
 from app.db import sources as store
 from app.db.sources import Source
-from connectors.sdk import CheckResult, Connector, registry
+from connectors.sdk import CheckResult, Connector, Findings, registry
 from connectors.sdk import config as configs
 from connectors.sdk.config import ConnectorConfig
 from connectors.sdk.redact import remember
@@ -56,6 +56,7 @@ def connector(
         source=source.name,
         source_id=source.id,
         batch_size=batch_size or source.options.get("batch_size"),
+        findings=Findings(source.findings),
         stop=stop,
     )
 

@@ -17,7 +17,7 @@ from app.services.running import Job, Request, Result
 from app.services.spooling import Spool
 from app.sync import Sync
 from connectors.sdk import canonical
-from connectors.sdk.rows import Batch
+from connectors.sdk.rows import Batch, Proof
 
 SHOWN = 20
 """How many changes a dry run shows; it counts and hashes them all."""
@@ -31,6 +31,7 @@ class Plan:
     state: RunState
     counters: Counters
     complete: bool
+    complete_because: Proof | None
     hash: str
     warnings: Sequence[str] = ()
     message: str | None = None
@@ -165,7 +166,8 @@ def _planned(
         source=job.source.name,
         state=running.state_of(outcome),
         counters=outcome.counters,
-        complete=outcome.end is not None,
+        complete=outcome.complete,
+        complete_because=outcome.because,
         hash=recorder.hash(job.fingerprint, outcome.counters.held),
         warnings=[*outcome.warnings, *running.loud(outcome, job.targets), *watch.warnings],
         message=running.message_of(outcome, job.options),

@@ -21,7 +21,7 @@ from app.domain.report import Counters, RunState
 from app.services import running
 from app.services.running import Job, Request, Result, Stop
 from app.sync import Options, Sync
-from connectors.sdk.rows import Batch, End, Row, RowBatch
+from connectors.sdk.rows import Batch, End, Proof, Row, RowBatch
 
 BATCH = 1000
 
@@ -49,7 +49,7 @@ class _Replay:
                     limit=BATCH,
                 )
             if not page:
-                yield RowBatch(end=End.INCREMENTAL)
+                yield RowBatch(end=End.INCREMENTAL, because=Proof.END_OF_DATA)
                 return
             rows = [Row(row.raw, row.position) for row in page if isinstance(row.raw, dict)]
             self.last = page[-1].id

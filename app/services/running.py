@@ -17,7 +17,7 @@ from app import logs
 from app.bootstrap import Application
 from app.db import sources as source_store
 from app.db.object_store import RunIdentity, RunObjects
-from app.db.runs import HEARTBEAT_SECONDS, Finish, Run, Start
+from app.db.runs import HEARTBEAT_SECONDS, SETTLED, Finish, Run, Start
 from app.db.sources import Source
 from app.domain import documents, report
 from app.domain.budget import ErrorBudget
@@ -40,9 +40,6 @@ Stop = Callable[[], bool]
 
 LANES = 2
 """Writing connections of a source that names no number: while one waits, the other works."""
-
-SETTLED = (RunState.DONE, RunState.PARTIAL, RunState.HELD)
-"""States of a run that saw everything it meant to see."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,13 +246,15 @@ def _sync(job: Job, run_id: int, observe: Observer, stop: Stop) -> Finish:
         watch.accept(app, full=job.cursor is None)
     return Finish(
         state_of(outcome),
-        complete=outcome.end is not None,
+        complete=outcome.complete,
+        complete_because=outcome.because,
         full=outcome.end is End.FULL,
         message=message_of(outcome, options),
         warnings=[*outcome.warnings, *loud(outcome, job.targets), *watch.warnings],
         drift=watch.drift.as_json() if watch.drift else None,
         cursor=outcome.cursor,
         cursor_fingerprint=job.fingerprint,
+        findings=connector.context.findings.new if job.request.limit is None else {},
     )
 
 

@@ -86,6 +86,8 @@ def _spooled(batch: Batch, key_paths: Collection[Sequence[str]]) -> _SpooledBatc
         problems=batch.problems,
         cursor=batch.cursor,
         end=batch.end,
+        because=batch.because,
+        doubt=batch.doubt,
         total=batch.total,
         layout=batch.layout,
         covered=batch.covered,

@@ -30,6 +30,7 @@ from connectors.sdk import (
     JsonValue,
     LimitError,
     MissingError,
+    Proof,
     RetriableError,
     Row,
     RowBatch,
@@ -76,7 +77,8 @@ class FileConnector(Connector[F], Generic[F]):
         with self.connect() as store:
             files = self._selected(store)
             if not files:
-                yield RowBatch(end=End.INCREMENTAL)  # nothing new, and nothing known to be gone
+                # nothing new, and nothing known to be gone
+                yield RowBatch(end=End.INCREMENTAL, because=Proof.END_OF_DATA)
                 return
             looked = time.time()
             fresh, unstable = self._settled(store, [f for f in files if not known.is_same(f)])
@@ -91,7 +93,7 @@ class FileConnector(Connector[F], Generic[F]):
             vanished = known.files.keys() - {file.path for file in files}
             known.forget_all_but(file.path for file in files)
             if known.existed and not fresh and not (snapshot and vanished):
-                yield RowBatch(cursor=known.cursor(), end=End.UNCHANGED)
+                yield RowBatch(cursor=known.cursor(), end=End.UNCHANGED, because=Proof.NOT_MODIFIED)
                 return
             yield from self._batches(store, files if snapshot else fresh, known, looked)
 
@@ -203,7 +205,7 @@ class FileConnector(Connector[F], Generic[F]):
             known.add(file, digest, looked)
             if file is files[-1]:
                 last.end = End.FULL if fields.is_snapshot else End.INCREMENTAL
-                last.total = rows
+                last.because, last.total = Proof.END_OF_DATA, rows
             if last.end or not fields.is_snapshot:
                 last.cursor = known.cursor()
             yield last

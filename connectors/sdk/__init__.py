@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         TrustError,
         UnreachableError,
     )
+    from connectors.sdk.findings import Findings
     from connectors.sdk.rows import (
         Batch,
         Cursor,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
         JsonValue,
         KeyRange,
         LineBatch,
+        Proof,
         Row,
         RowBatch,
         RowData,
@@ -80,6 +82,7 @@ _MODULES = {
         "TrustError",
         "UnreachableError",
     ),
+    "findings": ("Findings",),
     "rows": (
         "Batch",
         "Cursor",
@@ -88,6 +91,7 @@ _MODULES = {
         "JsonValue",
         "KeyRange",
         "LineBatch",
+        "Proof",
         "Row",
         "RowBatch",
         "RowData",
@@ -114,6 +118,7 @@ __all__ = [
     "FatalError",
     "FieldError",
     "FieldFact",
+    "Findings",
     "JsonValue",
     "KeyRange",
     "LimitError",
@@ -123,6 +128,7 @@ __all__ = [
     "MissingError",
     "OpenRegisterError",
     "Policy",
+    "Proof",
     "RetriableError",
     "Row",
     "RowBatch",

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import ClassVar, Generic, Protocol, TypeVar
 
 from connectors.sdk.config import ConnectorConfig
+from connectors.sdk.findings import Findings
 from connectors.sdk.rows import Batch, Cursor, JsonValue
 
 C = TypeVar("C", bound=ConnectorConfig)
@@ -75,6 +76,8 @@ class Context:
     limits: Limits = field(default_factory=Limits)
     policy: Policy = field(default_factory=Policy)
     state: SecretState = field(default_factory=MemoryState)
+    findings: Findings = field(default_factory=Findings)
+    """What earlier reads found out about the form of the source."""
     cancelled: Callable[[], bool] = lambda: False
     """Ask between requests and while waiting; stop the read early when it says True."""
 
@@ -124,8 +127,8 @@ class Connector(ABC, Generic[C]):
         """Yield batches lazily; close everything opened when the generator is closed.
 
         With a cursor (one that an earlier read handed out) only what came since may be read.
-        The last batch, which may be empty, carries `end`. Raises ConnectorError; whatever was
-        yielded before stays valid, but without `end` the read is not complete.
+        The last batch, which may be empty, carries `end` and `because`. Raises ConnectorError;
+        whatever was yielded before stays valid, but without `end` the read is not complete.
         """
 
     def after_commit(self, cursor: Cursor | None) -> None:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from connectors.sdk.connector import FieldFact
 from connectors.sdk.pages import Page
 from connectors.sdk.records import PageBatch
-from connectors.sdk.rows import Batch, Cursor, End, JsonValue, RowData, RowProblem
+from connectors.sdk.rows import Batch, Cursor, End, JsonValue, Proof, RowData, RowProblem
 
 
 class Gatherer:
@@ -48,10 +48,17 @@ class Gatherer:
         batch.total = total
         return batch
 
-    def last(self, end: End, cursor: Cursor | None, total: int | None) -> Batch:
+    def last(
+        self,
+        end: End,
+        cursor: Cursor | None,
+        total: int | None,
+        because: Proof | None = None,
+        doubt: str = "",
+    ) -> Batch:
         """What is left, maybe nothing, with the end of the read and where to carry on."""
         batch = self._taken(total)
-        batch.end = end
+        batch.end, batch.because, batch.doubt = end, because, doubt
         batch.cursor = cursor
         return batch
 

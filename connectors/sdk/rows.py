@@ -42,11 +42,32 @@ class End(StrEnum):
     """How a read ended. A read without an end proved nothing, so nothing may be deleted."""
 
     FULL = "full"
-    """Every row of the source was handed out, and the source said so itself."""
+    """Every row of the source was handed out, and there is proof of it (`Batch.because`)."""
     INCREMENTAL = "incremental"
     """Every row since the cursor was handed out; absence of a row means nothing."""
     UNCHANGED = "unchanged"
     """The source says nothing moved since the last complete read (HTTP 304, same file)."""
+    UNPROVEN = "unproven"
+    """All that could be asked for was handed out, but nothing says that it was everything."""
+
+
+class Proof(StrEnum):
+    """The evidence on which a read is called complete."""
+
+    TOTAL = "total"
+    """A total, the same over all pages, equals the number of distinct rows."""
+    END_MARKER = "end_marker"
+    """The source states the end: no more, next null, the last page of so many."""
+    LAST_LINK = "last_link"
+    """A link or token was followed at least once and is absent on the last page."""
+    SHORT_PAGE = "short_page"
+    """A page is empty, or shorter than the size that the source was seen to honour."""
+    END_OF_DATA = "end_of_data"
+    """The format or protocol has an end of its own: a file, the cursor of a database."""
+    NOT_MODIFIED = "not_modified"
+    """The source answered that nothing has changed (HTTP 304), or the file is the same."""
+    STATED = "stated"
+    """A person has set that one answer holds everything."""
 
 
 @dataclass(slots=True)  # not frozen: that would double the cost of making one
@@ -100,9 +121,10 @@ class Batch(ABC):
     """Rows that are written in one transaction, and where the next read may carry on.
 
     `cursor` is committed with the batch; None leaves the stored cursor as it is.
-    `end` is set on the last batch only. `total` is an estimate of the rows in this whole
-    read, for the progress bar. `layout` is what the meaning of the raw form depends on beside
-    its bytes (column names and types); it is mixed into the hashes.
+    `end` is set on the last batch only, with the evidence for it in `because`; an `UNPROVEN` end
+    has none, and `doubt` says what was looked for and which setting would prove it. `total` is an
+    estimate of the rows in this whole read, for the progress bar. `layout` is what the meaning of
+    the raw form depends on beside its bytes (column names and types); it is mixed into the hashes.
 
     `covered` and `skipped` may stand on the last batch of a read where the source itself compares
     key ranges: every row within the `covered` ranges was handed out, so a key in them that did not
@@ -114,6 +136,8 @@ class Batch(ABC):
     problems: Sequence[RowProblem] = ()
     cursor: Cursor | None = None
     end: End | None = None
+    because: Proof | None = None
+    doubt: str = ""
     total: int | None = None
     layout: bytes = b""
     covered: Sequence[KeyRange] | None = None

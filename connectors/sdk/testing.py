@@ -276,7 +276,9 @@ class ConnectorContract:
 
     def test_the_last_batch_and_no_other_has_an_end(self, connector: Connector[Any]) -> None:
         *others, last = read_all(connector)
-        assert last.end in (End.FULL, End.INCREMENTAL)
+        assert last.end in (End.FULL, End.INCREMENTAL, End.UNPROVEN)
+        assert bool(last.doubt) == (last.end is End.UNPROVEN), "a doubt says how to prove the end"
+        assert (last.because is None) == (last.end is End.UNPROVEN), "an end needs its evidence"
         assert not any(batch.end for batch in others)
 
     def test_small_batches_hold_the_same_rows(

@@ -20,7 +20,7 @@ from itertools import groupby, pairwise
 from typing import Any, TypeAlias, cast
 
 from connectors.sdk.errors import DataError
-from connectors.sdk.rows import Batch, Cursor, End, JsonValue, KeyRange, RowBatch
+from connectors.sdk.rows import Batch, Cursor, End, JsonValue, KeyRange, Proof, RowBatch
 
 VERSION = 1
 """Of the digests; another version's cursor means a full read."""
@@ -141,6 +141,7 @@ def _next(ranges: Ranges, before: Sequence[Part], everything: Iterator[Batch]) -
     covered = [KeyRange(ranges.field, low, high, ranges.numeric) for low, high in spans]
     yield RowBatch(
         end=End.INCREMENTAL,
+        because=Proof.END_OF_DATA,
         cursor=_cursor(ranges, balanced),
         covered=covered,
         skipped=rows - moving,
@@ -150,13 +151,20 @@ def _next(ranges: Ranges, before: Sequence[Part], everything: Iterator[Batch]) -
 
 def _unchanged(rows: int) -> Batch:
     """The end of a read that found every range as it was."""
-    return RowBatch(end=End.UNCHANGED, covered=(), skipped=rows, total=rows)
+    return RowBatch(
+        end=End.UNCHANGED, because=Proof.END_OF_DATA, covered=(), skipped=rows, total=rows
+    )
 
 
 def _full(ranges: Ranges, parts: Sequence[Part]) -> Batch:
     """The end of a read of everything: one range without ends."""
     whole = KeyRange(ranges.field, None, None, ranges.numeric)
-    return RowBatch(end=End.FULL, cursor=_cursor(ranges, parts), covered=(whole,))
+    return RowBatch(
+        end=End.FULL,
+        because=Proof.END_OF_DATA,
+        cursor=_cursor(ranges, parts),
+        covered=(whole,),
+    )
 
 
 def _size(ranges: Ranges, rows: int) -> int:

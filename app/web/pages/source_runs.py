@@ -245,6 +245,8 @@ def document(run: Run) -> dict[str, object]:
         "state": run.state,
         **run.counters.as_dict(),
         "complete": run.complete,
+        "complete_because": run.complete_because,
+        "rejected_before": run.rejected_before,
         "full": run.full,
         "duration_s": round(run.duration, 3),
         "message": run.message,

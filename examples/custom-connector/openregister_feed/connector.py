@@ -14,6 +14,7 @@ from connectors.sdk import (
     ConnectorConfig,
     Cursor,
     End,
+    Proof,
     Row,
     RowBatch,
     RowProblem,
@@ -63,7 +64,7 @@ class FeedConnector(Connector[FeedConfig]):
         with self._client() as client:
             answer = client.request(self._request(known), accept=(_NOT_MODIFIED,))
         if answer.status == _NOT_MODIFIED:
-            yield RowBatch(end=End.UNCHANGED)
+            yield RowBatch(end=End.UNCHANGED, because=Proof.NOT_MODIFIED)
             return
         items = self._feed(answer).items
         size = self.context.limits.batch_size
@@ -72,7 +73,12 @@ class FeedConnector(Connector[FeedConfig]):
                 return
             yield _batch(items[start : start + size], total=len(items))
         # A feed shows its newest entries only: one that is not in it any more is old, not gone.
-        yield RowBatch(end=End.INCREMENTAL, cursor=self._reached(answer), total=len(items))
+        yield RowBatch(
+            end=End.INCREMENTAL,
+            because=Proof.END_OF_DATA,
+            cursor=self._reached(answer),
+            total=len(items),
+        )
 
     def _client(self) -> HttpClient:
         config = self.config
