@@ -5,7 +5,7 @@ Nothing else in the project knows more than one of these packages at a time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +50,7 @@ class Application:
         source_id: int | None = None,
         batch_size: int | None = None,
         findings: Findings | None = None,
+        key: Sequence[str] = (),
         stop: Callable[[], bool] = lambda: False,
     ) -> Connector[ConnectorConfig]:
         """A connector with this instance's limits and policy; `source_id` gives it a memory.
@@ -65,6 +66,7 @@ class Application:
             if source_id is None
             else SourceState(self.engine, source_id, self.box),
             findings=findings or Findings(),
+            key=tuple(key),
             cancelled=stop,
         )
         return chosen(config, context)

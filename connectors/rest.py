@@ -36,7 +36,6 @@ from connectors.sdk import (
 )
 from connectors.sdk.auth import AuthConfig, NoAuth, authenticator
 from connectors.sdk.autopaging import likely_key
-from connectors.sdk.bodies import excerpt
 from connectors.sdk.details import DetailConfig, Details
 from connectors.sdk.gather import Gatherer, field_facts
 from connectors.sdk.http import Answer, CancelledError, HttpClient, Request, Timeouts, origin_of
@@ -47,7 +46,7 @@ from connectors.sdk.incremental import (
     step_back,
     with_cursor,
 )
-from connectors.sdk.pages import Page, PageFetcher, Pages
+from connectors.sdk.pages import Page, PageFetcher, Pages, excerpt
 from connectors.sdk.pagination import AutoPages, PaginationConfig
 from connectors.sdk.records import at, failure_in
 from connectors.sdk.tls import TlsConfig
@@ -319,7 +318,7 @@ class RestConnector(Connector[RestConfig]):
             raise DataError(
                 f"The answer is {answer.media_type}, not {kind}: {excerpt(answer)}", where=what
             )
-        reader = self._reader(kind, answer.charset)
+        reader = self._reader(kind, answer.charset).told(self.context)
         size = self.context.limits.batch_size
         batches = list(reader.batches(io.BytesIO(answer.body), name=what, batch_size=size))
         if kind == "ndjson" and len(batches) == 1 and len(batches[0]) == 1:

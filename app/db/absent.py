@@ -17,11 +17,10 @@ from app.db import object_sql as sql
 from app.domain.covered import CoveredKeys
 from app.domain.flow import Missing
 
-# A part that held the separator is escaped (see `canonical.join_key`), and so not in its order.
+# A part may hold the separator itself; then the parts cannot be told apart again.
 _PART: LiteralString = r"""
 CASE WHEN %(parts)s = 1 THEN source_key
      WHEN cardinality(string_to_array(source_key, E'\x1f')) = %(parts)s
-      AND strpos(source_key, E'\x1b') = 0
      THEN split_part(source_key, E'\x1f', %(position)s) END
 """
 

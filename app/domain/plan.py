@@ -16,6 +16,7 @@ from app.domain.fields import (
     FieldRule,
     LookupPort,
     compile_field,
+    is_template,
     means_null,
     null_values,
     target_steps,
@@ -40,10 +41,28 @@ __all__ = [
     "compile_plan",
     "fingerprint",
     "nul_fault",
+    "plain_key",
 ]
 
 ENGINE_VERSION = 1
 """Raise it when the same mapping and schema would give other objects: all rows are read anew."""
+
+
+def plain_key(spec: MappingSpec) -> tuple[str, ...]:
+    """The fields of a row that make up the key; empty where it is made of anything else."""
+    found: list[str] = []
+    for name in spec.key:
+        rule = spec.fields.get(name, name)
+        origin = rule.path if isinstance(rule, FieldSpec) else rule
+        try:
+            plain = None if origin is None or is_template(origin) else paths.parse(origin)
+        except paths.PathError:
+            return ()
+        field = paths.plain_name(plain) if plain else None
+        if field is None or name in spec.constants:
+            return ()
+        found.append(field)
+    return tuple(found)
 
 
 def compile_plan(

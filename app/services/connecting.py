@@ -9,6 +9,8 @@ from typing import Any
 from app.bootstrap import Application
 from app.db import sources as store
 from app.db.sources import Source
+from app.domain.mapping import MappingSpec
+from app.domain.plan import plain_key
 from connectors.sdk import CheckResult, Connector, Findings, registry
 from connectors.sdk import config as configs
 from connectors.sdk.config import ConnectorConfig
@@ -57,8 +59,15 @@ def connector(
         source_id=source.id,
         batch_size=batch_size or source.options.get("batch_size"),
         findings=Findings(source.findings),
+        key=key_fields(source),
         stop=stop,
     )
+
+
+def key_fields(source: Source) -> tuple[str, ...]:
+    """The fields of a row that every target's key is made of; none where they differ."""
+    keys = {plain_key(MappingSpec.model_validate(place.mapping)) for place in source.targets}
+    return keys.pop() if len(keys) == 1 else ()
 
 
 def check(app: Application, source: Source) -> CheckResult:

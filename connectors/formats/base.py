@@ -6,14 +6,16 @@ import tempfile
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 import xxhash
 
 from connectors.sdk import (
     Batch,
+    Context,
     DataError,
     FieldError,
+    Findings,
     JsonValue,
     Row,
     RowBatch,
@@ -26,6 +28,8 @@ from connectors.sdk import (
 
 BATCH_SIZE = 5000
 
+_MOST_NAMES = 500
+_LONGEST_NAME = 200
 _SPOOL_IN_MEMORY = 8 * 1024 * 1024
 _CHUNK = 1024 * 1024
 
@@ -34,11 +38,59 @@ class FormatReader(ABC):
     """Reads one format. An instance may read several streams, one after the other.
 
     `facts` says what was found out about the stream that is being read (encoding, delimiter,
-    sheet); it is complete once the first batch has been handed out.
+    sheet); it is complete once the first batch has been handed out. `findings` is what earlier
+    reads of the source found out, and `key` the fields that tell its rows apart, if both are known.
     """
 
     def __init__(self) -> None:
         self.facts: dict[str, JsonValue] = {}
+        self.findings = Findings()
+        self.key: Sequence[str] = ()
+
+    def told(self, context: Context) -> Self:
+        """The reader itself, once it knows what its host knows of the source."""
+        self.findings, self.key = context.findings, context.key
+        return self
+
+    def known(self, name: str, document: str = "") -> JsonValue:
+        """What was found under that name before, in this document or else in any."""
+        own = self.findings.get(_own(name, document))
+        return self.findings.get(name) if own is None else own
+
+    def settle(self, name: str, value: JsonValue, document: str = "", setting: str = "") -> None:
+        """Keep what was found out. Raises DataError when an earlier read found something else.
+
+        Where the documents of the very first read differ among themselves, each keeps its own.
+        """
+        own, new = _own(name, document), self.findings.new
+        differs = name in new and new[name] != value
+        if document and (differs or self.findings.get(own) is not None):
+            name = own
+        self.findings.settle(name, value, where=document, setting=setting)
+
+    def settle_columns(self, names: Sequence[str], where: str) -> None:
+        """Refuse a table that is not the one that earlier reads saw, or that has no key.
+
+        To be called as soon as the names are known, rows or not: an error page under the name of
+        a table is a table without rows. Raises DataError.
+        """
+        lacking = [field for field in self.key if field not in names]
+        known = self.findings.get("columns")
+        strange = isinstance(known, list) and known and not set(names) & set(map(str, known))
+        if lacking or strange:
+            what = (
+                f"The table has no column {listing(lacking)}, which is part of the key"
+                if lacking
+                else "The table has none of the columns that earlier runs read"
+            )
+            raise DataError(
+                what,
+                where=where,
+                hint=f"Its columns are {listing(names)}. Nothing was deleted. Check that this is "
+                "the right file; if its columns were renamed, change the mapping",
+            )
+        if known is None:
+            self.findings.settle("columns", [name[:_LONGEST_NAME] for name in names[:_MOST_NAMES]])
 
     @abstractmethod
     def batches(
@@ -58,6 +110,10 @@ class FormatReader(ABC):
             yield from decoded(batch)
 
 
+def _own(name: str, document: str) -> str:
+    return f"{name} of {document}"
+
+
 def decoded(batch: Batch) -> Iterator[Row | RowProblem]:
     """Every row of a batch, then its problems; a row that cannot be decoded is a problem too."""
     for index in range(len(batch)):
@@ -73,9 +129,17 @@ def at(name: str, place: str) -> str:
     return f"{name}, {place}" if name else place
 
 
-def problem(position: str, message: str, raw: JsonValue = None, path: str = "") -> RowProblem:
-    """A row that could not be read."""
-    return RowProblem(position, Stage.READ, (FieldError(path, message),), raw)
+def problem(
+    position: str, message: str, raw: JsonValue = None, path: str = "", key: str | None = None
+) -> RowProblem:
+    """A row that could not be read; `key` where it is certain whose row it is."""
+    return RowProblem(position, Stage.READ, (FieldError(path, message),), raw, key)
+
+
+def not_this(what: tuple[str, str], expected: str, where: str) -> DataError:
+    """The error for a file that is something else; `what` is its name and what to do about it."""
+    name, hint = what
+    return DataError(f"This is {name}, not {expected}", where=where, hint=hint)
 
 
 def listing(names: Sequence[str], most: int = 8) -> str:

@@ -9,35 +9,23 @@ cannot swallow the rows behind it.
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from pydantic import Field, field_validator
 
-from connectors.formats import base
+from connectors.formats import base, signatures
 from connectors.formats.dialect import (
     LONGEST_RECORD,
     Dialect,
     detect_delimiter,
+    header_below,
     separator_line,
 )
+from connectors.formats.table import CsvBatch, Table
 from connectors.formats.text import TextSource
-from connectors.sdk import (
-    Batch,
-    ConfigModel,
-    DataError,
-    JsonValue,
-    Row,
-    RowData,
-    RowDecodeError,
-    RowProblem,
-    canonical,
-    redact,
-)
-
-_PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+from connectors.sdk import Batch, ConfigModel, DataError, JsonValue, RowProblem
 
 
 class CsvOptions(ConfigModel):
@@ -70,98 +58,6 @@ class CsvOptions(ConfigModel):
         return value
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Where the cells of a record go."""
-
-    dialect: Dialect
-    columns: tuple[str, ...]
-    unnamed: tuple[str, ...]
-    """Columns without a heading; they count only where they hold something."""
-    nulls: frozenset[str]
-    name: str
-    fingerprint: bytes
-    """Eight bytes that differ when the same line would mean another row (a renamed column)."""
-
-    def position(self, line: int) -> str:
-        return base.at(self.name, f"line {line}")
-
-    def problem(self, record: bytes, line: int, message: str) -> RowProblem:
-        return base.problem(
-            self.position(line), message, {"line": redact.shorten(record.decode(errors="replace"))}
-        )
-
-    def row(self, record: bytes, line: int) -> Row:
-        """Decode one record. Raises RowDecodeError when it is ragged or not valid text."""
-        try:
-            cells: list[str] = self.dialect.cells(record)
-        except UnicodeDecodeError as error:
-            message = (
-                f"Byte {error.start + 1} is not valid in this file's encoding; set csv.encoding"
-            )
-            raise RowDecodeError(self.problem(record, line, message)) from None
-        if len(cells) != len(self.columns):
-            message = f"{len(cells)} cells where the header has {len(self.columns)}"
-            raise RowDecodeError(self.problem(record, line, message))
-        data: RowData = dict(zip(self.columns, cells, strict=True))
-        for name in self.unnamed:
-            if data[name] == "":
-                del data[name]
-        if self.nulls:
-            data = {name: None if cell in self.nulls else cell for name, cell in data.items()}
-        return Row(data, self.position(line))
-
-
-@dataclass(slots=True, kw_only=True)
-class CsvBatch(Batch):
-    """Records as they stand in the file (in UTF-8), decoded one by one on demand."""
-
-    table: Table
-    records: Sequence[bytes]
-    lines: Sequence[int]
-
-    def __len__(self) -> int:
-        return len(self.records)
-
-    def row(self, index: int) -> Row:
-        return self.table.row(self.records[index], self.lines[index])
-
-    def raw(self) -> Sequence[bytes]:
-        return self.records
-
-    def keys(self, paths: Sequence[str]) -> list[str | None] | None:
-        columns = self.table.columns
-        if not all(_PLAIN_NAME.fullmatch(path) and path in columns for path in paths):
-            return None
-        parts = [self._key_column(columns.index(path)) for path in paths]
-        if len(parts) == 1:
-            return parts[0]
-        return [canonical.join_key(part) for part in zip(*parts, strict=True)]
-
-    def _key_column(self, index: int) -> list[str | None]:
-        dialect = self.table.dialect
-        delimiter, quote = dialect.delimiter_byte, dialect.quote_byte
-        pattern = dialect.cell_pattern(index)
-        keys: list[str | None] = []
-        for record in self.records:
-            try:
-                if quote and quote in record:
-                    found = pattern.match(record)
-                    if found is None:  # fewer cells than the header
-                        keys.append(None)
-                        continue
-                    quoted, bare = found.groups()
-                    cell = bare if quoted is None else quoted.replace(quote + quote, quote)
-                else:
-                    cell = record.split(delimiter, index + 1)[index]
-                text = cell.decode()
-            except (UnicodeDecodeError, IndexError):
-                keys.append(None)
-            else:
-                keys.append(text if text.strip() and text not in self.table.nulls else None)
-        return keys
-
-
 @dataclass(slots=True)
 class _Piece:
     """Records of one block of text, with the numbers of the lines they begin on."""
@@ -181,29 +77,74 @@ class CsvReader(base.FormatReader):
     def batches(
         self, stream: BinaryIO, *, name: str = "", batch_size: int = base.BATCH_SIZE
     ) -> Generator[Batch]:
-        source = TextSource(stream, self.options.encoding)
+        quote = self.options.quote
+        source = self._source(stream, name)
         first = max(self.options.header_row, 1)
         separator = separator_line(source.sample)
         if separator:
             first = max(first, 2)
-        delimiter = (
-            self.options.delimiter
-            or separator
-            or detect_delimiter(source.split(source.sample)[first - 1 :])
-        )
-        dialect = Dialect(delimiter, self.options.quote)
+        head_lines = source.split(source.sample)[first - 1 :]
+        delimiter = self.options.delimiter or separator
+        if "header_row" not in self.options.model_fields_set and not self.options.columns:
+            self._refuse_title(head_lines, delimiter, first, name)
+        delimiter = delimiter or self._delimiter(head_lines, name)
+        dialect = Dialect(delimiter, quote)
         pieces = _pieces(source, dialect, first)
         head = next((piece for piece in pieces if piece.records or piece.malformed), None)
+        if head is not None and head.malformed and self.options.header_row:
+            line = head.malformed[0][1]
+            if not head.records or line < head.lines[0]:
+                raise DataError(
+                    "A quote in the header is out of place or never closed",
+                    where=base.at(name, f"line {line}"),
+                    hint="Repair it, or set csv.quote or csv.header_row",
+                )
         table = self._table(head, dialect, name)
         assert head is not None  # _table refuses that
         if self.options.header_row:
             head.records, head.lines = head.records[1:], head.lines[1:]
         self.facts = {
-            "encoding": f"{source.encoding.name} ({source.encoding.origin})",
+            "encoding": source.encoding.described(),
             "delimiter": "tab" if delimiter == "\t" else delimiter,
             "columns": len(table.columns),
         }
         return _batches(itertools.chain([head], pieces), table, batch_size)
+
+    def _source(self, stream: BinaryIO, name: str) -> TextSource:
+        """The text, once it is clear that it is text, and may be CSV."""
+        known = self.known("encoding", name)
+        source = TextSource(
+            stream,
+            self.options.encoding,
+            known=known if isinstance(known, str) else None,
+            quote=self.options.quote.encode(),
+        )
+        if self.options.header_row and (what := signatures.other_text(source.sample[:4096])):
+            raise base.not_this(what, "CSV", name)
+        if source.encoding.origin == "detected" and not source.encoding.plain:
+            self.settle("encoding", source.encoding.name, name, "csv.encoding")
+        return source
+
+    def _delimiter(self, lines: Sequence[bytes], name: str) -> str:
+        found = detect_delimiter(lines, self.options.quote.encode())
+        known = self.known("delimiter", name)
+        if isinstance(known, str) and (found is None or lines[0].count(known.encode())):
+            return known
+        if found is not None:
+            self.settle("delimiter", found, name, "csv.delimiter")
+        return found or ","
+
+    def _refuse_title(
+        self, lines: Sequence[bytes], delimiter: str | None, first: int, name: str
+    ) -> None:
+        below = header_below(lines, delimiter, self.options.quote.encode())
+        if below:
+            raise DataError(
+                "The first line looks like a title above the table, not like its header",
+                where=base.at(name, f"line {first}"),
+                hint=f"Set csv.header_row to {first + below}, the line that holds the column "
+                f"names, or to {first} if line {first} does",
+            )
 
     def _table(self, head: _Piece | None, dialect: Dialect, name: str) -> Table:
         if head is None or not head.records:
@@ -229,6 +170,9 @@ class CsvReader(base.FormatReader):
             unnamed = tuple(c for c, cell in zip(columns, cells, strict=True) if not cell)
         else:
             columns = base.column_names([""] * len(cells), where)
+        if self.options.header_row or self.options.columns:
+            self.settle_columns(columns, where)
+        places = [columns.index(field) for field in self.key if field in columns]
         nulls = sorted(self.options.nulls)
         parts: list[JsonValue] = [
             *columns,
@@ -247,6 +191,7 @@ class CsvReader(base.FormatReader):
             nulls=frozenset(self.options.nulls),
             name=name,
             fingerprint=base.fingerprint(parts),
+            key=tuple(places) if self.key and len(places) == len(self.key) else None,
         )
 
 
@@ -290,6 +235,7 @@ def _quoted(
     The third result is the number of the first line that was not consumed.
     """
     quote, whole = dialect.quote_byte, dialect.whole
+    edges, blank = (quote, dialect.delimiter_byte, b" "), dialect.blank
     numbers: list[int] = []
     piece = _Piece([], numbers)
     records = piece.records
@@ -306,8 +252,9 @@ def _quoted(
                 index += 1
                 continue
             record = terminator.join(lines[index : index + taken]).rstrip(b"\r")
-        records.append(record)
-        numbers.append(line + index)
+        if not (record[:1] in edges and blank(record)):
+            records.append(record)
+            numbers.append(line + index)
         index += taken
     return piece, [], line + count
 
@@ -339,6 +286,11 @@ def _without(blank: bytes, piece: _Piece) -> _Piece:
     return _Piece(records, [line for _, line in kept], piece.malformed)
 
 
+def _not_blank(piece: _Piece) -> _Piece:
+    kept = [pair for pair in zip(piece.records, piece.lines, strict=True) if not pair[0].isspace()]
+    return _Piece([record for record, _ in kept], [line for _, line in kept], piece.malformed)
+
+
 def _batches(pieces: Iterable[_Piece], table: Table, size: int) -> Generator[Batch]:
     """Pieces as batches of equal size; lines of delimiters alone hold nothing and are left out."""
     nothing = table.dialect.delimiter_byte * (len(table.columns) - 1)
@@ -347,12 +299,11 @@ def _batches(pieces: Iterable[_Piece], table: Table, size: int) -> Generator[Bat
     problems: list[RowProblem] = []
     for piece in pieces:
         piece = _without(nothing, piece)
+        if any(map(bytes.isspace, piece.records)):
+            piece = _not_blank(piece)
         records += piece.records
         lines += piece.lines
-        problems += [
-            table.problem(record, line, "A quote is out of place or never closed")
-            for record, line in piece.malformed
-        ]
+        problems += [table.malformed(record, line) for record, line in piece.malformed]
         start = 0
         while len(records) - start >= size:
             end = start + size

@@ -12,6 +12,8 @@ LONGEST_RECORD = 8 * 1024 * 1024
 DELIMITERS = (",", ";", "\t", "|")
 
 _SAMPLE_LINES = 200
+_LONGEST_CELL_LINES = 50
+_SEPARATOR = re.compile(rb"""(?i)("?)sep=([^\w\s"\x80-\xff]|\t)\1(?:\r\n|\n|\r)""")
 
 # The module's own limit is 128 KiB per field; ours is per record.
 csv.field_size_limit(LONGEST_RECORD)
@@ -29,18 +31,30 @@ class Dialect:
         d, q = re.escape(self.delimiter_byte), re.escape(self.quote_byte) or b"(?!)"
         not_q = b"[^" + q + b"]" if quote else b"."
         inside = not_q + b"*+(?:" + q + q + not_q + b"*+)*+"
-        bare = b"(?:(?!" + q + b")[^\r" + d + b"]*+)"
-        cell = b"(?:" + q + inside + q + b"|" + bare + b")"
+        # Blanks around the quotes are not part of the value, unlike in RFC 4180, section 2, rule 4:
+        # files such as `1, "x, y"` mean them so, and nobody wants a value with quotes in it.
+        blanks = b"" if delimiter == " " else b" *+"
+        bare = b"(?:(?!" + blanks + q + b")[^\r" + d + b"]*+)"
+        cell = b"(?:" + blanks + q + inside + q + blanks + b"|" + bare + b")"
         self._cell = cell
-        self._captured = b"(?:" + q + b"(" + inside + b")" + q + b"|(" + bare + b"))"
+        self._captured = (
+            b"(?:" + blanks + q + b"(" + inside + b")" + q + blanks + b"|(" + bare + b"))"
+        )
+        self._next = re.compile(self._captured + b"(?:(" + d + rb")|\Z)", re.DOTALL)
+        outside = b"(?:^|" + d + b") +" + q + b"|" + q + b" +(?:$|" + d + b")"
+        self._has_blanks = re.compile(outside if blanks else b"(?!)")
+        nothing = rb"[ \t\r]*+(?:" + q + q + rb")?+[ \t\r]*+"
+        self.blank = re.compile(nothing + b"(?:" + d + nothing + b")*+").fullmatch
         more = b"(?:" + d + cell + b")*+"
         # A line on its own: well-formed, or well-formed so far and ending within quotes.
         self.whole = re.compile(cell + more, re.DOTALL).fullmatch
-        self.opens = re.compile(b"(?:" + cell + d + b")*+" + q + inside, re.DOTALL).fullmatch
+        opening = blanks + q + inside
+        self.opens = re.compile(b"(?:" + cell + d + b")*+" + opening, re.DOTALL).fullmatch
         # A line that begins within quotes: it ends the record, or it leaves quotes open.
-        self.closes = re.compile(inside + q + more, re.DOTALL).fullmatch
+        closing = inside + q + blanks + more
+        self.closes = re.compile(closing, re.DOTALL).fullmatch
         self.stays_open = re.compile(
-            inside + b"(?:" + q + more + d + q + inside + b")?+", re.DOTALL
+            inside + b"(?:" + q + blanks + more + d + opening + b")?+", re.DOTALL
         ).fullmatch
 
     def cells(self, record: bytes) -> list[str]:
@@ -48,6 +62,8 @@ class Dialect:
         text = record.decode()
         if not self.quote or self.quote not in text:
             return text.split(self.delimiter)
+        if self._has_blanks.search(record):
+            return [cell.decode() for cell in self.raw_cells(record)]
         try:
             waiting, reader = self._local.pair
         except AttributeError:
@@ -64,6 +80,16 @@ class Dialect:
         self._local.pair = (waiting, reader)
         return waiting, reader
 
+    def raw_cells(self, record: bytes) -> Iterator[bytes]:
+        """The bytes of the cells, one by one, as far as they are well-formed."""
+        position, twice = 0, self.quote_byte * 2
+        while (found := self._next.match(record, position)) is not None:
+            quoted, bare, delimiter = found.groups()
+            yield bare if quoted is None else quoted.replace(twice, self.quote_byte)
+            if delimiter is None:
+                return
+            position = found.end()
+
     def cell_pattern(self, index: int) -> re.Pattern[bytes]:
         """Matches a record up to cell `index`: group 1 is its quoted text, or group 2 its bare."""
         skipped = b"(?:%b%b){%d}" % (self._cell, re.escape(self.delimiter_byte), index)
@@ -72,14 +98,36 @@ class Dialect:
 
 def separator_line(sample: bytes) -> str | None:
     """The delimiter that spreadsheets write as a first line of its own: ``sep=;``."""
-    found = re.match(rb"sep=([,;|\t])\r?\n", sample)
-    return found.group(1).decode() if found else None
+    found = _SEPARATOR.match(sample)
+    return found.group(2).decode() if found else None
 
 
-def detect_delimiter(lines: Sequence[bytes]) -> str:
-    """The delimiter that parts most lines into as many cells as the first, the header, has."""
-    bare = [re.sub(rb'"[^"]*"', b"", line) for line in lines[:_SAMPLE_LINES] if line.strip()]
-    best, best_score = DELIMITERS[0], (0.0, 0)
+def logical_lines(lines: Sequence[bytes], quote: bytes) -> list[bytes]:
+    """The first lines, those that a quoted line break parts put together, quoted text left out."""
+    found: list[bytes] = []
+    index, lines = 0, lines[:_SAMPLE_LINES]
+    while index < len(lines):
+        taken, line = 1, lines[index]
+        if quote and line.count(quote) % 2:
+            for more in range(1, min(_LONGEST_CELL_LINES, len(lines) - index)):
+                if lines[index + more].count(quote) % 2:
+                    taken, line = more + 1, b" ".join(lines[index : index + more + 1])
+                    break
+        if quote:
+            q = re.escape(quote)
+            line = re.sub(q + b"[^" + q + b"]*" + q, b"x", line)
+        found += [line.strip(b"\r"), *[b""] * (taken - 1)]  # as many as there were
+        index += taken
+    return found
+
+
+def detect_delimiter(lines: Sequence[bytes], quote: bytes = b'"') -> str | None:
+    """The delimiter that parts most lines into as many cells as the first, the header, has.
+
+    None when the header has none of the usual ones: a table of one column.
+    """
+    bare = [line for line in logical_lines(lines, quote) if line.strip()]
+    best, best_score = None, (0.0, 0)
     for delimiter in DELIMITERS:
         counts = [line.count(delimiter.encode()) for line in bare]
         if counts and counts[0]:
@@ -87,3 +135,38 @@ def detect_delimiter(lines: Sequence[bytes]) -> str:
             if score > best_score:
                 best, best_score = delimiter, score
     return best
+
+
+def header_below(lines: Sequence[bytes], delimiter: str | None, quote: bytes) -> int:
+    """How many lines below the first the header seems to be, where the first is a title; else 0.
+
+    A title has one cell, also one that a spreadsheet filled up with empty ones, and most lines
+    below have as many cells as each other, more than it.
+    """
+    whole = logical_lines(lines, quote)
+    first, below = (whole[0], whole[1:]) if whole else (b"", [])
+    filled = [line for line in below if line.strip()]
+    for mark in _likely(first, filled, delimiter or detect_delimiter(lines, quote)):
+        byte = mark.encode()
+        counts = Counter(line.count(byte) for line in filled)
+        cells, times = counts.most_common(1)[0] if counts else (0, 0)
+        named = [cell for cell in first.split(byte) if cell.strip()]
+        if len(named) != 1 or cells == 0 or times * 10 < len(filled) * 6 or times < 2:
+            continue
+        at = next(i for i, line in enumerate(below) if line.count(byte) == cells)
+        padded = first.count(byte) == cells >= 2
+        alone = first.count(byte) == 0 and (cells >= 2 or b" " in first or not below[0].strip())
+        if alone or (padded and all(cell.strip() for cell in below[at].split(byte))):
+            return at + 1
+    return 0
+
+
+def _likely(first: bytes, below: Sequence[bytes], delimiter: str | None) -> Sequence[str]:
+    """The delimiters that the lines below a title may have: that of the first line if it is one."""
+    if delimiter is None:
+        return DELIMITERS
+    byte = delimiter.encode()
+    alike = sum(line.count(byte) == first.count(byte) for line in below)
+    if alike * 2 >= len(below):
+        return (delimiter,)
+    return [mark for mark in DELIMITERS if mark != delimiter]

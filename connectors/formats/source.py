@@ -231,14 +231,18 @@ class FileConnector(Connector[F], Generic[F]):
         if packing == "gzip":
             inner = name.removesuffix(".gz")
             with closing(gunzipped(stream, limit=limit, where=name)) as content:
-                yield name, reader(format_of(inner, fields.format), fields), content
+                yield name, self._reader(inner), content
         elif packing == "zip":
             for member, content in members(
                 stream, fields.member, self._is_wanted, limit=limit, where=name
             ):
-                yield f"{name}/{member}", reader(format_of(member, fields.format), fields), content
+                yield f"{name}/{member}", self._reader(member), content
         else:
-            yield name, reader(format_of(file.name, fields.format), fields), stream
+            yield name, self._reader(file.name), stream
+
+    def _reader(self, name: str) -> base.FormatReader:
+        fields = self.fields
+        return reader(format_of(name, fields.format), fields).told(self.context)
 
     def _packing(self, file: FileInfo, stream: BinaryIO) -> str:
         if self.fields.compression != "auto":
@@ -275,6 +279,8 @@ class FileConnector(Connector[F], Generic[F]):
         items = list(base.decoded(batch))
         rows = [item for item in items if isinstance(item, Row)]
         problems = [item for item in items if not isinstance(item, Row)]
+        if not rows and not problems:
+            warnings = [*warnings, f"{name} has no rows"]
         if problems:
             first = problems[0]
             warnings = [*warnings, f"{first.position}: {first.errors[0].message}"]

@@ -10,112 +10,20 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import BinaryIO
 
-import charset_normalizer
-
-from connectors.sdk import ConfigurationError, DataError
+from connectors.formats import signatures
+from connectors.formats.encodings import Encoding, detect, given, marked
+from connectors.sdk import DataError
 
 SAMPLE = 256 * 1024
 BLOCK = 1024 * 1024
 LONGEST_LINE = 64 * 1024 * 1024
 
-# The longer byte order marks first: UTF-32's begins with UTF-16's.
-_MARKS = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-)
-_WESTERN = "cp1252"
-_OWN_ALPHABETS = ("Cyrillic", "Greek", "Hebrew", "Arabic", "Thai", "Georgian", "Armenian")
-_EAST_ASIAN = ("CJK", "Hangul", "Hiragana", "Katakana")
-_EAST_EUROPEAN = frozenset(
-    {"Polish", "Czech", "Slovak", "Hungarian", "Slovene", "Croatian", "Romanian", "Turkish"}
-    | {"Lithuanian", "Latvian", "Estonian", "Serbian"}
-)
-_SURE = 0.3
-
-
-@dataclass(frozen=True, slots=True)
-class Encoding:
-    """A text encoding: its Python name, how many bytes of mark to skip, how it is known."""
-
-    name: str
-    mark: int
-    origin: str
-
-
-def detect(sample: bytes, *, complete: bool = False) -> Encoding:
-    """Guess from the head of a text: byte order mark, UTF-8, UTF-16, else by its letters.
-
-    `complete` says that the sample does not end within a character.
-    """
-    for mark, name in _MARKS:
-        if sample.startswith(mark):
-            return Encoding(name, len(mark), "byte order mark")
-    if _is_utf8(sample, complete) and b"\0" not in sample:
-        return Encoding("utf-8", 0, "detected")
-    if b"\0" in sample:
-        # Mostly Latin text in UTF-16 has its zeros in every other byte.
-        even, odd = sample[0::2].count(0), sample[1::2].count(0)
-        if max(even, odd) * 5 > len(sample):
-            return Encoding("utf-16-le" if odd > even else "utf-16-be", 0, "detected")
-        raise DataError("This is not a text file", hint="It holds zero bytes; check the format")
-    return Encoding(_by_letters(sample), 0, "detected")
-
-
-def _is_utf8(sample: bytes, complete: bool) -> bool:
-    try:
-        codecs.getincrementaldecoder("utf-8")().decode(sample, complete)
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _in_runs(sample: bytes) -> bool:
-    """Whether most bytes above ASCII stand together, as in any other than the Latin alphabet.
-
-    The accents of a Latin text stand alone, and few of them look like rare Korean to a guesser.
-    """
-    runs = [len(run) for run in re.findall(rb"[\x80-\xff]+", sample)]
-    return sum(length for length in runs if length > 1) * 2 > sum(runs)
-
-
-def _by_letters(sample: bytes) -> str:
-    """A legacy encoding: Western European unless the letters clearly say otherwise."""
-    best = charset_normalizer.from_bytes(sample).best()
-    if best is not None and (_in_runs(sample) or best.language in _EAST_EUROPEAN):
-        alphabets = " ".join(best.alphabets)
-        own = any(alphabet in alphabets for alphabet in _OWN_ALPHABETS)
-        eastern = best.multi_byte_usage > 0 and any(part in alphabets for part in _EAST_ASIAN)
-        european = best.language in _EAST_EUROPEAN and best.coherence >= _SURE
-        if own or eastern or european:
-            return codecs.lookup(best.encoding).name
-    try:
-        sample.decode(_WESTERN)
-    except UnicodeDecodeError:
-        return "iso8859-1" if best is None else codecs.lookup(best.encoding).name
-    return _WESTERN
-
-
-def given(name: str, sample: bytes) -> Encoding:
-    """An encoding named by a person, with its byte order mark if there is one."""
-    try:
-        codec = codecs.lookup(name)
-        "".encode(codec.name)  # refuses codecs that are no text encodings, such as zip
-    except (LookupError, TypeError, ValueError):
-        raise ConfigurationError(
-            f"There is no text encoding '{name}'",
-            hint="Use a name such as utf-8, windows-1252, iso-8859-15 or utf-16",
-        ) from None
-    plain = codec.name.replace("-sig", "").replace("_", "-")
-    for mark, marked in _MARKS:
-        if sample.startswith(mark) and marked.startswith(plain):
-            return Encoding(marked, len(mark), "given")
-    return Encoding({"utf-16": "utf-16-le", "utf-32": "utf-32-le"}.get(plain, plain), 0, "given")
+_PROBES = 16
+_PROBE = 64 * 1024
+_END_OF_FILE = b"\x1a"
+"""Ctrl-Z, which programs of the DOS kind write behind a text (Windows still stops at it)."""
 
 
 class TextSource:
@@ -125,35 +33,77 @@ class TextSource:
     `SAMPLE` bytes before transcoding). Raises DataError when the stream is not text.
     """
 
-    def __init__(self, stream: BinaryIO, encoding: str | None = None) -> None:
+    def __init__(
+        self,
+        stream: BinaryIO,
+        encoding: str | None = None,
+        *,
+        known: str | None = None,
+        quote: bytes = b"",
+    ) -> None:
         self._stream = stream
         self._head = _read_fully(stream, SAMPLE)
-        self.encoding = given(encoding, self._head) if encoding else self._detect()
+        if (what := signatures.binary(self._head)) is not None:
+            raise DataError(f"This is {what[0]}, not a text file", hint=what[1])
+        self.encoding = given(encoding, self._head) if encoding else self._detect(known)
         self._decoder = (
             None if self.encoding.name in ("utf-8", "ascii") else _decoder(self.encoding.name)
         )
         self.sample = self._convert(self._head[self.encoding.mark :])
-        has_newline = b"\n" in self.sample
-        self.terminator = b"\r" if not has_newline and b"\r" in self.sample else b"\n"
+        self.terminator = _terminator(self.sample, quote)
 
-    def _detect(self) -> Encoding:
-        """Look on when the head says nothing: one accent may stand far down in the file."""
-        found = detect(self._head, complete=len(self._head) < SAMPLE)
-        if not (self._head.isascii() and self._head and self._stream.seekable()):
+    def _detect(self, known: str | None) -> Encoding:
+        """What the text says itself; where it is not certain, what an earlier read found."""
+        if (stated := marked(self._head)) is not None:
+            return stated
+        complete = len(self._head) < SAMPLE
+        sample = self._head if complete else self._spread()
+        try:
+            found = detect(sample, complete=complete)
+        except DataError:
+            if known is None:
+                raise
+            return Encoding(known, 0, "as before")
+        if known is None or found.name == known:
             return found
+        if found.plain or (found.name != "utf-8" and _same(sample, found.name, known)):
+            return Encoding(known, 0, "as before", plain=found.plain)
+        return found
+
+    def _spread(self) -> bytes:
+        """The head, and lines from all over the file where the head does not decide.
+
+        One accent may stand far down, and the first invalid byte before the first valid letter.
+        """
+        head = self._head.rpartition(b"\n")[0] or self._head
+        if b"\0" in head or not self._stream.seekable():
+            return head
         here = self._stream.tell()
         try:
-            while block := self._stream.read(BLOCK):
-                if not block.isascii():
-                    first = next(i for i, byte in enumerate(block) if byte > 0x7F)
-                    piece = block[first : first + SAMPLE]
-                    lines, end, _ = piece.rpartition(b"\n")
-                    complete = bool(end) or len(block) < BLOCK
-                    name = detect(lines + end or piece, complete=complete).name
-                    return Encoding(name, 0, "detected")
+            if head.isascii():
+                head = self._first_accents() or head
+            elif _is_utf8(head):
+                return head
+            if head.isascii():
+                return head
+            pieces = [head]
+            size = self._stream.seek(0, 2)
+            for number in range(1, _PROBES):
+                self._stream.seek(here + (size - here) * number // _PROBES)
+                pieces.append(_whole_lines(self._stream.read(_PROBE)))
+            return b"\n".join(pieces)
+        except ValueError:  # gzip streams know no end to count from
+            return head
         finally:
             self._stream.seek(here)
-        return found
+
+    def _first_accents(self) -> bytes:
+        while block := self._stream.read(BLOCK):
+            if not block.isascii():
+                first = next(i for i, byte in enumerate(block) if byte > 0x7F)
+                piece = block[first : first + SAMPLE] + self._stream.readline(4096)
+                return piece.rpartition(b"\n")[0] or piece
+        return b""
 
     def _convert(self, block: bytes, *, final: bool = False) -> bytes:
         if self._decoder is None:
@@ -189,6 +139,7 @@ class TextSource:
             if not following:
                 break
             block = self._convert(following)
+        rest = _without_end_mark(rest)
         if rest:
             yield rest
 
@@ -198,6 +149,41 @@ class TextSource:
         if not lines[-1]:
             lines.pop()
         return lines
+
+
+def _terminator(sample: bytes, quote: bytes) -> bytes:
+    """What ends a line: old Macintosh files have CR alone, and LF within quotes at most."""
+    if b"\r" not in sample or re.search(rb"\r(?!\n|$)", sample) is None:
+        return b"\n"
+    bare = sample
+    if quote:  # what is quoted says nothing about the ends of lines
+        q = re.escape(quote)
+        bare = re.sub(q + rb"[^" + q + rb"]*(?:" + q + rb"|$)", b"", sample)
+    if bare.count(b"\r\n"):
+        return b"\n"
+    return b"\r" if bare.count(b"\r") > bare.count(b"\n") else b"\n"
+
+
+def _without_end_mark(rest: bytes) -> bytes:
+    """The last line without the Ctrl-Z that ends a text of the DOS kind."""
+    return rest.rstrip(_END_OF_FILE) if rest.endswith(_END_OF_FILE) else rest
+
+
+def _is_utf8(sample: bytes) -> bool:
+    try:
+        sample.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _same(sample: bytes, one: str, other: str) -> bool:
+    return sample.decode(one, "replace") == sample.decode(other, "replace")
+
+
+def _whole_lines(piece: bytes) -> bytes:
+    """A piece from the middle of a file without the parts of lines at its ends."""
+    return piece.partition(b"\n")[2].rpartition(b"\n")[0]
 
 
 def _read_fully(stream: BinaryIO, size: int) -> bytes:

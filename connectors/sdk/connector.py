@@ -78,6 +78,8 @@ class Context:
     state: SecretState = field(default_factory=MemoryState)
     findings: Findings = field(default_factory=Findings)
     """What earlier reads found out about the form of the source."""
+    key: Sequence[str] = ()
+    """The fields of a row that the key is made of, where it is made of plain fields."""
     cancelled: Callable[[], bool] = lambda: False
     """Ask between requests and while waiting; stop the read early when it says True."""
 

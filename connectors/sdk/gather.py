@@ -37,8 +37,7 @@ class Gatherer:
         while done < len(page.items):
             end = min(len(page.items), done + self._size - len(self._batch))
             raws = None if page.raws is None else page.raws[done:end]
-            faults = {at - done: page.faults[at] for at in page.faults if done <= at < end}
-            self._batch.add(page.label, page.places, done, page.items[done:end], raws, faults)
+            self._batch.add(page.label, page.places, done, page.items[done:end], raws)
             done = end
             if len(self._batch) >= self._size:
                 yield self._taken(total)

@@ -1,0 +1,286 @@
+"""Which encoding a text is in: its byte order mark, UTF-8, else the most plausible legacy one.
+
+Only encodings that people use are considered. What is chosen is stated with the certainty it was
+chosen with; below `SURE` nothing is chosen, because a wrong guess would garble every name.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+import unicodedata
+from collections import Counter
+from dataclasses import dataclass
+
+import charset_normalizer
+
+from connectors.sdk import ConfigurationError, DataError
+
+# The longer byte order marks first: UTF-32's begins with UTF-16's.
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+WESTERN = "cp1252"
+SURE = 0.75
+"""The certainty below which a person has to name the encoding."""
+STATED = "byte order mark"
+
+_UTF8_PART = re.compile(
+    rb"(?P<valid>[\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}"
+    rb"|\xed[\x80-\x9f][\x80-\xbf]|\xf0[\x90-\xbf][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}"
+    rb"|\xf4[\x80-\x8f][\x80-\xbf]{2})|[\x80-\xff]"
+)
+_MOSTLY = 0.5
+"""Legacy text is hardly ever valid UTF-8 by chance: 10 % in the densest East Asian encodings."""
+_MIXED = 0.25
+
+_WEST = ("àáâãäåæçèéêëìíîïñòóôõöøœùúûüßÿ",)  # š, ž, ð, þ and ý are mostly another encoding's
+_CENTRAL = (
+    "ąćęłńóśźż",
+    "áčďéěíňóřšťúůýžäĺľŕô",
+    "áéíóöőúüű",
+    "ăâîşţ",
+    "čšžćđ",
+    "äöüß",
+)
+_LETTERS = {
+    WESTERN: _WEST,
+    "iso8859_15": _WEST,
+    "cp850": _WEST,
+    "mac_roman": _WEST,
+    "cp1250": _CENTRAL,
+    "iso8859_2": _CENTRAL,
+    "cp1254": ("çğıöşüâîûi̇",),
+    "cp1257": ("ąčęėįšųūž", "āčēģīķļņšūž", "õäöüšž"),
+}
+"""Latin encodings and the letters above ASCII that texts in them have, language by language."""
+_OTHER_ALPHABETS = [
+    "cp1251",
+    "koi8_r",
+    "koi8_u",
+    "cp866",
+    "cp1253",
+    "cp1255",
+    "cp1256",
+    "cp874",
+    "cp932",
+    "euc_jp",
+    "gb18030",
+    "big5",
+    "cp949",
+]
+_SCRIPTS = (
+    "CYRILLIC",
+    "GREEK",
+    "HEBREW",
+    "ARABIC",
+    "THAI",
+    "CJK",
+    "HANGUL",
+    "HIRAGANA",
+    "KATAKANA",
+)
+_MANIFEST = 0.95
+_LINES = 64 * 1024
+_WORD = re.compile(r"[^\W\d_]*[^\x00-\x7f](?:[^\W\d_]|[^\x00-\x7f])*")
+_GREEK = re.compile("[\u0391-\u03a9]?[\u03b1-\u03c9]{4,}")
+_OPENING = frozenset("€„‘’“¡£§©«®°±µ¿–—•")
+_CLOSING = frozenset("€…’“”™©®ª°²³´º»–—•")
+_ALONE = "".join(_OPENING | _CLOSING) + "‚‹›·¹¼½¾¢¥¦¬¶×÷\xa0\xad"
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """A text encoding: its Python name, how many bytes of mark to skip, how it is known."""
+
+    name: str
+    mark: int
+    origin: str
+    certainty: float = 1.0
+    """From 0 to 1."""
+    plain: bool = False
+    """Whether nothing but ASCII was seen, so that the name says nothing about the file."""
+    invalid: int = 0
+    """Bytes of the sample that are not valid in it."""
+
+    def described(self) -> str:
+        """For people: ``cp1252 (detected, 92 % certain)``."""
+        how = self.origin
+        if self.origin == "detected" and not self.plain:
+            how += f", {int(self.certainty * 100)} % certain"
+        if self.invalid:
+            how += f", {self.invalid} invalid byte{'s' * (self.invalid > 1)} seen"
+        return f"{self.name} ({how})"
+
+
+def marked(sample: bytes) -> Encoding | None:
+    """The encoding that a byte order mark states."""
+    for mark, name in _MARKS:
+        if sample.startswith(mark):
+            return Encoding(name, len(mark), STATED)
+    return None
+
+
+def detect(sample: bytes, *, complete: bool = False) -> Encoding:
+    """The encoding of the head of a text.
+
+    `complete` says that the sample does not end within a character. Raises DataError for what is
+    not text, and where no encoding is certain enough.
+    """
+    if (found := marked(sample)) is not None:
+        return found
+    if b"\0" in sample:
+        # Mostly Latin text in UTF-16 has its zeros in every other byte.
+        even, odd = sample[0::2].count(0), sample[1::2].count(0)
+        if max(even, odd) * 5 > len(sample):
+            return Encoding("utf-16-le" if odd > even else "utf-16-be", 0, "detected", 0.95)
+        raise DataError(
+            "This is not a text file", hint="It contains zero bytes. Check the format of the source"
+        )
+    if sample.isascii():
+        return Encoding("utf-8", 0, "detected", plain=True)
+    valid, invalid = _utf8_parts(sample, complete)
+    share = valid / (valid + invalid) if valid + invalid else 1.0
+    if share >= _MOSTLY:
+        return Encoding("utf-8", 0, "detected", share, invalid=invalid)
+    if share >= _MIXED:
+        raise _unsure("The file mixes UTF-8 with another encoding", "utf-8 or windows-1252")
+    return _legacy(sample)
+
+
+def _utf8_parts(sample: bytes, complete: bool) -> tuple[int, int]:
+    """How many sequences above ASCII are valid UTF-8, and how many bytes are not."""
+    parts = Counter(found.lastgroup for found in _UTF8_PART.finditer(sample))
+    cut = 0
+    if not complete:  # the last character may be cut off
+        tail = sample[-3:]
+        cut = next((n for n in (1, 2, 3) if tail[-n:][:1] >= b"\xc0"), 0)
+        cut = cut if cut and _UTF8_PART.fullmatch(sample[-cut:]) is None else 0
+    return parts["valid"], max(parts[None] - cut, 0)
+
+
+def _legacy(sample: bytes) -> Encoding:
+    lines = b"\n".join(line for line in sample.splitlines() if not line.isascii())[:_LINES]
+    found = _other_alphabet(lines) if _in_runs(lines) else None
+    found = found or _latin(lines)
+    if found is None:
+        raise _unsure("The encoding of the file cannot be determined", "windows-1252 or cp850")
+    return found
+
+
+def _unsure(what: str, such_as: str) -> DataError:
+    return DataError(what, hint=f"Set csv.encoding to the encoding it is in, such as {such_as}")
+
+
+def _latin(lines: bytes) -> Encoding | None:
+    """The Latin encoding in which the words make sense; Western European in case of doubt."""
+    readings = {name: lines.decode(name, "replace") for name in _LETTERS}
+    scores = {name: _sense(text, name) for name, text in readings.items()}
+    best = max(scores.values())
+    if scores[WESTERN] >= max(SURE, best - 0.05):
+        return _detected(WESTERN, scores[WESTERN])
+    near = [name for name, score in scores.items() if score > best - 0.1]
+    if best < _MANIFEST or len({readings[name] for name in near}) > 1:
+        return None
+    return _detected(max(near, key=lambda one: scores[one]), best)
+
+
+def _detected(name: str, certainty: float) -> Encoding:
+    return Encoding(codecs.lookup(name).name, 0, "detected", certainty)
+
+
+def _sense(text: str, encoding: str) -> float:
+    """The share of characters above ASCII that stand where they do in words of one language."""
+    words = [(word, sum(letter > "\x7f" for letter in word)) for word in _WORD.findall(text)]
+    total = sum(high for _, high in words)
+    best = 0
+    for language in _LETTERS[encoding]:
+        letters = frozenset(language)
+        if "õ" in letters and "ã" in letters and "ã" not in text.lower():
+            letters -= {"õ"}  # Portuguese has both; alone it is a Hungarian ő read wrong
+        best = max(best, sum(high for word, high in words if _makes_sense(word, letters)))
+    return best / total if total else 0.0
+
+
+def _makes_sense(word: str, letters: frozenset[str]) -> bool:
+    core = word.strip(_ALONE)
+    if not core:
+        return True
+    before, _, after = word.partition(core)
+    return (
+        set(before) <= _OPENING
+        and set(after) <= _CLOSING
+        and all(part < "\x80" or part in letters for part in core.lower().replace("’", ""))
+        and (core.isupper() or not any(part > "\x7f" and part.isupper() for part in core[1:]))
+    )
+
+
+def _in_runs(sample: bytes) -> bool:
+    """Whether most bytes above ASCII stand together, as in any other than the Latin alphabet."""
+    runs = [len(run) for run in re.findall(rb"[\x80-\xff]+", sample)]
+    return sum(length for length in runs if length > 1) * 2 > sum(runs)
+
+
+def _other_alphabet(lines: bytes) -> Encoding | None:
+    """An encoding of another alphabet, where nearly all characters are letters of one script."""
+    matches = charset_normalizer.from_bytes(lines, cp_isolation=list(_OTHER_ALPHABETS))
+    scored = [
+        (_letters_of_a_script(str(match)), -match.chaos, match.coherence, match.encoding)
+        for match in matches
+    ]
+    certainty, _, _, name = max(scored, default=(0.0, 0.0, 0.0, ""))
+    return _detected(name, certainty) if certainty >= SURE else None
+
+
+def _letters_of_a_script(text: str) -> float:
+    """The share of characters above ASCII that are letters of the most frequent script."""
+    scripts: Counter[str] = Counter()
+    words = _WORD.findall(text)
+    for word in words:
+        proper = word.isupper() or not any(letter.isupper() for letter in word[1:])
+        if proper and _GREEK.fullmatch(word):  # Greek without an accent is Cyrillic read wrong
+            proper = False
+        for letter in word:
+            if letter > "\x7f" and proper and letter.isalpha():
+                name = unicodedata.name(letter, "")
+                scripts[next((s for s in _SCRIPTS if name.startswith(s)), "")] += 1
+    del scripts[""]
+    total = sum(letter > "\x7f" for word in words for letter in word)
+    east_asian = sum(scripts[name] for name in ("CJK", "HANGUL", "HIRAGANA", "KATAKANA"))
+    shouted = all(word.isupper() for word in words)  # Hebrew read as Cyrillic is all capitals
+    share = max(east_asian, *scripts.values(), 0) / total if scripts else 0.0
+    return share * 0.9 if shouted else share
+
+
+def given(name: str, sample: bytes) -> Encoding:
+    """An encoding named by a person; a byte order mark in the file is stronger still.
+
+    Raises ConfigurationError for a name that no encoding has.
+    """
+    codec = known_codec(name)
+    if codec is None:
+        raise ConfigurationError(
+            f"There is no text encoding '{name}'",
+            hint="Use a name such as utf-8, windows-1252, iso-8859-15 or utf-16",
+        )
+    if (stated := marked(sample)) is not None:
+        plain = codec.replace("-sig", "").replace("_", "-")
+        return Encoding(
+            stated.name, stated.mark, "given" if stated.name.startswith(plain) else STATED
+        )
+    plain = codec.replace("-sig", "").replace("_", "-")
+    return Encoding({"utf-16": "utf-16-le", "utf-32": "utf-32-le"}.get(plain, plain), 0, "given")
+
+
+def known_codec(name: str) -> str | None:
+    """Python's name of a text encoding, or None when there is none of that name."""
+    try:
+        codec = codecs.lookup(name.strip())
+        "".encode(codec.name)  # refuses codecs that are no text encodings, such as zip
+    except (LookupError, TypeError, ValueError):
+        return None
+    return codec.name

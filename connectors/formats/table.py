@@ -1,0 +1,168 @@
+"""The rows of a CSV table: records as they stand in the file, decoded one by one on demand."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from connectors.formats import base
+from connectors.formats.dialect import Dialect
+from connectors.sdk import (
+    Batch,
+    JsonValue,
+    Row,
+    RowData,
+    RowDecodeError,
+    RowProblem,
+    canonical,
+    redact,
+)
+
+_TEXT_MARK = b'="'
+_PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Where the cells of a record go."""
+
+    dialect: Dialect
+    columns: tuple[str, ...]
+    unnamed: tuple[str, ...]
+    """Columns without a heading; they count only where they hold something."""
+    nulls: frozenset[str]
+    name: str
+    fingerprint: bytes
+    """Eight bytes that differ when the same line would mean another row (a renamed column)."""
+    key: tuple[int, ...] | None
+    """The places of the columns that make up the key; None: not known, or not plain columns."""
+
+    def position(self, line: int) -> str:
+        return base.at(self.name, f"line {line}")
+
+    def problem(self, record: bytes, line: int, message: str, key: str | None) -> RowProblem:
+        shown: JsonValue = {"line": redact.shorten(record.decode(errors="replace"))}
+        return base.problem(self.position(line), message, shown, key=key)
+
+    def malformed(self, record: bytes, line: int) -> RowProblem:
+        """The problem of a record whose quotes are wrong; what is before them can be trusted."""
+        key = self._key_of(list(self.dialect.raw_cells(record)))
+        return self.problem(record, line, "A quote is out of place or never closed", key)
+
+    def row(self, record: bytes, line: int) -> Row:
+        """Decode one record. Raises RowDecodeError when it is ragged or not valid text."""
+        try:
+            cells: list[str] = self.dialect.cells(record)
+        except UnicodeDecodeError as error:
+            message = (
+                f"Byte {error.start + 1} is not valid in this file's encoding; set csv.encoding"
+            )
+            cells_ = list(self.dialect.raw_cells(record))
+            key = self._key_of(cells_) if len(cells_) == len(self.columns) else None
+            raise RowDecodeError(self.problem(record, line, message, key)) from None
+        if len(cells) != len(self.columns):
+            cells = self._fitted(cells, record, line)
+        if _TEXT_MARK in record and self.dialect.quote:
+            cells = [unmarked(cell, '="', '"') for cell in cells]
+        data: RowData = dict(zip(self.columns, cells, strict=True))
+        for name in self.unnamed:
+            if data[name] == "":
+                del data[name]
+        if self.nulls:
+            data = {name: None if cell in self.nulls else cell for name, cell in data.items()}
+        return Row(data, self.position(line))
+
+    def _fitted(self, cells: list[str], record: bytes, line: int) -> list[str]:
+        """The cells of a row whose surplus or missing ones at the end hold nothing anyway."""
+        wanted = len(self.columns)
+        if len(cells) > wanted and not any(cells[wanted:]):
+            return cells[:wanted]
+        missing = self.columns[len(cells) :]
+        if missing and all(name in self.unnamed for name in missing):
+            return [*cells, *[""] * len(missing)]
+        message = f"{len(cells)} cells where the header has {wanted}"
+        # A delimiter too many or too few moves every cell but the first.
+        key = self._key_of([cells[0].encode()]) if self.key == (0,) else None
+        raise RowDecodeError(self.problem(record, line, message, key))
+
+    def _key_of(self, cells: Sequence[bytes]) -> str | None:
+        """The key, where all its cells are among the first ones, which `cells` are."""
+        if not self.key or max(self.key) >= len(cells):
+            return None
+        parts = [self.key_text(cells[index]) for index in self.key]
+        return parts[0] if len(parts) == 1 else canonical.join_key(parts)
+
+    def key_text(self, cell: bytes) -> str | None:
+        """A cell as a part of a key; None where it is blank, means null or is not valid."""
+        try:
+            text = cell.decode()
+        except UnicodeDecodeError:
+            return None
+        if self.dialect.quote and text.startswith('="'):
+            text = unmarked(text, '="', '"')
+        return text if text.strip() and text not in self.nulls else None
+
+
+def unmarked(cell: str, start: str, end: str) -> str:
+    """``="001"``, by which spreadsheets are made to keep a text, is that text."""
+    inner = cell[len(start) : -len(end)]
+    marked = len(cell) > len(start) and cell.startswith(start) and cell.endswith(end)
+    return inner if marked and end not in inner else cell
+
+
+@dataclass(slots=True, kw_only=True)
+class CsvBatch(Batch):
+    """Records as they stand in the file (in UTF-8), decoded one by one on demand."""
+
+    table: Table
+    records: Sequence[bytes]
+    lines: Sequence[int]
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def row(self, index: int) -> Row:
+        return self.table.row(self.records[index], self.lines[index])
+
+    def raw(self) -> Sequence[bytes]:
+        return self.records
+
+    def keys(self, paths: Sequence[str]) -> list[str | None] | None:
+        columns = self.table.columns
+        if not all(_PLAIN_NAME.fullmatch(path) and path in columns for path in paths):
+            return None
+        parts = [self._key_column(columns.index(path)) for path in paths]
+        if len(parts) == 1:
+            return parts[0]
+        return [canonical.join_key(part) for part in zip(*parts, strict=True)]
+
+    def _key_column(self, index: int) -> list[str | None]:
+        dialect, count = self.table.dialect, len(self.table.columns) - 1
+        delimiter, quote = dialect.delimiter_byte, dialect.quote_byte
+        pattern, key_text = dialect.cell_pattern(index), self.table.key_text
+        keys: list[str | None] = []
+        for place, record in enumerate(self.records):
+            if quote and quote in record:
+                found = pattern.match(record)
+                if found is None or (index and record.count(delimiter) != count):
+                    keys.append(self._key_of_row(place, index))
+                    continue
+                quoted, bare = found.groups()
+                cell = bare if quoted is None else quoted.replace(quote + quote, quote)
+            elif index == 0:
+                cell = record.split(delimiter, 1)[0]
+            elif record.count(delimiter) == count:
+                cell = record.split(delimiter, index + 1)[index]
+            else:
+                keys.append(self._key_of_row(place, index))
+                continue
+            keys.append(key_text(cell))
+        return keys
+
+    def _key_of_row(self, place: int, index: int) -> str | None:
+        """The key of a row that may be ragged: only its decoding tells."""
+        try:
+            return canonical.key_part(self.row(place).data.get(self.table.columns[index]))
+        except RowDecodeError:
+            return None

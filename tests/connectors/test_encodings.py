@@ -1,0 +1,86 @@
+"""Encodings: recognised by their words, stated with their certainty, refused where unsure."""
+
+from __future__ import annotations
+
+import pytest
+
+from connectors.sdk import Row, RowProblem
+from tests.connectors.test_csv_inputs import read, rows
+
+TEXTS = {
+    "Dutch": "naam;plaats\nZoë;Coördinatie\nDaniël;Café €5\nRené;’s-Gravenhage\n",
+    "German": "Straße;Ort\nMüller;Köln\nGroß;Österreich\nÜber;Ärzte\n",
+    "French": "nom;ville\nÉlodie;Orléans\nFrançois;Besançon\nnoël;hôtel\n",
+    "Spanish": "nombre\nMuñoz\nÁvila\n¿Qué?\nPeña\n",
+    "Polish": "imię;miasto\nŁukasz;Łódź\nMałgorzata;Kraków\nZażółć gęślą jaźń;Gdańsk\n",
+    "Czech": "jméno;město\nJiří Dvořák;Plzeň\nŽluťoučký kůň;Brno\nTomáš Černý;Budějovice\n",
+    "Hungarian": "név\nÁrvíztűrő tükörfúrógép\nGyőr\nErdős Pál\n",
+    "Turkish": "ad\nşehri çok güzeldir\nYılmaz Doğan\nÇağlar Şahin\n",
+    "Lithuanian": "vardas\nŽygimantas\nKęstutis\nŠarūnas\nĄžuolas\n",
+    "Russian": "имя;город\nАлексей;Москва\nЁлка;Санкт-Петербург\nПривет;Казань\n",
+    "Greek": "όνομα\nΓιώργος Παπαδόπουλος\nΑθήνα\nΘεσσαλονίκη καλημέρα\n",
+    "Hebrew": "שם\nשלום עולם\nירושלים תל אביב\n",
+    "Arabic": "اسم\nمرحبا بالعالم\nالقاهرة\n",
+    "Japanese": "名前;都市\n山田太郎;東京\nこんにちは世界;京都\nカタカナ;日本\n",
+    "Chinese": "姓名;城市\n张三;北京\n王小明;广州\n你好世界这是一个测试;深圳\n",
+    "Korean": "이름;도시\n김철수;서울\n안녕하세요 세계;대구\n",
+}
+LEGACY = [
+    *[(name, "cp1252") for name in ("Dutch", "German", "French", "Spanish")],
+    ("Dutch", "iso8859-15"),
+    ("German", "cp850"),
+    ("German", "mac-roman"),
+    *[(name, "cp1250") for name in ("Polish", "Czech", "Hungarian")],
+    ("Polish", "iso8859-2"),
+    ("Czech", "iso8859-2"),
+    ("Turkish", "cp1254"),
+    ("Lithuanian", "cp1257"),
+    *[("Russian", name) for name in ("cp1251", "koi8-r", "cp866")],
+    ("Greek", "cp1253"),
+    ("Hebrew", "cp1255"),
+    ("Arabic", "cp1256"),
+    ("Japanese", "cp932"),
+    ("Japanese", "euc_jp"),
+    ("Chinese", "gb18030"),
+    ("Korean", "cp949"),
+]
+
+
+@pytest.mark.parametrize(("language", "encoding"), LEGACY)
+def test_a_legacy_encoding_is_recognised_by_its_words(language: str, encoding: str) -> None:
+    raw = TEXTS[language].encode(encoding, "ignore")
+    found, reader = read(raw, header_row=0)
+    cells = [cell for row in found if isinstance(row, Row) for cell in row.data.values()]
+    assert cells == raw.decode(encoding).replace("\n", ";").split(";")[:-1]
+    assert "% certain" in str(reader.facts["encoding"])
+
+
+@pytest.mark.parametrize("language", TEXTS)
+def test_utf_8_is_recognised_in_every_language(language: str) -> None:
+    assert str(read(TEXTS[language], header_row=0)[1].facts["encoding"]).startswith("utf-8")
+
+
+def test_one_invalid_byte_does_not_garble_the_file() -> None:
+    """UTF-8 wins, and the byte costs its own row (jawah/charset_normalizer#174)."""
+    lines = "".join(f"{n};Renée\n" for n in range(500))
+    data = f"id;naam\n{lines}".encode() + b"500;Zo\xeb\n"
+    found, reader = read(data, key=("id",))
+    names = [item.data["naam"] for item in found if isinstance(item, Row)]
+    assert names == ["Renée"] * 500
+    (problem,) = (item for item in found if isinstance(item, RowProblem))
+    assert problem.key == "500"
+    assert reader.facts["encoding"] == "utf-8 (detected, 99 % certain, 1 invalid byte seen)"
+
+
+def test_the_first_invalid_byte_may_stand_far_above_the_first_letter() -> None:
+    plain = b"1;plain\n" * 100_000
+    data = b"id;n\n0;Zo\xeb\n" + plain + "2;Zoë\n".encode() * 40_000
+    found, _ = read(data)
+    assert sum(isinstance(item, RowProblem) for item in found) == 1
+    last = next(item for item in reversed(found) if isinstance(item, Row))
+    assert last.data["n"] == "Zoë"
+
+
+def test_a_byte_order_mark_is_stronger_than_a_setting() -> None:
+    """The mark belongs to the file, the setting to the one before (LedgerSMB#3648)."""
+    assert rows("\ufeffid;n\n1;Zoë\n", encoding="windows-1252") == [{"id": "1", "n": "Zoë"}]
