@@ -1,8 +1,7 @@
 """The errors of the application: one root, and an exit code each.
 
 The root and the errors of sources come from the connector SDK. What the exit codes mean to a
-script is fixed: 1 failed, 2 wrong usage or invalid configuration, 3 finished with row errors,
-4 already running elsewhere, 5 held for approval.
+script is fixed, see `EXIT_CODES`.
 """
 
 from __future__ import annotations
@@ -38,6 +37,17 @@ __all__ = [
     "StoredObjectsError",
     "UsageError",
 ]
+
+
+EXIT_CODES = {
+    0: "done",
+    1: "failed: unreachable source, database error, lost run",
+    2: "wrong usage or invalid configuration",
+    3: "finished, but with row errors (`partial`)",
+    4: "already running elsewhere",
+    5: "held for approval",
+}
+"""What each exit code of a command means to a script."""
 
 
 class UsageError(OpenRegisterError):

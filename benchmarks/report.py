@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 from benchmarks.results import Results, Span
+
+Wanted: TypeAlias = tuple[str, str, str, str, float | None]
+"""Scenario and program, the ones they are compared with, and the least ratio, if there is one."""
 
 COLUMNS = ("rows/s", "client CPU s", "server CPU s", "peak memory MB", "WAL MB")
 
@@ -37,21 +41,24 @@ def table(results: Results) -> str:
     return shown
 
 
-def ratios(results: Results, wanted: Sequence[tuple[str, str, str, str, str]]) -> str:
-    """Medians against each other.
-
-    `wanted` holds scenario and program, the scenario and program that it is compared with, and
-    the target in words.
-    """
+def ratios(results: Results, wanted: Sequence[Wanted]) -> str:
+    """Medians against each other, those below their target marked as missed."""
     lines = []
     for scenario, name, other_scenario, other, target in wanted:
         rate, against = results.rate(scenario, name), results.rate(other_scenario, other)
         if rate is None or against is None:
             continue
         where = other if scenario == other_scenario else f"{other}, {other_scenario}"
-        ratio = f"{rate.median / against.median:.2f} ×"
-        lines.append([scenario, f"{name} : {where}", ratio, target])
+        ratio = rate.median / against.median
+        lines.append([scenario, f"{name} : {where}", f"{ratio:.2f} ×", judged(ratio, target)])
     return grid(("scenario", "medians of rows/s", "ratio", "target"), lines, texts=2)
+
+
+def judged(ratio: float, target: float | None) -> str:
+    """The target in words, and whether the ratio misses it."""
+    if target is None:
+        return ""
+    return f"at least {target:g}" if ratio >= target else f"at least {target:g}: **missed**"
 
 
 def grid(heads: Sequence[str], lines: Sequence[Sequence[str]], *, texts: int) -> str:

@@ -60,30 +60,8 @@ TABLES = {
 }
 """What a row of each table is."""
 
-OPTIONS = {
-    "batch_size": "Rows per transaction; else the setting `source.batch_size`",
-    "lanes": "Transactions at the same time, 1 to 8; else 1",
-    "delete_guard": "Share of its objects that a run may delete unasked; "
-    "else `source.delete_guard_share`",
-    "delete_guard_count": "Objects that a run may delete whatever their share; "
-    "else `source.delete_guard_count`",
-    "error_share": "Share of the rows that may fail before a run stops, looked at after 1,000 "
-    "rows; else a run stops when all of the first 1,000 failed",
-    "drift": "What to do when the fields of the source change; else `warn`",
-    "fresh_within": "Promise: synced within this time (`6 hours`). Broken, it is an alert",
-    "full_every": "Read everything again after this time (`7 days`), although only changes "
-    "are read otherwise",
-    "local_fields": "Properties that people may change here and that a sync leaves alone",
-}
-"""What each option of a source means."""
-
 EXIT_CODES = {
-    0: "done",
-    1: "failed: unreachable source, database error, lost run",
-    2: "wrong usage or invalid configuration",
-    3: "finished, but with row errors (`partial`)",
-    4: "already running elsewhere",
-    5: "held for approval",
+    **errors.EXIT_CODES,
     command_errors.INTERRUPTED: "interrupted with Ctrl-C, or a question was not answered",
     command_errors.BROKEN_PIPE: "whoever read the output went away",
 }
@@ -183,14 +161,15 @@ def settings() -> str:
         "Beside `connection`, `target`, `mapping`, `schedule`, `timezone` and `on_missing` the",
         "document of a source may have these; on the command line they are `--option NAME=VALUE`.",
         "",
-        "| option | type | meaning |",
-        "|---|---|---|",
+        "| option | type | default | meaning |",
+        "|---|---|---|---|",
     ]
     described = SourceOptions.model_json_schema()
     for name, node in described["properties"].items():
-        if name not in OPTIONS:
+        if not node.get("description"):
             raise UndocumentedError(f"option {name} of a source")
-        lines.append(f"| `{name}` | {_cell(_type(described, node))} | {OPTIONS[name]} |")
+        cells = [_type(described, node), _default(node.get("default")), node["description"]]
+        lines.append(f"| `{name}` | {' | '.join(map(_cell, cells))} |")
     return "\n".join(lines) + "\n"
 
 

@@ -8,17 +8,9 @@ import click
 
 from app.commands._command import Command
 from app.commands._index import index
+from app.errors import EXIT_CODES
 from app.settings import PREFIX, manual
 from app.version import __version__
-
-_EXIT_CODES = {
-    0: "Done.",
-    1: "Failed: an unreachable source, a database error, a lost run.",
-    2: "Wrong usage or invalid configuration.",
-    3: "Finished, but rows were rejected.",
-    4: "Running already elsewhere.",
-    5: "Held for approval.",
-}
 
 
 def page(root: click.Command) -> str:
@@ -43,7 +35,7 @@ def _lines(root: click.Command) -> Iterator[str]:
         assert isinstance(found, Command)
         yield from _command(found)
     yield ".SH EXIT STATUS"
-    for code, meaning in _EXIT_CODES.items():
+    for code, meaning in EXIT_CODES.items():
         yield from (".TP", f".B {code}", _text(meaning))
     yield ".SH ENVIRONMENT"
     for name, meaning in manual().items():

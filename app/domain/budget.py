@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from app.domain.documents import JUDGED_AFTER
 from app.domain.report import Counters
 
 
@@ -15,7 +16,7 @@ class ErrorBudget:
     `first` rows were read; 1 means never.
     """
 
-    first: int = 1000
+    first: int = JUDGED_AFTER
     share: float = 1.0
 
     def exhausted(self, counters: Counters) -> bool:

@@ -17,6 +17,10 @@ from connectors.sdk import ConfigurationError, OpenRegisterError
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 
+JUDGED_AFTER = 1000
+"""Rows after which a run may be given up because too many failed."""
+
+
 class _Document(BaseModel):
     # built when first used: most of the models that a command imports it never needs
     model_config = ConfigDict(
@@ -40,15 +44,42 @@ class TargetDocument(TargetPlace):
 class SourceOptions(_Document):
     """What a source may set for itself; everything left out follows the instance's settings."""
 
-    batch_size: Annotated[int, Field(ge=1, le=100_000)] | None = None
-    lanes: Annotated[int, Field(ge=1, le=8)] | None = None
-    delete_guard: Annotated[float, Field(ge=0, le=1)] | None = None
-    delete_guard_count: Annotated[int, Field(ge=0)] | None = None
-    error_share: Annotated[float, Field(gt=0, le=1)] | None = None
-    drift: DriftPolicy | None = None
-    fresh_within: str | None = None
-    full_every: str | None = None
-    local_fields: tuple[str, ...] = ()
+    batch_size: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
+        default=None, description="Rows per transaction; else the setting `source.batch_size`"
+    )
+    lanes: Annotated[int, Field(ge=1, le=8)] = Field(
+        default=2, description="Transactions at the same time, 1 to 8"
+    )
+    delete_guard: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        default=None,
+        description="Share of its objects that a run may delete without approval; "
+        "else `source.delete_guard_share`",
+    )
+    delete_guard_count: Annotated[int, Field(ge=0)] | None = Field(
+        default=None,
+        description="Objects that a run may delete whatever their share; "
+        "else `source.delete_guard_count`",
+    )
+    error_share: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        default=None,
+        description="Share of the rows that may fail before a run stops, looked at after "
+        f"{JUDGED_AFTER:,} rows; else a run stops when all of the first {JUDGED_AFTER:,} failed",
+    )
+    drift: DriftPolicy = Field(
+        default=DriftPolicy.WARN, description="What to do when the fields of the source change"
+    )
+    fresh_within: str | None = Field(
+        default=None,
+        description="Promise: synced within this time (`6 hours`). Broken, it is an alert",
+    )
+    full_every: str | None = Field(
+        default=None,
+        description="Read everything again after this time (`7 days`), although only changes "
+        "are read otherwise",
+    )
+    local_fields: tuple[str, ...] = Field(
+        default=(), description="Properties that people may change here and a sync leaves alone"
+    )
 
     @field_validator("fresh_within", "full_every")
     @classmethod

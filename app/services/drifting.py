@@ -11,6 +11,7 @@ from collections.abc import Generator, Iterator
 from app.bootstrap import Application
 from app.db import sources
 from app.db.sources import Source
+from app.domain.documents import SourceOptions
 from app.domain.drift import Drift, DriftPolicy, Profile, compare
 from app.errors import HeldError
 from connectors.sdk.rows import Batch, RowDecodeError
@@ -79,7 +80,7 @@ class Watch:
 
 def watch(app: Application, source: Source, *, accept: bool = False, dry: bool = False) -> Watch:
     """The watch over a run by the source's policy; `accept` and `dry` never hold it up."""
-    policy = DriftPolicy(source.options.get("drift") or DriftPolicy.WARN)
+    policy = SourceOptions.model_validate(source.options).drift
     if policy is DriftPolicy.HOLD and (accept or dry):
         policy = DriftPolicy.WARN
     with app.engine.connect() as connection:

@@ -38,9 +38,6 @@ _log = logging.getLogger(__name__)
 Stop = Callable[[], bool]
 """Whether the work was asked to stop."""
 
-LANES = 2
-"""Writing connections of a source that names no number: while one waits, the other works."""
-
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -236,7 +233,7 @@ def _sync(job: Job, run_id: int, observe: Observer, stop: Stop) -> Finish:
     connector = job.connector or connecting.connector(app, source, stop=stop)
     job.connector = connector
     batches = job.spooled() if job.spooled else connector.read(job.cursor)
-    lanes = source.options.get("lanes") or LANES
+    lanes = documents.SourceOptions.model_validate(source.options).lanes
     with RunObjects(app.engine, identity, lanes=lanes) as objects:
         store = tracing.traced(objects, source.name)
         sync = Sync(job.targets, store, options, observe=observed, stop=stop)

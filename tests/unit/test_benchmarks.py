@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from pathlib import Path
 from xml.etree import ElementTree
@@ -23,6 +24,7 @@ from benchmarks.results import Results, Sample, Span, span
 from benchmarks.scenarios import CHANGED, DELETED, INITIAL, OURS, UNCHANGED, Contest
 from tests.conftest import DatabaseServer
 
+PERFORMANCE = (Path(__file__).parents[2] / "docs/performance.md").read_text(encoding="utf-8")
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -67,14 +69,32 @@ def test_table_names_what_failed(results: Results) -> None:
 
 def test_ratios_of_medians_skip_what_was_not_measured(results: Results) -> None:
     wanted = [
-        ("load", OURS, "load", "floor <bare>", "at least 1"),
-        ("again", OURS, "load", OURS, ""),
-        ("load", OURS, "load", "dlt", "at least 2"),
+        ("load", OURS, "load", "floor <bare>", 0.25),
+        ("again", OURS, "load", OURS, None),
+        ("load", OURS, "load", "dlt", 2.0),
     ]
     assert report.ratios(results, wanted).splitlines()[2:] == [
-        "| load | Open Register : floor <bare> | 0.25 × | at least 1 |",
+        "| load | Open Register : floor <bare> | 0.25 × | at least 0.25 |",
         "| again | Open Register : Open Register, load | 20.00 × |  |",
     ]
+
+
+def test_ratio_below_its_target_is_marked_as_missed(results: Results) -> None:
+    wanted = [("load", OURS, "load", "floor <bare>", 1.0)]
+    assert report.ratios(results, wanted).endswith("| 0.25 × | at least 1: **missed** |")
+
+
+def test_only_the_connector_alone_has_a_target_among_other_sources() -> None:
+    with_target = {name for _, name, _, _, target in other_sources.wanted() if target is not None}
+    assert with_target == {other_sources.CONNECTOR}
+
+
+def test_published_ratios_are_judged_by_their_targets() -> None:
+    published = re.findall(r"\| ([\d.]+) × \| at least ([\d.]+)(.*) \|$", PERFORMANCE, re.MULTILINE)
+    assert len(published) > 8
+    for ratio, target, verdict in published:
+        shown = f"at least {target}{verdict}"
+        assert report.judged(float(ratio), float(target)) == shown
 
 
 def test_plot_has_a_bar_in_proportion_for_each_program(results: Results) -> None:

@@ -11,6 +11,7 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
 from app.db import settings as instance_settings
+from app.domain.documents import SourceOptions
 from app.services import connectors
 from app.web import forms, languages
 
@@ -57,6 +58,7 @@ def test_every_field_of_every_connector_and_every_setting_is_translated(language
         for one in connectors.types()
         for text in _words_of(forms.Form(connectors.schema(one["type"])).fields())
     }
+    texts |= set(_words_of(forms.Form(SourceOptions.model_json_schema()).fields()))
     texts |= {known.help for known in instance_settings.known()}
     assert len(texts) > 200
     with (languages.LOCALES / language / "LC_MESSAGES" / "messages.po").open("rb") as file:
