@@ -26,10 +26,11 @@ from connectors.sdk import (
     RowData,
 )
 from connectors.sdk.auth import BasicAuth, authenticator
+from connectors.sdk.bodies import parse_json
 from connectors.sdk.gather import Gatherer, field_facts
 from connectors.sdk.http import CancelledError, HttpClient, Request, origin_of
 from connectors.sdk.incremental import HighWater, IncrementalConfig, step_back
-from connectors.sdk.pages import PageFetcher, Pages, parse_json
+from connectors.sdk.pages import PageFetcher, Pages
 from connectors.sdk.pagination import NumberedPages
 from connectors.sdk.records import at
 from connectors.sdk.tls import TlsConfig

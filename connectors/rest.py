@@ -36,6 +36,7 @@ from connectors.sdk import (
 )
 from connectors.sdk.auth import AuthConfig, NoAuth, authenticator
 from connectors.sdk.autopaging import likely_key
+from connectors.sdk.bodies import excerpt
 from connectors.sdk.details import DetailConfig, Details
 from connectors.sdk.gather import Gatherer, field_facts
 from connectors.sdk.http import Answer, CancelledError, HttpClient, Request, Timeouts, origin_of
@@ -46,7 +47,7 @@ from connectors.sdk.incremental import (
     step_back,
     with_cursor,
 )
-from connectors.sdk.pages import Page, PageFetcher, Pages, excerpt
+from connectors.sdk.pages import Page, PageFetcher, Pages
 from connectors.sdk.pagination import AutoPages, PaginationConfig
 from connectors.sdk.records import at, failure_in
 from connectors.sdk.tls import TlsConfig

@@ -17,10 +17,11 @@ from app.db import object_sql as sql
 from app.domain.covered import CoveredKeys
 from app.domain.flow import Missing
 
-# A part may hold the separator itself; then the parts cannot be told apart again.
+# A part that held the separator is escaped (see `canonical.join_key`), and so not in its order.
 _PART: LiteralString = r"""
 CASE WHEN %(parts)s = 1 THEN source_key
      WHEN cardinality(string_to_array(source_key, E'\x1f')) = %(parts)s
+      AND strpos(source_key, E'\x1b') = 0
      THEN split_part(source_key, E'\x1f', %(position)s) END
 """
 

@@ -9,7 +9,7 @@ import psycopg
 from xxhash import xxh3_128_hexdigest
 
 from app.db import object_sql as sql
-from connectors.sdk import canonical
+from connectors.sdk import canonical, lenient
 from connectors.sdk.redact import redact
 from connectors.sdk.rows import RowProblem
 
@@ -60,8 +60,8 @@ def _dump(value: Any) -> bytes:
     """JSON of anything a reader may have handed over, odd values as their text."""
     try:
         return canonical.dumps(canonical.value(value))
-    except ValueError:
-        return canonical.dumps(repr(value))
+    except (ValueError, TypeError):
+        return canonical.dumps(lenient.shown(value))
 
 
 def _text(value: str) -> str:

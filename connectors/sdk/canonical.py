@@ -11,16 +11,24 @@ import json
 import math
 import re
 from collections.abc import Sequence
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
 import orjson
 
 KEY_SEPARATOR = "\x1f"
-"""Between the parts of a composite key: the ASCII unit separator, which data does not hold."""
+"""Between the parts of a composite key: the ASCII unit separator. One within a part is escaped."""
+
+_ESCAPE = "\x1b"
 
 LONGEST_NUMBER = 1000
 """Digits before or behind the point; a longer one (``1e999999999``) is an attack, not a value."""
+TOO_LONG = f"A number of more than {LONGEST_NUMBER} digits is not kept"
+
+DEEPEST = 200
+"""Levels of objects and arrays in a row; parsers and PostgreSQL go a little further."""
+_SPARE_LEVELS = 254 - 1 - DEEPEST
+TOO_DEEP = f"More than {DEEPEST} levels of objects and arrays are not kept"
 
 _EXACT_FLOAT_INT = 2**53
 _LARGEST_INT = 10**LONGEST_NUMBER
@@ -47,10 +55,8 @@ def number(value: float | Decimal) -> int | float | Decimal:
 def _decimal(value: Decimal) -> int | float | Decimal:
     if not value.is_finite():
         raise ValueError(f"{value} is not a JSON number")
-    exponent = value.as_tuple().exponent
-    assert isinstance(exponent, int)  # finite
-    if value and (value.adjusted() >= LONGEST_NUMBER or exponent < -LONGEST_NUMBER):
-        raise ValueError(f"A number of more than {LONGEST_NUMBER} digits is not kept")
+    if not _is_kept(value):
+        raise ValueError(TOO_LONG)
     # Text arithmetic: `normalize()` and friends would round to the context's 28 digits.
     text = f"{value:f}" if value else "0"
     if "." in text:
@@ -61,26 +67,41 @@ def _decimal(value: Decimal) -> int | float | Decimal:
     return plain if repr(plain) == text else Decimal(text)
 
 
-def value(item: Any) -> Any:
-    """`item` with every number in its simplest exact form. Raises ValueError as `number` does."""
+def _is_kept(value: Decimal) -> bool:
+    """Whether a number can be spelled out: asked before anything expands its exponent."""
+    exponent = value.as_tuple().exponent
+    if not isinstance(exponent, int):  # NaN and infinity
+        return False
+    return not value or (value.adjusted() < LONGEST_NUMBER and exponent >= -LONGEST_NUMBER)
+
+
+def value(item: Any, depth: int = 0) -> Any:
+    """`item` with every number in its simplest exact form.
+
+    Raises ValueError as `number` does, and for more than `DEEPEST` levels (`depth` are above it).
+    """
     kind = type(item)
     if kind is str or kind is bool or item is None:
         return item
     if kind is int:
         if -_LARGEST_INT < item < _LARGEST_INT:
             return item
-        raise ValueError(f"A number of more than {LONGEST_NUMBER} digits is not kept")
+        raise ValueError(TOO_LONG)
     if kind is float or kind is Decimal:
         return number(item)
+    if depth >= DEEPEST:
+        raise ValueError(TOO_DEEP)
     if kind is dict:
-        return {name: value(member) for name, member in item.items()}
+        return {name: value(member, depth + 1) for name, member in item.items()}
     if kind is list or kind is tuple:
-        return [value(member) for member in item]
+        return [value(member, depth + 1) for member in item]
     raise ValueError(f"{kind.__name__} is not a JSON value")
 
 
 def _fallback(item: Any) -> Any:
     if isinstance(item, Decimal):
+        if not _is_kept(item):
+            raise TypeError(TOO_LONG)
         return orjson.Fragment(f"{item:f}")
     raise TypeError(f"{type(item).__name__} is not a JSON value")
 
@@ -96,6 +117,27 @@ def dumps(item: Any) -> bytes:
     except orjson.JSONEncodeError:
         # orjson refuses integers beyond 64 bits and does not offer them to `default`.
         return orjson.dumps(spell_integers(item), default=_fallback, option=_CANONICAL)[:-1]
+
+
+def dumps_rows(rows: Sequence[Any]) -> bytes | None:
+    """Canonical JSON of rows, or None where one of them cannot be kept (see `lenient.fault`).
+
+    orjson writes 254 levels. In so many lists more than `DEEPEST` of a row are too many for it,
+    which costs nothing to find out, and leaves room for what rows are put into later.
+    """
+    wrapped: Any = rows
+    for _ in range(_SPARE_LEVELS):
+        wrapped = [wrapped]
+    try:
+        text = orjson.dumps(wrapped, default=_fallback, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:
+        try:
+            text = orjson.dumps(
+                spell_integers(wrapped), default=_fallback, option=orjson.OPT_SORT_KEYS
+            )
+        except (TypeError, RecursionError):
+            return None
+    return text[_SPARE_LEVELS:-_SPARE_LEVELS]
 
 
 def dumps_in_order(item: Any) -> bytes:
@@ -169,11 +211,11 @@ def parse(text: bytes | bytearray | memoryview | str) -> Any:
 
 def _loads_slowly(raw: bytes) -> Any:
     try:
-        item = json.loads(raw, parse_float=_exact_float, parse_int=_int, parse_constant=_refuse)
+        item = json.loads(raw, parse_float=exact_float, parse_int=exact_int, parse_constant=refuse)
         if b"\\u" in raw:  # half a surrogate pair is no text: refuse it as orjson does
             json.dumps(item, ensure_ascii=False, default=str).encode()
     except RecursionError:
-        raise ValueError("The JSON is nested too deeply") from None
+        raise ValueError(TOO_DEEP) from None
     return item
 
 
@@ -187,18 +229,27 @@ def _inexact(token: bytes) -> bool:
     return len(token) > 18
 
 
-def _exact_float(token: str) -> float | Decimal:
+def exact_float(token: str) -> float | Decimal:
+    """A number with a point or an exponent, as exact as it is spelled."""
     plain = float(token)
-    return plain if repr(plain) == token else Decimal(token)
+    return plain if repr(plain) == token else _exact(token)
 
 
-def _int(token: str) -> int:
-    if len(token) > LONGEST_NUMBER:
-        raise ValueError(f"A number of more than {LONGEST_NUMBER} digits is not kept")
-    return int(token)
+def _exact(token: str) -> Decimal:
+    """A number as it is spelled, or infinity where it is too long to be kept at all."""
+    try:
+        return Decimal(token)
+    except InvalidOperation:  # an exponent beyond what Decimal counts with
+        return Decimal("Infinity")
 
 
-def _refuse(token: str) -> NoReturn:
+def exact_int(token: str) -> int | Decimal:
+    """A whole number; a Decimal where it is too long to be kept."""
+    return int(token) if len(token) <= LONGEST_NUMBER else Decimal(token)
+
+
+def refuse(token: str) -> NoReturn:
+    """NaN and infinity are not JSON. Raises ValueError."""
     raise ValueError(f"{token} is not a JSON number")
 
 
@@ -211,7 +262,25 @@ def raw_bytes(data: dict[str, Any]) -> bytes:
     try:
         return dumps(data)
     except (TypeError, RecursionError):
-        return repr(data).encode("utf-8", "backslashreplace")
+        return _spelled(data)
+
+
+def _spelled(data: Any) -> bytes:
+    """A form of anything: equal for equal values, whatever is in them and however deep."""
+    parts: list[str] = []
+    waiting = [data]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, dict):
+            parts.append(f"{{{len(item)}")
+            for name in sorted(item):
+                waiting += [item[name], name]
+        elif isinstance(item, (list, tuple)):
+            parts.append(f"[{len(item)}")
+            waiting += item
+        else:
+            parts.append(repr(item) if not isinstance(item, int) else hex(item))
+    return "\n".join(parts).encode("utf-8", "backslashreplace")
 
 
 _BETWEEN = b"},{"
@@ -247,12 +316,24 @@ def key_part(item: Any) -> str | None:
     if type(item) is bool:
         return "true" if item else "false"
     if isinstance(item, (float, Decimal)):
-        return str(number(item))
+        try:
+            return str(number(item))
+        except ValueError:  # too long to be kept
+            return None
     return None
 
 
 def join_key(parts: Sequence[str | None]) -> str | None:
-    """The text of a composite key; None as soon as one part is missing."""
+    """The text of a composite key; None as soon as one part is missing.
+
+    Different parts give different keys: a separator within a part of several is escaped.
+    """
     if any(part is None for part in parts):
         return None
-    return KEY_SEPARATOR.join(part for part in parts if part is not None)
+    texts = [part for part in parts if part is not None]
+    if len(texts) > 1 and any(KEY_SEPARATOR in text or _ESCAPE in text for text in texts):
+        texts = [
+            text.replace(_ESCAPE, _ESCAPE * 2).replace(KEY_SEPARATOR, f"{_ESCAPE}_")
+            for text in texts
+        ]
+    return KEY_SEPARATOR.join(texts)

@@ -10,10 +10,10 @@ from urllib.parse import quote
 
 from pydantic import Field
 
+from connectors.sdk.bodies import excerpt, parse_json
 from connectors.sdk.config import ConfigModel
 from connectors.sdk.errors import DataError
 from connectors.sdk.http import HttpClient, Request
-from connectors.sdk.pages import excerpt, parse_json
 from connectors.sdk.records import MISSING, at, failure_in
 from connectors.sdk.rows import JsonValue, RowData
 

@@ -37,7 +37,8 @@ class Gatherer:
         while done < len(page.items):
             end = min(len(page.items), done + self._size - len(self._batch))
             raws = None if page.raws is None else page.raws[done:end]
-            self._batch.add(page.label, page.places, done, page.items[done:end], raws)
+            faults = {at - done: page.faults[at] for at in page.faults if done <= at < end}
+            self._batch.add(page.label, page.places, done, page.items[done:end], raws, faults)
             done = end
             if len(self._batch) >= self._size:
                 yield self._taken(total)

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-import xxhash
-
-from connectors.sdk import autopaging, canonical, redact
+from connectors.sdk import autopaging
+from connectors.sdk.bodies import Items, checked, digest_of, excerpt, items_of, kind, parse_json
 from connectors.sdk.errors import AccessDeniedError, AuthenticationError, DataError, FatalError
 from connectors.sdk.http import Answer, HttpClient, Request
 from connectors.sdk.pagination import AutoPages, PaginationConfig
 from connectors.sdk.paginators import Numbered, Paginator, Seen
 from connectors.sdk.records import MISSING, at, failure_in, find_rows
-from connectors.sdk.rows import Batch, FieldError, RowData, RowProblem, Stage
+from connectors.sdk.rows import Batch, RowData, RowProblem
 from connectors.sdk.totals import total_counter
 
 _EMPTY_IN_A_ROW = 100
@@ -32,6 +31,8 @@ class Page(Seen):
     items: Sequence[RowData] = ()
     places: Sequence[int] | None = None
     """Positions of the items from 1 where some were no rows; None: 1, 2, 3, …"""
+    faults: Mapping[int, RowProblem] = field(default_factory=dict)
+    """The items that cannot be used, by their place among `items`."""
     problems: Sequence[RowProblem] = ()
     batches: Sequence[Batch] = ()
     answer: Answer
@@ -101,7 +102,7 @@ class PageFetcher:
         batches = self._decode(answer, f"page {number}") if self._decode else None
         if batches is not None:
             rows = sum(len(batch) + len(batch.problems) for batch in batches)
-            digest = _digest(raw for batch in batches for raw in (*batch.raw(), b"\n"))
+            digest = digest_of(raw for batch in batches for raw in (*batch.raw(), b"\n"))
             return _page(number, request, answer, None, rows=rows, batches=batches, digest=digest)
         return self._from_json(number, request, answer)
 
@@ -116,12 +117,10 @@ class PageFetcher:
                 where=where,
             )
         found = self._rows(document, answer, where)
-        items, places, problems = _objects(found, number)
-        raws, text = None, canonical.dumps(found)
+        items = items_of(found, f"page {number}")
+        digest = items.digest
         if self._complete is not None:
-            items = self._complete(items, f"page {number}")
-        elif items is found:
-            raws = canonical.raw_forms(items, text)
+            items = self._completed(items, f"page {number}", self._complete)
         return _page(
             number,
             request,
@@ -129,13 +128,23 @@ class PageFetcher:
             document,
             rows=len(found),
             found=found,
-            items=items,
-            raws=raws,
-            digest=_digest([text]),
-            places=places,
-            problems=problems,
+            items=items.rows,
+            raws=items.raws,
+            digest=digest,
+            faults=items.faults,
             records=self._found,
         )
+
+    def _completed(
+        self, items: Items, label: str, complete: Callable[[list[RowData], str], list[RowData]]
+    ) -> Items:
+        """The items with their details; nothing is asked for those that cannot be used."""
+        usable = [place for place in range(len(items.rows)) if place not in items.faults]
+        rows = list(items.rows)
+        whole = complete([rows[place] for place in usable], label)
+        for place, row in zip(usable, whole, strict=True):
+            rows[place] = row
+        return checked(rows, label, items.faults)
 
     def _rows(self, document: Any, answer: Answer, where: str) -> list[Any]:
         path = self._found
@@ -155,16 +164,12 @@ class PageFetcher:
             return [found]
         if found is None and total_counter("").read(document, answer.headers, -1) == 0:
             return []
-        said = "is not there" if found is MISSING else f"is {_kind(found)}"
+        said = "is not there" if found is MISSING else f"is {kind(found)}"
         raise DataError(
             f"The list of rows {path or 'that is the answer'!r} {said}: {excerpt(answer)}",
             where=where,
             hint="Nothing was deleted; check records, and whether the source changed",
         )
-
-
-def _kind(value: Any) -> str:
-    return "null" if value is None else f"a {type(value).__name__}"
 
 
 def _page(number: int, request: Request, answer: Answer, document: Any, **more: Any) -> Page:
@@ -177,61 +182,6 @@ def _page(number: int, request: Request, answer: Answer, document: Any, **more: 
         answer=answer,
         **more,
     )
-
-
-def _digest(parts: Iterable[bytes]) -> bytes:
-    hashed = xxhash.xxh3_128()
-    for part in parts:
-        hashed.update(part)
-    return hashed.digest()
-
-
-def _objects(
-    found: list[Any], number: int
-) -> tuple[list[RowData], list[int] | None, list[RowProblem]]:
-    """The items that are objects, and a problem for each that is none."""
-    if set(map(type, found)) <= {dict}:
-        return found, None, []
-    places = [place for place, item in enumerate(found, 1) if isinstance(item, dict)]
-    problems = [
-        RowProblem(
-            f"page {number}, item {place}",
-            Stage.READ,
-            (FieldError("", f"the item is {_kind(item)}, not an object"),),
-            item,
-        )
-        for place, item in enumerate(found, 1)
-        if not isinstance(item, dict)
-    ]
-    return [found[place - 1] for place in places], places, problems
-
-
-def excerpt(answer: Answer) -> str:
-    """The beginning of a body for an error message, redacted."""
-    text = answer.body[:2000].decode("utf-8", "replace")
-    return redact.shorten(text, 200) or "(an empty body)"
-
-
-def parse_json(answer: Answer, where: str) -> Any:
-    """The document of a JSON body. Raises DataError that shows what came instead."""
-    body = answer.body
-    if body.startswith(b"\xef\xbb\xbf"):
-        body = body[3:]
-    charset = answer.charset
-    try:
-        if charset and charset.lower() not in ("utf-8", "utf8", "us-ascii", "ascii"):
-            body = body.decode(charset).encode()
-        return canonical.loads(body)
-    except (ValueError, LookupError) as error:
-        html = body.lstrip()[:1] == b"<" and "xml" not in answer.media_type
-        what = "an HTML page, not JSON" if html else f"not the JSON it should be ({error})"
-        raise DataError(
-            f"The answer is {what}: {excerpt(answer)}",
-            where=where,
-            hint="A login page or an error page? Check endpoint and auth; nothing was deleted"
-            if html
-            else "",
-        ) from None
 
 
 class Pages:

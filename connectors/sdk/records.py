@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any, Final
 
-from connectors.sdk import canonical
+from connectors.sdk import canonical, lenient
 from connectors.sdk.errors import DataError
-from connectors.sdk.rows import Batch, Row, RowData
+from connectors.sdk.rows import (
+    Batch,
+    FieldError,
+    Row,
+    RowData,
+    RowDecodeError,
+    RowProblem,
+    Stage,
+)
 
 
 class _Missing:
@@ -150,12 +158,16 @@ class PageBatch(Batch):
 
     `starts` says where in the batch each page begins, `labels` what that page is called, the
     positions of its items (None: counted from 1) and how many of them came in earlier batches.
+    `is_deleted` says of a row whether it is a tombstone; it raises ValueError for a flag that
+    says neither. `faults` are the rows that cannot be used, by their place in the batch.
     """
 
     items: list[RowData] = field(default_factory=list)
     starts: list[int] = field(default_factory=list)
     labels: list[tuple[str, Sequence[int] | None, int]] = field(default_factory=list)
     is_deleted: Callable[[RowData], bool] | None = None
+    faults: dict[int, RowProblem] = field(default_factory=dict)
+    _gone: set[int] = field(default_factory=set, init=False, repr=False)
     _raw: list[bytes] = field(default_factory=list, init=False, repr=False)
 
     def add(
@@ -165,30 +177,51 @@ class PageBatch(Batch):
         skipped: int,
         items: Sequence[RowData],
         raws: Sequence[bytes] | None = None,
+        faults: Mapping[int, RowProblem] | None = None,
     ) -> None:
-        """Append rows of one page, `skipped` of which were in earlier batches."""
-        self.starts.append(len(self.items))
+        """Append rows of one page, `skipped` of which were in earlier batches.
+
+        `faults` are those that cannot be used, by their place among `items`.
+        """
+        start = len(self.items)
+        self.starts.append(start)
         self.labels.append((label, places, skipped))
         self.items.extend(items)
-        forms = canonical.raw_forms(items) if raws is None else raws
-        if (gone := self.is_deleted) is not None:
-            forms = [
-                b"\x00" + form if gone(item) else form
-                for item, form in zip(items, forms, strict=True)
-            ]
-        self._raw.extend(forms)
+        self._raw.extend(canonical.raw_forms(items) if raws is None else raws)
+        if faults:
+            self.faults.update({start + place: problem for place, problem in faults.items()})
+        if self.is_deleted is not None:
+            self._flag(start, self.is_deleted)
+
+    def _flag(self, start: int, is_deleted: Callable[[RowData], bool]) -> None:
+        """Mark the tombstones among the rows from `start` on."""
+        for index in range(start, len(self.items)):
+            if index in self.faults:
+                continue
+            try:
+                gone = is_deleted(self.items[index])
+            except ValueError as error:
+                wrong = FieldError("", f"The deletion flag {error}")
+                problem = RowProblem(self._position(index), Stage.READ, (wrong,), self.items[index])
+                self.faults[index] = problem
+            else:
+                if gone:
+                    self._gone.add(index)
+                    self._raw[index] = b"\x00" + self._raw[index]
 
     def __len__(self) -> int:
         return len(self.items)
 
-    def row(self, index: int) -> Row:
+    def _position(self, index: int) -> str:
         segment = bisect_right(self.starts, index) - 1
         label, places, skipped = self.labels[segment]
-        data = self.items[index]
         nth = index - self.starts[segment] + skipped
-        place = nth + 1 if places is None else places[nth]
-        deleted = self.is_deleted is not None and self.is_deleted(data)
-        return Row(data, f"{label}, item {place}", deleted)
+        return f"{label}, item {nth + 1 if places is None else places[nth]}"
+
+    def row(self, index: int) -> Row:
+        if index in self.faults:
+            raise RowDecodeError(self.faults[index])
+        return Row(self.items[index], self._position(index), index in self._gone)
 
     def raw(self) -> Sequence[bytes]:
         return self._raw
@@ -202,7 +235,17 @@ class PageBatch(Batch):
                 values = list(map(itemgetter(paths[0]), self.items))
             except KeyError:
                 values = [item.get(paths[0]) for item in self.items]
-            if set(map(type, values)) == {int}:
+            if set(map(type, values)) == {int} and not self.faults:
                 return list(map(str, values))
-            return list(map(part, values))
-        return [canonical.join_key([part(item.get(name)) for name in paths]) for item in self.items]
+            return self._usable(list(map(part, values)))
+        return self._usable(
+            [canonical.join_key([part(item.get(name)) for name in paths]) for item in self.items]
+        )
+
+    def _usable(self, keys: list[str | None]) -> list[str | None]:
+        """The keys; a row that cannot be used has one still, if it is text."""
+        for index in self.faults:
+            key = keys[index]
+            if key is not None and not lenient.is_text(key):
+                keys[index] = None
+        return keys

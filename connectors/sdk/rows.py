@@ -94,13 +94,23 @@ class FieldError:
 
 @dataclass(frozen=True, slots=True)
 class RowProblem:
-    """A row that cannot become an object: it goes to quarantine and the run goes on."""
+    """A row that cannot become an object: it goes to quarantine and the run goes on.
+
+    As text it says where and why, for messages.
+    """
 
     position: str
     stage: Stage
     errors: tuple[FieldError, ...]
     raw: JsonValue = None
     key: str | None = None
+
+    def __str__(self) -> str:
+        said = "; ".join(
+            f"{error.path}: {error.message}" if error.path else error.message
+            for error in self.errors
+        )
+        return f"{self.position}: {said}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +192,7 @@ class RowDecodeError(Exception):
     """One row of a raw batch cannot be decoded; carries the problem to be quarantined."""
 
     def __init__(self, problem: RowProblem) -> None:
-        super().__init__(problem)
+        super().__init__(str(problem))
         self.problem = problem
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from connectors.formats import decoded
 from connectors.rest import RestConfig, RestConnector
 from connectors.sdk import (
     Batch,
@@ -22,6 +23,7 @@ from connectors.sdk import (
     End,
     MissingError,
     Row,
+    RowProblem,
     UnreachableError,
 )
 from connectors.sdk.config import parse, secrets_of
@@ -352,9 +354,12 @@ def test_rows_before_a_failure_stay_and_prove_nothing(api: HttpApi, quick: Conte
 
 def test_items_that_are_no_objects_are_problems(api: HttpApi, quick: Context) -> None:
     api.on("/rows", http_api.always([{"id": 1}, "two", {"id": 3}, None]))
-    batches = list(connector(api, quick, pagination="none", records=".").read())
-    assert [row.position for row in batches[0]] == ["page 1, item 1", "page 1, item 3"]
-    assert [p.position for p in batches[0].problems] == ["page 1, item 2", "page 1, item 4"]
+    (batch,) = connector(api, quick, pagination="none", records=".").read()
+    found = list(decoded(batch))
+    assert [item.position for item in found] == [f"page 1, item {n}" for n in (1, 2, 3, 4)]
+    assert [isinstance(item, RowProblem) for item in found] == [False, True, False, True]
+    assert str(found[1]) == "page 1, item 2: the item is text, not an object"
+    assert batch.keys(["id"]) == ["1", None, "3", None]  # so that nobody takes them for missing
 
 
 def test_no_content_is_a_page_without_rows(api: HttpApi, quick: Context) -> None:

@@ -167,6 +167,15 @@ def test_a_key_is_the_same_text_whatever_the_spelling(value: Any, key: str | Non
 def test_a_composite_key_needs_all_its_parts() -> None:
     assert canonical.join_key(["NL", "1"]) == "NL\x1f1"
     assert canonical.join_key(["NL", None]) is None
+    parts = [
+        ["a\x1fb", "c"],
+        ["a", "b\x1fc"],
+        ["a", "b", "c"],
+        ["a\x1b_b", "c"],
+        ["a\x1b", "_b\x1fc"],
+    ]
+    assert len({canonical.join_key(each) for each in parts}) == len(parts)
+    assert canonical.join_key(["a\x1fb"]) == "a\x1fb"  # a single part needs no telling apart
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,202 @@
+"""The body of an answer: JSON to a document, the items of a list to rows."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import xxhash
+
+from connectors.sdk import canonical, lenient, redact
+from connectors.sdk.errors import DataError
+from connectors.sdk.messages import Answer
+from connectors.sdk.rows import FieldError, RowData, RowProblem, Stage
+
+MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+"""Byte order marks; the longer ones first, because UTF-32's begins with UTF-16's."""
+
+_ZEROS = {
+    (False, True): "utf-16-le",
+    (True, False): "utf-16-be",
+}
+
+Take = Callable[[Any], "RowData | str"]
+"""Makes a row of an item, or says why it is none."""
+
+
+@dataclass(slots=True)
+class Items:
+    """The items of one list as rows. One that is no row is empty, and stands in `faults`."""
+
+    rows: Sequence[RowData]
+    faults: dict[int, RowProblem] = field(default_factory=dict)
+    raws: Sequence[bytes] | None = None
+    """The raw form of each row."""
+    digest: bytes = b""
+    """Equal digests mean equal items in equal order."""
+
+
+def items_of(found: Sequence[Any], label: str, take: Take | None = None) -> Items:
+    """Rows of the items of the page `label`; what cannot be kept is a problem of its row."""
+    text = canonical.dumps_rows(found)
+    digest = digest_of([text]) if text is not None else digest_of(map(canonical.raw_bytes, found))
+    if take is None and text is not None and set(map(type, found)) <= {dict}:
+        return Items(found, {}, canonical.raw_forms(found, text), digest)
+    rows: list[RowData] = []
+    faults: dict[int, RowProblem] = {}
+    forms: list[bytes] = []
+    for place, item in enumerate(found):
+        row = item if take is None else take(item)
+        wrong: tuple[str, str] | None = None
+        if isinstance(row, dict):
+            wrong = lenient.fault(row) if text is None else None
+        elif take is not None and isinstance(row, str):
+            wrong, row = ("", row), {}
+        else:
+            wrong, row = ("", f"the item is {kind(item)}, not an object"), {}
+        if wrong is not None:
+            faults[place] = problem(f"{label}, item {place + 1}", *wrong, item)
+        rows.append(row)
+        forms.append(canonical.raw_bytes(row or item))
+    return Items(rows, faults, forms, digest)
+
+
+def checked(rows: Sequence[RowData], label: str, faults: Mapping[int, RowProblem]) -> Items:
+    """Rows after something was put into them (details); `faults` are known of them already."""
+    items = items_of(rows, label)
+    return Items(rows, {**items.faults, **faults}, items.raws, items.digest)
+
+
+def problem(position: str, path: str, message: str, raw: Any) -> RowProblem:
+    """A row that cannot be read."""
+    error = FieldError(path, message)
+    return RowProblem(position, Stage.READ, (error,), lenient.shown(raw))
+
+
+def kind(value: Any) -> str:
+    """What a value is, for a message."""
+    kinds: dict[type, str] = {dict: "an object", list: "an array", str: "text", bool: "a boolean"}
+    return "null" if value is None else kinds.get(type(value), "a number")
+
+
+def digest_of(parts: Iterable[bytes]) -> bytes:
+    """One digest of all parts."""
+    hashed = xxhash.xxh3_128()
+    for part in parts:
+        hashed.update(part)
+    return hashed.digest()
+
+
+def excerpt(answer: Answer) -> str:
+    """The beginning of a body for an error message, redacted."""
+    text = answer.body[:2000].decode(encoding_of(answer.body) or "utf-8", "replace")
+    return redact.shorten(text.lstrip("\ufeff"), 200) or "(an empty body)"
+
+
+def encoding_of(body: bytes) -> str | None:
+    """What a body's own first bytes say about its encoding: a byte order mark, or zero bytes.
+
+    JSON begins with two ASCII characters, so that zeros tell UTF-16 and UTF-32 (RFC 4627, 3).
+    """
+    for mark, name in MARKS:
+        if body.startswith(mark):
+            return name
+    if len(body) >= 4 and b"\0" in body[:4]:
+        first, second, third, fourth = (byte == 0 for byte in body[:4])
+        if (first, second, third, fourth) == (True, True, True, False):
+            return "utf-32-be"
+        if (first, second, third, fourth) == (False, True, True, True):
+            return "utf-32-le"
+        if first is third and second is fourth:
+            return _ZEROS.get((first, second))
+    return None
+
+
+def parse_json(answer: Answer, where: str) -> Any:
+    """The document of a JSON body. Raises DataError that shows what came instead.
+
+    JSON is UTF-8 whatever the header says (RFC 8259, 8.1), unless the body's own first bytes say
+    otherwise. A charset of the header only counts where the body is not UTF-8.
+    """
+    body, name = answer.body, encoding_of(answer.body)
+    try:
+        if name is not None:
+            body = body.decode(name).lstrip("\ufeff").encode()
+        try:
+            return canonical.loads(body)
+        except ValueError as error:
+            return _second_try(body, answer.charset, error)
+    except ValueError as error:
+        raise _no_json(answer, error, where) from None
+
+
+def _second_try(body: bytes, charset: str | None, error: ValueError) -> Any:
+    """The document where one of its values made trouble. Raises ValueError."""
+    if charset and _is_other(charset):
+        try:
+            body.decode()
+        except UnicodeDecodeError:
+            body = body.decode(charset).encode()
+    try:
+        return lenient.loads(body)
+    except ValueError:
+        raise error from None
+
+
+def _is_other(charset: str) -> bool:
+    """Whether a charset is known and none that UTF-8 covers."""
+    try:
+        codec = codecs.lookup(charset)
+        "".encode(codec.name)  # refuses codecs of Python that are no text encodings
+    except (LookupError, TypeError, ValueError):
+        return False
+    return codec.name not in ("utf-8", "ascii")
+
+
+def _no_json(answer: Answer, error: ValueError, where: str) -> DataError:
+    what = named(answer.body)
+    hint = "Nothing was deleted; check endpoint, headers and format"
+    if answer.body.lstrip()[:1] == b"<" and "xml" not in answer.media_type:
+        what = "an HTML page, not JSON"
+        hint = "A login page or an error page? Check endpoint and auth; nothing was deleted"
+    if what is None:
+        reason = str(error).partition(": line")[0]
+        what = f"not the JSON it should be ({redact.shorten(reason, 120)})"
+        return DataError(f"The answer is {what}: {excerpt(answer)}", where=where, hint=hint)
+    shown = f": {excerpt(answer)}" if "page" in what else ""
+    return DataError(f"The answer is {what}{shown}", where=where, hint=hint)
+
+
+_SIGNATURES = (
+    (b"PK\x03\x04", "a ZIP archive or an Excel workbook (.xlsx, .ods)"),
+    (b"PK\x05\x06", "an empty ZIP archive"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook or another Microsoft Office file (.xls, .doc)"),
+    (b"%PDF", "a PDF document"),
+    (b"\x1f\x8b", "data compressed with gzip"),
+    (b"BZh", "data compressed with bzip2"),
+    (b"\xfd7zXZ", "data compressed with xz"),
+    (b"\x28\xb5\x2f\xfd", "data compressed with Zstandard"),
+    (b"7z\xbc\xaf", "a 7z archive"),
+    (b"Rar!", "a RAR archive"),
+    (b"PAR1", "a Parquet file"),
+    (b"SQLite format 3\0", "an SQLite database"),
+    (b"\x89PNG", "a picture (PNG)"),
+    (b"\xff\xd8\xff", "a picture (JPEG)"),
+    (b"GIF8", "a picture (GIF)"),
+)
+
+
+def named(body: bytes) -> str | None:
+    """What a body is that holds no text, by its first bytes; None for one that may be text."""
+    for signature, name in _SIGNATURES:
+        if body.startswith(signature):
+            return f"{name}, not rows"
+    return None

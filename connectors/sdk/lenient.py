@@ -1,0 +1,137 @@
+"""JSON in which something cannot be kept: read all the same, so that only its row is rejected.
+
+The quick way (`canonical.loads`) refuses a document as a whole for half a surrogate pair, for an
+invalid byte, for a number of a million digits or for a thousand levels. Here the document comes
+back with those values in it, and `fault` says of a row why it cannot be kept.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from decimal import Decimal
+from typing import Any
+
+from connectors.sdk import canonical
+
+_TOO_DEEP = f"too deep {uuid.uuid4()}"
+"""Stands where a document was cut off, unknown to anyone who could send it."""
+_MARGIN = 100
+"""Levels above the rows: a document is cut off far below `canonical.DEEPEST` of any row."""
+_STRUCTURE = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[{}\[\]]', re.DOTALL)
+_OPEN = b"{["
+
+NOT_TEXT = "holds half a surrogate pair or an invalid byte, which is not text"
+
+
+def loads(raw: bytes) -> Any:
+    """Parse JSON in UTF-8. Raises ValueError for what is not JSON.
+
+    Half a surrogate pair and an invalid byte become lone surrogates, a number that is too long a
+    Decimal, and what is nested too deeply is cut off.
+    """
+    text = raw.decode("utf-8", "surrogateescape")
+    try:
+        return _loads(text)
+    except RecursionError:
+        cut = _cut_off(raw).decode("utf-8", "surrogateescape")
+    try:
+        return _loads(cut)
+    except RecursionError:
+        raise ValueError(canonical.TOO_DEEP) from None
+
+
+def _loads(text: str) -> Any:
+    return json.loads(
+        text,
+        parse_float=canonical.exact_float,
+        parse_int=canonical.exact_int,
+        parse_constant=canonical.refuse,
+    )
+
+
+def _cut_off(raw: bytes) -> bytes:
+    """The document with a mark in place of everything that is nested too deeply."""
+    pieces: list[bytes] = []
+    depth = kept = 0
+    limit = canonical.DEEPEST + _MARGIN
+    for found in _STRUCTURE.finditer(raw):
+        token = found[0]
+        if len(token) > 1:
+            continue
+        if token in _OPEN:
+            depth += 1
+            if depth == limit:
+                pieces += [raw[kept : found.start()], b'"%b"' % _TOO_DEEP.encode()]
+        else:
+            if depth == limit:
+                kept = found.end()
+            depth -= 1
+    return b"".join([*pieces, raw[kept:]]) if depth < limit else raw
+
+
+def fault(row: Any) -> tuple[str, str] | None:
+    """The path of the first value that cannot be kept, and why; None for a row that can."""
+    waiting: list[tuple[str, Any, int]] = [("", row, 1)]
+    while waiting:
+        path, item, depth = waiting.pop()
+        kind = type(item)
+        if kind is str:
+            if item == _TOO_DEEP:
+                return path.partition(".")[0], canonical.TOO_DEEP
+            if not is_text(item):
+                return path, NOT_TEXT
+        elif kind is Decimal or kind is int or kind is float:
+            try:
+                canonical.value(item)
+            except ValueError as error:
+                return path, str(error)
+        elif kind is dict or kind is list:
+            if depth > canonical.DEEPEST:
+                return path.partition(".")[0], canonical.TOO_DEEP
+            members = item.items() if kind is dict else enumerate(item)
+            for name, member in members:
+                if isinstance(name, str) and not is_text(name):
+                    return path, f"a field's name {NOT_TEXT}"
+                below = f"{path}.{name}" if path else str(name)
+                waiting.append((below, member, depth + 1))
+    return None
+
+
+def is_text(text: str) -> bool:
+    """Whether this is text that can be stored: without lone surrogates."""
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+_SHOWN_LEVELS = 8
+_SHOWN_NUMBER = 100
+
+
+def shown(item: Any, level: int = 0) -> Any:
+    """What can be shown of a value that cannot be kept: JSON, its odd parts spelled out."""
+    if isinstance(item, dict):
+        if level >= _SHOWN_LEVELS:
+            return "{…}"
+        return {shown(str(name)): shown(member, level + 1) for name, member in item.items()}
+    if isinstance(item, (list, tuple)):
+        return "[…]" if level >= _SHOWN_LEVELS else [shown(each, level + 1) for each in item]
+    if isinstance(item, str):
+        if item == _TOO_DEEP:
+            return "…"
+        if not is_text(item):
+            item = item.encode("utf-8", "backslashreplace").decode()
+        return item
+    if item is None or isinstance(item, bool):
+        return item
+    try:
+        return canonical.value(item)
+    except ValueError:
+        text = str(item) if not isinstance(item, int) else "a very long number"
+        return text if len(text) <= _SHOWN_NUMBER else f"{text[:_SHOWN_NUMBER]}…"
