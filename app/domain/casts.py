@@ -11,12 +11,13 @@ from collections.abc import Callable
 from datetime import tzinfo
 from typing import Any, TypeAlias
 
-from app.domain import functions, moments
+from app.domain import functions, moments, values
+from app.domain.expression_errors import ValueProblem
 from app.domain.mapping import Cast
 from connectors.sdk import canonical, truth
 
 Converter: TypeAlias = Callable[[Any], Any]
-"""Raises ValueError with a text that can follow the value: ``is not a date…``."""
+"""Raises ValueProblem with a text that can follow the value: ``is not a date…``."""
 
 
 def compile_cast(cast: str | Cast) -> Converter:
@@ -33,25 +34,31 @@ def compile_cast(cast: str | Cast) -> Converter:
 
 
 def _string(_spec: Cast) -> Converter:
-    return functions.text
+    return values.text
 
 
 def _number(spec: Cast) -> Converter:
-    return lambda value: functions.number(value, spec.decimal)
+    return lambda value: values.number(value, spec.decimal)
 
 
 def _integer(spec: Cast) -> Converter:
     def convert(value: Any) -> int:
-        number = functions.number(value, spec.decimal)
+        number = values.number(value, spec.decimal)
         if type(number) is not int:
-            raise ValueError("is not a whole number; round(…) makes it one")
+            raise ValueProblem("is not a whole number; round(…) makes it one")
         return number
 
     return convert
 
 
 def _boolean(_spec: Cast) -> Converter:
-    return truth.read
+    def convert(value: Any) -> bool:
+        try:
+            return truth.read(value)
+        except ValueError as error:
+            raise ValueProblem(str(error)) from None
+
+    return convert
 
 
 def _date(spec: Cast) -> Converter:
@@ -64,7 +71,9 @@ def _datetime(spec: Cast) -> Converter:
     def convert(value: Any) -> str:
         moment = moments.read(value, spec.format, where)
         if moment.tzinfo is None:
-            raise ValueError("has no time zone; name one: {type: datetime, zone: Europe/Amsterdam}")
+            raise ValueProblem(
+                "has no time zone; name one: {type: datetime, zone: Europe/Amsterdam}"
+            )
         return moments.iso(moment)
 
     return convert
@@ -80,8 +89,8 @@ def _json(_spec: Cast) -> Converter:
             return value
         try:
             return canonical.parse(value)
-        except ValueError as error:
-            raise ValueError(f"is not JSON: {error}") from None
+        except (ValueError, RecursionError) as error:
+            raise ValueProblem(f"is not JSON: {values.json_fault(error)}") from None
 
     return convert
 

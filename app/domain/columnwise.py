@@ -18,7 +18,7 @@ from typing import Any
 import orjson
 
 from app.domain import nodes, paths
-from app.domain.coerce import CoercionError, Convert, Properties, plain_properties
+from app.domain.coerce import Convert, Properties, plain_properties
 from app.domain.fields import FieldRule
 from app.domain.fused import is_plain
 from app.domain.paths import MISSING
@@ -196,7 +196,7 @@ class _Property:
         convert = self._convert
         try:
             values = [convert(value) for value in _values(column)]
-        except CoercionError:
+        except Exception:  # the general way words it
             raise _GiveUp from None
         present = [value for value in values if value is not MISSING]
         if not self._is_valid(present):

@@ -7,8 +7,8 @@ the whole row. The sandbox is a second fence behind the grammar, which leaves no
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from decimal import InvalidOperation
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 from jinja2 import TemplateError, TemplateSyntaxError, Undefined, nodes
@@ -18,10 +18,16 @@ from jinja2.runtime import LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import missing
 
-from app.domain import functions, semantics
-from app.domain.expression_errors import ExpressionError, ExpressionSyntaxError
-from app.domain.grammar import Rewriter
+from app.domain import effort, semantics, values
+from app.domain.expression_errors import (
+    ExpressionError,
+    ExpressionSyntaxError,
+    ValueProblem,
+    in_words,
+)
+from app.domain.grammar import Rewriter, field_name
 from app.domain.semantics import Tables
+from connectors.sdk import canonical
 from connectors.sdk.redact import shorten
 
 LONGEST_EXPRESSION = 10_000
@@ -30,15 +36,19 @@ LONGEST_EXPRESSION = 10_000
 class _RowContext:
     """What a compiled template asks of its context, and no more: a row's fields by name."""
 
-    __slots__ = ("row", "vars")
+    __slots__ = ("row", "undefined", "vars")
 
-    def __init__(self, row: dict[str, Any]) -> None:
+    def __init__(self, row: dict[str, Any], undefined: type[Undefined]) -> None:
         self.row = row
+        self.undefined = undefined
         self.vars: dict[str, Any] = {}
 
-    def resolve_or_missing(self, name: str) -> Any:
+    def resolve_or_missing(self, spelled: str) -> Any:
+        name = field_name(spelled) if spelled[0] == "u" else spelled
         found = self.row.get(name, missing)
-        return self.row if found is missing and name == "row" else found
+        if found is missing:
+            return self.row if name == "row" else self.undefined(name=name)
+        return found
 
 
 _TESTS = (
@@ -50,9 +60,6 @@ _TESTS = (
     "boolean",
     "mapping",
     "sequence",
-    "odd",
-    "even",
-    "divisibleby",
     "true",
     "false",
 )
@@ -71,12 +78,7 @@ class Environment(ImmutableSandboxedEnvironment):
         )
         self.globals = {}
         self.filters = semantics.filters(tables or {}, strict=strict)
-        self.tests = {name: self.tests[name] for name in _TESTS}
-        self.tests["matching"] = lambda value, expression: (
-            value is not None
-            and not isinstance(value, Undefined)
-            and functions.matches(value, expression)
-        )
+        self.tests = {name: self.tests[name] for name in _TESTS} | semantics.TESTS
 
     def getitem(self, obj: Any, argument: Any) -> Any:
         """A member of an object or an item of a list; anything else is missing."""
@@ -105,41 +107,61 @@ def compile_value(environment: Environment, tree: nodes.Expr) -> Callable[[dict[
     It raises ExpressionError.
     """
     template = nodes.Template([nodes.Assign(nodes.Name(_RESULT_NAME, "store"), tree)], lineno=1)
-    root = _compiled(environment, template)
+    root, undefined = _compiled(environment, template), environment.undefined
 
     def evaluate(row: dict[str, Any]) -> Any:
-        context = _RowContext(row)
+        context = _RowContext(row, undefined)
+        opened = effort.begin()
         try:
             for _ in root(context):
                 pass
-        except _ROW_ERRORS as error:
-            raise ExpressionError(_say(error)) from error
-        return context.vars[_RESULT_NAME]
+            result = context.vars[_RESULT_NAME]
+            if type(result) in _CONTAINERS:
+                effort.weigh(result)
+        except Exception as error:
+            raise _problem(error) from error
+        finally:
+            effort.end(opened)
+        return result
 
     return evaluate
 
 
+_CONTAINERS = frozenset({list, dict, tuple})
 _RESULT_NAME = "_result"
 
 
 def compile_text(environment: Environment, tree: nodes.Template) -> Callable[[dict[str, Any]], str]:
     """A function from row to the rendered text. It raises ExpressionError."""
-    root = _compiled(environment, tree)
+    root, undefined = _compiled(environment, tree), environment.undefined
 
     def render(row: dict[str, Any]) -> str:
+        opened = effort.begin()
         parts: list[str] = []
         size = 0
         try:
-            for part in root(_RowContext(row)):
+            for part in root(_RowContext(row, undefined)):
                 parts.append(part)
                 size += len(part)
-                if size > functions.LONGEST_TEXT:
-                    raise ValueError(f"gives more than {functions.LONGEST_TEXT:,} characters")
-        except _ROW_ERRORS as error:
-            raise ExpressionError(_say(error)) from error
+                if size > values.LONGEST_TEXT:
+                    raise ValueProblem(f"gives more than {values.LONGEST_TEXT:,} characters")
+            effort.spend(size)
+        except Exception as error:
+            raise _problem(error) from error
+        finally:
+            effort.end(opened)
         return "".join(parts)
 
     return render
+
+
+def _problem(error: Exception) -> Exception:
+    """Whatever an expression raises over a row is that row's problem, not the run's end."""
+    if isinstance(error, (effort.StoppedError, ExpressionError)):
+        return error
+    if isinstance(error, TemplateError):  # a missing field, in our own words
+        return ExpressionError(shorten(str(error)))
+    return ExpressionError(shorten(in_words(error), 300))
 
 
 def parse_template(environment: Environment, text: str) -> nodes.Template | nodes.Expr:
@@ -148,11 +170,8 @@ def parse_template(environment: Environment, text: str) -> nodes.Template | node
     Raises ExpressionSyntaxError.
     """
     _check_length(text)
-    try:
-        tree = environment.parse(text)
-    except TemplateSyntaxError as error:
-        raise ExpressionSyntaxError(_syntax(error)) from None
-    tree = cast(nodes.Template, Rewriter(environment).visit(tree))
+    with _syntax_errors():
+        tree = cast(nodes.Template, Rewriter(environment).visit(environment.parse(text)))
     if len(tree.body) == 1 and isinstance(tree.body[0], nodes.Output):
         children = tree.body[0].nodes
         if len(children) == 1 and not isinstance(children[0], nodes.TemplateData):
@@ -163,16 +182,14 @@ def parse_template(environment: Environment, text: str) -> nodes.Template | node
 def parse_condition(environment: Environment, text: str) -> nodes.Expr:
     """The checked tree of an expression that is true or false. Raises ExpressionSyntaxError."""
     _check_length(text)
-    try:
+    with _syntax_errors():
         parser = Parser(environment, text, state="variable")
         tree = parser.parse_expression()
         if not parser.stream.eos:
             raise ExpressionSyntaxError(f"unexpected {parser.stream.current.value!r}")
         tree.set_environment(environment)
-    except TemplateSyntaxError as error:
-        raise ExpressionSyntaxError(_syntax(error)) from None
-    rewriter = Rewriter(environment)
-    return rewriter.condition(rewriter.visit(tree))
+        rewriter = Rewriter(environment)
+        return rewriter.condition(rewriter.visit(tree))
 
 
 def _check_length(text: str) -> None:
@@ -185,30 +202,25 @@ def _syntax(error: TemplateSyntaxError) -> str:
     return f"{error.message}{line}"
 
 
-def _compiled(environment: Environment, tree: nodes.Template) -> Callable[..., Any]:
+@contextmanager
+def _syntax_errors() -> Iterator[None]:
+    """Whatever keeps an expression from being parsed or compiled, as ExpressionSyntaxError."""
     try:
+        yield
+    except ExpressionSyntaxError:
+        raise
+    except TemplateSyntaxError as error:
+        raise ExpressionSyntaxError(_syntax(error)) from None
+    except (RecursionError, MemoryError, SyntaxError):
+        raise ExpressionSyntaxError("the expression is nested too deeply") from None
+    except (ValueError, OverflowError):  # from the lexer, which reads numbers
+        raise ExpressionSyntaxError(
+            f"a number has at most {canonical.LONGEST_NUMBER:,} digits"
+        ) from None
+
+
+def _compiled(environment: Environment, tree: nodes.Template) -> Callable[..., Any]:
+    with _syntax_errors():
         tree.set_environment(environment)
         code = environment.compile(tree)
-    except (TemplateError, SyntaxError, RecursionError) as error:
-        raise ExpressionSyntaxError(str(error)) from error
     return Template.from_code(environment, code, {}).root_render_func
-
-
-_ROW_ERRORS = (
-    TemplateError,
-    ValueError,
-    TypeError,
-    ArithmeticError,
-    LookupError,
-    AttributeError,
-    RecursionError,
-)
-"""Whatever an expression can raise over a row: the row's problem, not the run's end."""
-
-
-def _say(error: Exception) -> str:
-    if isinstance(error, ZeroDivisionError):
-        return "division by zero"
-    if isinstance(error, InvalidOperation):
-        return "the numbers are too large or cannot be calculated with"
-    return shorten(str(error)) or type(error).__name__

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from app.domain import paths
 from app.domain.casts import Converter, compile_cast
-from app.domain.expression_errors import ExpressionError
+from app.domain.effort import StoppedError
+from app.domain.expression_errors import in_words
 from app.domain.functions import table_lookup
 from app.domain.mapping import FieldSpec, Lookup
 from app.domain.paths import MISSING
@@ -42,7 +43,7 @@ class FieldValueError(ValueError):
 
 
 Evaluate: TypeAlias = Callable[[RowData], Any]
-"""From row to value or MISSING. Raises ExpressionError or FieldValueError."""
+"""From row to value or MISSING. Raises FieldValueError, or what `in_words` has words for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +159,8 @@ def _finisher(spec: FieldSpec) -> Converter | None:
             return value
         try:
             return convert(value)
-        except ValueError as error:
-            raise FieldValueError(f"cast: {error}", value) from None
+        except Exception as error:
+            raise FieldValueError(f"cast: {in_words(error)}", value) from None
 
     return finish
 
@@ -205,7 +206,9 @@ def lookup_values(rule: FieldRule, row: RowData) -> list[str]:
     """The texts that a row asks this rule's lookup for; a row that fails asks for none."""
     try:
         value = rule.evaluate(row)
-    except (ExpressionError, FieldValueError):
+    except StoppedError:
+        raise
+    except Exception:
         return []  # process() reports it, with its position
     values = value if type(value) is list else [value]
     found = (canonical.key_part(item) for item in values if item is not MISSING)

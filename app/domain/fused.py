@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from app.domain import paths
-from app.domain.coerce import CoercionError, Convert, Properties, plain_properties
+from app.domain.coerce import Convert, Properties, plain_properties
 from app.domain.fields import FieldRule
 from app.domain.paths import MISSING
 from connectors.sdk import RowData
@@ -57,7 +57,7 @@ def is_plain(rule: FieldRule) -> bool:
 
 def _generated(rules: Sequence[FieldRule], properties: Properties) -> Fused:
     """Source code of a few lines per field; names reach it as values, never as code."""
-    known: dict[str, Any] = {"MISSING": MISSING, "CoercionError": CoercionError}
+    known: dict[str, Any] = {"MISSING": MISSING}
     lines = ["def fused(row):", "  get = row.get", "  data = {}", "  try:", "    pass"]
     for number, rule in enumerate(rules):
         target = rule.steps[0]
@@ -75,7 +75,7 @@ def _generated(rules: Sequence[FieldRule], properties: Properties) -> Fused:
             f"      v = c{number}(v)",
             f"      if v is not MISSING: data[t{number}] = v",
         ]
-    lines += ["  except CoercionError: return None", "  return data"]
+    lines += ["  except Exception: return None", "  return data"]
     exec("\n".join(lines), known)  # noqa: S102  # made of the numbers and tests above only
     fused: Fused = known["fused"]
     return fused
@@ -106,7 +106,7 @@ def _passthrough(properties: Properties) -> Fused:
                 converted = convert(value)
                 if converted is not MISSING:
                     data[name] = converted
-        except CoercionError:
+        except Exception:  # the general way words it
             return None
         return data
 

@@ -15,9 +15,10 @@ from typing import Any
 from jinja2 import Environment, nodes
 from jinja2.visitor import NodeTransformer
 
-from app.domain import functions
+from app.domain import functions, patterns, semantics
 from app.domain.expression_errors import ExpressionSyntaxError
 from app.domain.semantics import is_number
+from connectors.sdk import canonical
 
 DEEPEST_LOOP = 2
 
@@ -68,12 +69,14 @@ class Rewriter(NodeTransformer):
     def __init__(self, environment: Environment) -> None:
         self.environment = environment
         self.loops = 0
+        self._inside = 0  # bodies of loops around the node in hand
 
     def visit(self, node: nodes.Node, *args: Any, **kwargs: Any) -> Any:
         if not isinstance(node, _ALLOWED):
-            raise ExpressionSyntaxError(
-                f"{type(node).__name__.lower()} is not part of the language"
-            )
+            word = _STATEMENTS.get(type(node).__name__, "this")
+            raise ExpressionSyntaxError(f"{word} is not part of the language")
+        if isinstance(node, nodes.Const):
+            _check_constant(node.value)
         rule = _RULES.get(type(node))
         return rule(self, node) if rule else self.generic_visit(node, *args, **kwargs)
 
@@ -128,6 +131,9 @@ class Rewriter(NodeTransformer):
             raise ExpressionSyntaxError(
                 f"there is no function {node.name}; there are {self._known()}"
             )
+        taken = semantics.arguments_of(node.name)
+        if taken is not None:
+            taken.check(node.name, len(node.args), [str(pair.key) for pair in node.kwargs])
         self.generic_visit(node)
         self._check_pattern(node.name, node.args)
         return node
@@ -136,6 +142,10 @@ class Rewriter(NodeTransformer):
         if node.name not in self.environment.tests:
             known = ", ".join(sorted(self.environment.tests))
             raise ExpressionSyntaxError(f"there is no test {node.name}; there are {known}")
+        wanted = node.name in {"matching", "divisibleby"}
+        if len(node.args) != wanted or node.kwargs or node.dyn_args or node.dyn_kwargs:
+            shown = "one argument" if wanted else "no argument"
+            raise ExpressionSyntaxError(f"the test {node.name} takes {shown}")
         self.generic_visit(node)
         self._check_pattern(node.name, node.args)
         return node
@@ -143,12 +153,19 @@ class Rewriter(NodeTransformer):
     def _check_pattern(self, name: str, args: list[nodes.Expr]) -> None:
         if name in _WITH_PATTERN and args and isinstance(args[0], nodes.Const):
             try:
-                functions.pattern(str(args[0].value))
+                patterns.pattern(str(args[0].value))
             except ValueError as error:
                 raise ExpressionSyntaxError(str(error)) from None
 
     def _known(self) -> str:
         return ", ".join(sorted(name for name in self.environment.filters if name[0] != "("))
+
+    def _name(self, node: nodes.Name) -> nodes.Node:
+        """Names are spelled so that none of them means anything to Jinja or Python."""
+        if node.name == "loop" and self._inside and node.ctx == "load":
+            return node
+        node.name = _spelled(node.name)
+        return node
 
     def _for(self, node: nodes.For) -> nodes.Node:
         if node.recursive:
@@ -156,10 +173,15 @@ class Rewriter(NodeTransformer):
         self.loops += 1
         if self.loops > DEEPEST_LOOP:
             raise ExpressionSyntaxError(f"loops nest {DEEPEST_LOOP} deep at most")
-        self.generic_visit(node)
-        self.loops -= 1
+        node.iter = self._call("(each)", self.visit(node.iter))
+        node.target = self.visit(node.target)
+        node.else_ = [self.visit(child) for child in node.else_]
+        self._inside += 1
+        node.body = [self.visit(child) for child in node.body]
         if node.test is not None:
-            node.test = self.condition(node.test)
+            node.test = self.condition(self.visit(node.test))
+        self._inside -= 1
+        self.loops -= 1
         return node
 
     def _if(self, node: nodes.If) -> nodes.Node:
@@ -188,20 +210,16 @@ class Rewriter(NodeTransformer):
 
     def _compare(self, node: nodes.Compare) -> nodes.Node:
         self.generic_visit(node)
-        left: nodes.Expr = node.expr
-        result: nodes.Expr | None = None
-        for operand in node.ops:
-            name = operand.op
-            if name in {"eq", "ne"} and (_is_none(left) or _is_none(operand.expr)):
-                name = "is null" if name == "eq" else "is not null"
-                value = operand.expr if _is_none(left) else left
-                step: nodes.Expr = self._call(f"({name})", value)
-            else:
-                step = self._call(f"({name})", left, operand.expr)
-            result = step if result is None else nodes.And(result, step)
-            left = operand.expr
-        assert result is not None  # a comparison has at least one operand
-        return result
+        if len(node.ops) > 1:  # a list, for an operand that stood in the code twice would double it
+            operands = nodes.List([node.expr, *(each.expr for each in node.ops)])
+            names = nodes.List([nodes.Const(each.op) for each in node.ops])
+            operands.lineno = names.lineno = node.lineno
+            return self._call("(chain)", operands, names)
+        left, right, name = node.expr, node.ops[0].expr, node.ops[0].op
+        if name in {"eq", "ne"} and (_is_none(left) or _is_none(right)):
+            value = right if _is_none(left) else left
+            return self._call("(is null)" if name == "eq" else "(is not null)", value)
+        return self._call(f"({name})", left, right)
 
     def _concat(self, node: nodes.Concat) -> nodes.Node:
         self.generic_visit(node)
@@ -219,6 +237,7 @@ class Rewriter(NodeTransformer):
 
 
 _RULES: dict[type[nodes.Node], Callable[[Rewriter, Any], nodes.Node]] = {
+    nodes.Name: Rewriter._name,
     nodes.Call: Rewriter._called,
     nodes.Filter: Rewriter._filter,
     nodes.Test: Rewriter._test,
@@ -237,6 +256,52 @@ _RULES: dict[type[nodes.Node], Callable[[Rewriter, Any], nodes.Node]] = {
     nodes.FloorDiv: Rewriter._binary,
     nodes.Mod: Rewriter._binary,
 }
+
+
+_STATEMENTS = {
+    "Assign": "set",
+    "AssignBlock": "set",
+    "Macro": "macro",
+    "CallBlock": "call",
+    "FilterBlock": "filter",
+    "Include": "include",
+    "Import": "import",
+    "FromImport": "import",
+    "Extends": "extends",
+    "Block": "block",
+    "With": "with",
+    "ScopedEvalContextModifier": "autoescape",
+    "Pow": "**",
+}
+
+
+def _check_constant(value: Any) -> None:
+    if is_number(value):
+        try:
+            canonical.number(value) if isinstance(value, float) else canonical.value(value)
+        except ValueError:
+            raise ExpressionSyntaxError(
+                f"a number has at most {canonical.LONGEST_NUMBER:,} digits"
+            ) from None
+
+
+_ENGINE_NAMES = frozenset({"self", "super", "loop", "caller", "varargs", "kwargs"})
+"""Names that Jinja's compiler gives a meaning of its own."""
+SPELLED = "u_"
+
+
+def _spelled(name: str) -> str:
+    # Python takes two spellings of a name for the same when only their Unicode form differs
+    if name.isascii() and name not in _ENGINE_NAMES and not name.startswith(SPELLED):
+        return name
+    return SPELLED + name.encode().hex()
+
+
+def field_name(spelled: str) -> str:
+    """The field that a `nodes.Name` of a checked tree stands for."""
+    if spelled.startswith(SPELLED):
+        return bytes.fromhex(spelled.removeprefix(SPELLED)).decode()
+    return spelled
 
 
 def _is_none(node: nodes.Expr) -> bool:

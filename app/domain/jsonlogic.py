@@ -14,7 +14,7 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any, TypeAlias
 
-from app.domain import functions
+from app.domain import values
 from app.domain.expression_errors import ExpressionError, ExpressionSyntaxError
 from connectors.sdk import canonical
 
@@ -72,7 +72,7 @@ def _find(data: Any, path: Any) -> Any:
     """The value at a dotted path; None where there is none."""
     if path is None or path == "":
         return data
-    for part in functions.text(path).split("."):
+    for part in values.text(path).split("."):
         if isinstance(data, dict):
             data = data.get(part)
         elif isinstance(data, (list, str)) and part.isdigit() and int(part) < len(data):
@@ -210,7 +210,7 @@ def _numeric(value: Any) -> Decimal | None:
     if isinstance(value, bool):
         return Decimal(int(value))
     if _is_number(value):
-        return functions.exact_number(value)
+        return values.exact_number(value)
     if value is None:
         return Decimal(0)
     if isinstance(value, str):
@@ -235,7 +235,7 @@ def _loosely_equal(left: Any, right: Any) -> bool:
 
 def _strictly_equal(left: Any, right: Any) -> bool:
     if _is_number(left) and _is_number(right):
-        return functions.exact_number(left) == functions.exact_number(right)
+        return values.exact_number(left) == values.exact_number(right)
     return type(left) is type(right) and bool(left == right)
 
 
@@ -257,7 +257,7 @@ def _ordered(test: Callable[[Any, Any], bool]) -> Callable[..., bool]:
 def _operand(value: Any) -> Decimal:
     number = _numeric(value)
     if number is None:
-        raise ValueError(f"{functions.text(value)!r} is not a number")
+        raise ValueError(f"{values.text(value)!r} is not a number")
     return number
 
 
@@ -273,20 +273,20 @@ def _merge(*values: Any) -> list[Any]:
 
 def _in(item: Any, container: Any) -> bool:
     if isinstance(container, str):
-        return functions.text(item) in container
+        return values.text(item) in container
     if isinstance(container, list):
         return any(_strictly_equal(item, member) for member in container)
     return False
 
 
 def _substr(value: Any, start: int, length: int | None = None) -> str:
-    text = functions.text(value)
+    text = values.text(value)
     rest = text[start:] if start >= 0 or -start <= len(text) else text
     return rest if length is None else rest[:length]
 
 
-def _cat(*values: Any) -> str:
-    return functions.limited("".join(map(functions.text, values)))
+def _cat(*parts: Any) -> str:
+    return values.concatenated(map(values.text, parts))
 
 
 def _product(*values: Any) -> Any:

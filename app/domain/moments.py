@@ -12,6 +12,8 @@ from datetime import UTC, date, datetime, tzinfo
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+from app.domain.expression_errors import ValueProblem
+
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _DATE_TIME = re.compile(
     r"(?P<date>\d{4}-\d\d-\d\d)[Tt ](?P<time>\d\d:\d\d:\d\d)(?:\.(?P<fraction>\d+))?"
@@ -25,17 +27,17 @@ _MIDNIGHT = re.compile(
 
 
 def zone(name: str) -> tzinfo:
-    """The IANA time zone of that name. Raises ValueError."""
+    """The IANA time zone of that name. Raises ValueProblem."""
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError) as error:
-        raise ValueError(f"{name!r} is not a time zone such as Europe/Amsterdam") from error
+        raise ValueProblem(f"{name!r} is not a time zone such as Europe/Amsterdam") from error
 
 
 def to_date(text: str) -> str:
     """A date in normal form; a time is accepted only where it is midnight, so nothing is lost.
 
-    Raises ValueError. Whether the day exists is the validator's question.
+    Raises ValueProblem. Whether the day exists is the validator's question.
     """
     if _DATE.fullmatch(text):
         return text
@@ -52,12 +54,12 @@ def to_date(text: str) -> str:
     try:
         datetime.fromisoformat(stripped)
     except ValueError:
-        raise ValueError("is not an ISO date (2024-01-31); name its format in a cast") from None
-    raise ValueError("has a time of day, which a date would lose")
+        raise ValueProblem("is not an ISO date (2024-01-31); name its format in a cast") from None
+    raise ValueProblem("has a time of day, which a date would lose")
 
 
 def to_date_time(text: str) -> str:
-    """A date-time in normal form. Raises ValueError without an offset: a zone is not guessed."""
+    """A date-time in normal form. Raises ValueProblem without an offset: a zone is not guessed."""
     if _NORMAL.fullmatch(text):
         return text
     stripped = text.strip()
@@ -72,11 +74,11 @@ def to_date_time(text: str) -> str:
     try:
         moment = datetime.fromisoformat(stripped)
     except ValueError:
-        raise ValueError(
+        raise ValueProblem(
             "is not an ISO date and time (2024-01-31T10:00:00Z); name its format in a cast"
         ) from None
     if moment.tzinfo is None:
-        raise ValueError("has no time zone; name one in a cast: {type: datetime, zone: …}")
+        raise ValueProblem("has no time zone; name one in a cast: {type: datetime, zone: …}")
     return iso(moment)
 
 
@@ -92,12 +94,12 @@ def read(value: object, layout: str | None, where: tzinfo | None) -> datetime:
     """Read a moment: ISO text, text after a strptime layout, or ``unix``/``unix_ms`` numbers.
 
     A moment without an offset is taken to be in `where`; it stays without a zone if there is
-    none. Raises ValueError.
+    none. Raises ValueProblem.
     """
     if layout in {"unix", "unix_ms"}:
         return _from_unix(value, 1000 if layout == "unix_ms" else 1, where)
     if not isinstance(value, str):
-        raise ValueError("is not text; for numbers the format is unix or unix_ms")
+        raise ValueProblem("is not text; for numbers the format is unix or unix_ms")
     text = value.strip()
     try:
         moment = (
@@ -107,7 +109,7 @@ def read(value: object, layout: str | None, where: tzinfo | None) -> datetime:
         )
     except ValueError:
         expected = f"after the format {layout}" if layout else "in ISO form (2024-01-31)"
-        raise ValueError(f"is not a date {expected}") from None
+        raise ValueProblem(f"is not a date {expected}") from None
     if moment.tzinfo is None and where is not None:
         return moment.replace(tzinfo=where)
     return moment
@@ -117,6 +119,6 @@ def _from_unix(value: object, divisor: int, where: tzinfo | None) -> datetime:
     try:
         seconds = Decimal(str(value)) / divisor
         moment = datetime.fromtimestamp(float(seconds), UTC)
+        return moment.astimezone(where) if where is not None else moment
     except (ArithmeticError, OverflowError, OSError, ValueError):
-        raise ValueError("is not a number of seconds or milliseconds since 1970") from None
-    return moment.astimezone(where) if where is not None else moment
+        raise ValueProblem("is not a number of seconds or milliseconds since 1970") from None

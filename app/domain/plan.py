@@ -24,7 +24,7 @@ from app.domain.fields import (
 from app.domain.filters import Filter, compile_filter
 from app.domain.fused import compile_fused
 from app.domain.mapping import FieldSpec, MappingSpec
-from app.domain.rowplan import Explanation, Filtered, Mapped, Outcome, RowPlan, nul_fault
+from app.domain.rowplan import Explanation, Filtered, Mapped, Outcome, RowPlan
 from app.domain.validation import compile_validator, schema_faults
 from connectors.sdk import ConfigurationError, RowData, canonical
 
@@ -40,7 +40,6 @@ __all__ = [
     "RowPlan",
     "compile_plan",
     "fingerprint",
-    "nul_fault",
     "plain_key",
 ]
 

@@ -8,11 +8,13 @@ The whole filter is still evaluated over what is left, so this may only ever nar
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from jinja2 import nodes
 
 from app.domain import expressions
+from app.domain.grammar import field_name
 from connectors.sdk import canonical
 
 
@@ -37,16 +39,27 @@ def _conjuncts(node: nodes.Node) -> Iterator[EqualText]:
         case nodes.Filter(node=nodes.Node() as inner, name="(truth)"):
             yield from _conjuncts(inner)
         case nodes.Filter(node=nodes.Node() as left, name="(eq)", args=[nodes.Node() as right]):
-            for field, value in ((left, right), (right, left)):
-                path = _path(field)
-                if path and isinstance(value, nodes.Const) and _only_text(value.value):
-                    yield EqualText(path, value.value)
+            yield from _equal(left, right)
+        case nodes.Filter(
+            node=nodes.List(items=operands), name="(chain)", args=[nodes.List(items=names)]
+        ):
+            for name, (left, right) in zip(names, pairwise(operands), strict=True):
+                if isinstance(name, nodes.Const) and name.value == "eq":
+                    yield from _equal(left, right)
+
+
+def _equal(left: nodes.Node, right: nodes.Node) -> Iterator[EqualText]:
+    for field, value in ((left, right), (right, left)):
+        path = _path(field)
+        if path and isinstance(value, nodes.Const) and _only_text(value.value):
+            yield EqualText(path, value.value)
 
 
 def _path(node: nodes.Node) -> tuple[str, ...]:
     match node:
-        case nodes.Name(name=name) if name != "row":
-            return (name,)
+        case nodes.Name(name=spelled):
+            name = field_name(spelled)
+            return () if name == "row" else (name,)
         case nodes.Getattr(node=inner, attr=name):
             before = _path(inner)
             return (*before, name) if before else ()

@@ -9,14 +9,16 @@ row and may be used by several threads.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, TypeAlias
 
+from app.domain import effort, storage
 from app.domain.casts import Converter
 from app.domain.coerce import Coercion
 from app.domain.columnwise import Columnwise
-from app.domain.expression_errors import ExpressionError
+from app.domain.expression_errors import ExpressionError, in_words
 from app.domain.fields import (
     FieldRule,
     FieldValueError,
@@ -118,6 +120,9 @@ class RowPlan:
         self._lookups = lookups
         self._fused = fused
         self._columnwise = columnwise if filter_ is None else None
+        self._evaluates = filter_ is not None or any(
+            rule.source is None and not rule.constant for rule in rules
+        )
 
     # --- key ----------------------------------------------------------------------------------
 
@@ -132,7 +137,9 @@ class RowPlan:
         for _name, read in self._key_parts:
             try:
                 value = read(data)
-            except (ExpressionError, FieldValueError):
+            except effort.StoppedError:
+                raise
+            except Exception:
                 return None
             parts.append(None if value is MISSING else _key_part(value))
         return canonical.join_key(parts) if parts else None
@@ -142,8 +149,10 @@ class RowPlan:
         for name, read in self._key_parts:
             try:
                 value = read(row.data)
-            except (ExpressionError, FieldValueError) as error:
-                errors.append(FieldError(name, f"the key cannot be read: {error}"))
+            except effort.StoppedError:
+                raise
+            except Exception as error:
+                errors.append(FieldError(name, f"the key cannot be read: {in_words(error)}"))
                 continue
             if value is MISSING:
                 errors.append(FieldError(name, "the key field is missing in the row"))
@@ -195,11 +204,22 @@ class RowPlan:
         `resolved` comes from `resolve`; without it the row's lookups are asked for here. `key`
         is the row's key where it is known already.
         """
+        opened = self._evaluates and effort.begin()  # one account for all expressions of the row
         try:
             return self._process(row, resolved, key)
-        except RecursionError:
-            fault = FieldError("", "the row is nested too deeply")
-            return RowProblem(row.position, Stage.COERCE, (fault,), key=self.key(row.data))
+        except effort.StoppedError:
+            raise
+        except Exception as error:
+            return self._unforeseen(row, key, error)
+        finally:
+            effort.end(opened)
+
+    def _unforeseen(self, row: Row, key: str | None, error: Exception) -> RowProblem:
+        """Whatever one row brings about is that row's problem."""
+        fault = FieldError("", f"the row cannot be mapped: {in_words(error)}")
+        with suppress(Exception):
+            key = key or self.key(row.data)
+        return RowProblem(row.position, Stage.COERCE, (fault,), raw=row.data, key=key)
 
     def documents(self, batch: Batch, indices: Sequence[int]) -> list[bytes] | None:
         """Canonical JSON of the objects that the rows at `indices` become, which have a key.
@@ -251,9 +271,9 @@ class RowPlan:
             return self._problem(row, Stage.VALIDATE, invalid, key)
         try:
             json = canonical.dumps(data)
-        except (TypeError, ValueError) as error:
-            return self._problem(row, Stage.COERCE, [FieldError("", f"is no JSON: {error}")], key)
-        if b"\\u0000" in json and (fault := nul_fault(data, "")) is not None:
+        except (TypeError, ValueError, RecursionError):
+            return self._problem(row, Stage.COERCE, [storage.fault(data)], key)
+        if b"\\u0000" in json and (fault := storage.nul_fault(data, "")) is not None:
             return self._problem(row, Stage.COERCE, [fault], key)
         return Mapped(key, data, json, sha256(json).digest(), row.position)
 
@@ -272,6 +292,11 @@ class RowPlan:
             except FieldValueError as error:
                 shown = short_value(error.value)
                 errors.append(FieldError(rule.target, f"`{rule.origin}`: {error}", shown))
+                continue
+            except effort.StoppedError:
+                raise
+            except Exception as error:
+                errors.append(FieldError(rule.target, f"`{rule.origin}`: {in_words(error)}"))
                 continue
             if value is MISSING:
                 continue
@@ -295,8 +320,8 @@ class RowPlan:
             value = holder[steps[-1]]
             try:
                 holder[steps[-1]] = convert(value)
-            except ValueError as error:
-                errors.append(FieldError(target, f"cast: {error}", short_value(value)))
+            except Exception as error:
+                errors.append(FieldError(target, f"cast: {in_words(error)}", short_value(value)))
                 del holder[steps[-1]]
 
     def _problem(
@@ -366,24 +391,3 @@ def _remove(data: RowData, steps: tuple[str, ...]) -> None:
             return
         node[name] = node = dict(below)
     node.pop(steps[-1], None)
-
-
-def nul_fault(value: Any, path: str) -> FieldError | None:
-    """The first text with a NUL character, which PostgreSQL's jsonb cannot hold."""
-    if isinstance(value, str):
-        return (
-            FieldError(path, "has a NUL character, which cannot be stored")
-            if "\0" in value
-            else None
-        )
-    members: Iterable[tuple[Any, Any]] = ()
-    if isinstance(value, dict):
-        if any("\0" in name for name in value):
-            return FieldError(path, "a field's name has a NUL character, which cannot be stored")
-        members = value.items()
-    elif isinstance(value, list):
-        members = enumerate(value)
-    faults = (
-        nul_fault(member, f"{path}.{name}" if path else str(name)) for name, member in members
-    )
-    return next((fault for fault in faults if fault is not None), None)

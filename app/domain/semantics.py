@@ -13,18 +13,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from decimal import Context as DecimalContext
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 from jinja2 import ChainableUndefined, StrictUndefined, Undefined, pass_context
 
-from app.domain import functions
+from app.domain import arguments, effort, functions, values
+from app.domain.expression_errors import ExpressionError, ValueProblem, in_words
 from connectors.sdk import canonical, truth
 from connectors.sdk.redact import shorten
 
 Tables: TypeAlias = Mapping[str, Mapping[str, Any]]
 """Lookup tables of a mapping: ``{name: {text: value}}``."""
 
-_EXACT = DecimalContext(prec=50)
+_ITEM = 8
+"""What an item of a list costs: as many bytes of memory."""
 _ROUNDED = DecimalContext(prec=15)
 
 
@@ -51,7 +54,7 @@ def is_number(value: Any) -> bool:
 def output(value: Any) -> str:
     if isinstance(value, Undefined):
         return str(value)  # raises, naming the field
-    return functions.text(value)
+    return values.text(value)
 
 
 def _settled(value: Any) -> Any:
@@ -62,15 +65,14 @@ def _settled(value: Any) -> Any:
 
 
 def condition(value: Any) -> bool:
-    """Whether a value counts as true in a filter. Raises ValueError for text that says neither."""
+    """Whether a value counts as true in a filter. Raises ValueProblem for an unknown word."""
     if isinstance(value, Undefined):
         return False
     try:
         return truth.holds(value)
     except ValueError as error:
-        raise ValueError(
-            f"{shorten(repr(value), 80)} {error}; compare it (for example `field != none`)"
-        ) from None
+        shown = shorten(values.shown(value), 80)
+        raise ValueProblem(f"{shown} {error}; compare it (for example `field != none`)") from None
 
 
 def present(value: Any) -> bool:
@@ -88,6 +90,7 @@ def compare(name: str) -> Callable[[Any, Any], bool]:
     operation = _COMPARISONS[name]
 
     def compared(left: Any, right: Any) -> bool:
+        effort.spend()
         if left is None or right is None:
             return False
         if isinstance(left, Undefined) or isinstance(right, Undefined):
@@ -116,14 +119,14 @@ def _flag(value: Any) -> bool | None:
 
 def _as_number(value: Any) -> Decimal | None:
     if is_number(value):
-        return functions.exact_number(value)
+        return values.exact_number(value)
     if not isinstance(value, str):
         return None
     try:
         found = canonical.loads(value)
     except ValueError:
         return None
-    return functions.exact_number(found) if is_number(found) else None
+    return values.exact_number(found) if is_number(found) else None
 
 
 def _equal(left: Any, right: Any) -> bool:
@@ -145,7 +148,7 @@ def _within(item: Any, container: Any) -> bool:
     if isinstance(container, str):
         return isinstance(item, str) and item in container
     if isinstance(container, dict):
-        return functions.text(item) in container
+        return values.text(item) in container
     if isinstance(container, (list, tuple)):
         return any(member is not None and _equal(item, member) for member in container)
     return False
@@ -167,55 +170,100 @@ def _calculate(name: str) -> Callable[[Any, Any], Any]:
     operation = _OPERATIONS[name]
 
     def calculated(left: Any, right: Any) -> Any:
+        effort.spend()
         left, right = _settled(left), _settled(right)
         if left is None or right is None:
             return None
         if name == "+" and type(left) is type(right) and isinstance(left, (str, list)):
-            if len(left) + len(right) > functions.LONGEST_TEXT:
-                raise ValueError(f"+ gives more than {functions.LONGEST_TEXT:,} characters")
+            if len(left) + len(right) > values.LONGEST_TEXT:
+                raise ValueProblem(f"+ gives more than {values.LONGEST_TEXT:,} characters")
+            effort.spend(len(left) + len(right))
             return left + right
-        exact = operation(functions.exact_number(left), functions.exact_number(right))
-        return canonical.number(exact)
+        if name in _DIVISIONS and right == 0:
+            raise ValueProblem("division by zero")
+        exact = operation(values.exact_number(left), values.exact_number(right))
+        return values.canonical_number(exact)
 
     return calculated
 
 
 def _divide(left: Decimal, right: Decimal) -> Decimal:
     """Exact where it comes out even, else 15 digits: what a double holds without doubt."""
-    quotient = _EXACT.divide(left, right)
-    return _ROUNDED.plus(quotient) if len(quotient.as_tuple().digits) == _EXACT.prec else quotient
+    quotient = values.EXACT.divide(left, right)
+    return (
+        _ROUNDED.plus(quotient)
+        if len(quotient.as_tuple().digits) == values.EXACT.prec
+        else quotient
+    )
 
 
+_DIVISIONS = frozenset({"/", "//", "%"})
 _OPERATIONS: dict[str, Callable[[Decimal, Decimal], Decimal]] = {
-    "+": _EXACT.add,
-    "-": _EXACT.subtract,
-    "*": _EXACT.multiply,
+    "+": values.EXACT.add,
+    "-": values.EXACT.subtract,
+    "*": values.EXACT.multiply,
     "/": _divide,
-    "//": _EXACT.divide_int,
-    "%": _EXACT.remainder,
+    "//": values.EXACT.divide_int,
+    "%": values.EXACT.remainder,
 }
 
 
 def _sliced(value: Any, start: Any, stop: Any, step: Any) -> Any:
-    value = _settled(value)
+    value, bounds = _settled(value), [_settled(bound) for bound in (start, stop, step)]
     if value is None:
         return None
     if not isinstance(value, (str, list)):
-        raise ValueError(f"a part can be cut from text and lists, not from {functions.kind(value)}")
-    return value[start:stop:step]
+        raise ValueProblem(f"a part can be cut from text and lists, not from {values.kind(value)}")
+    if any(bound is not None and type(bound) is not int for bound in bounds) or bounds[2] == 0:
+        raise ValueProblem("a part is cut with whole numbers: [start:stop:step], step not 0")
+    effort.spend(effort.STEP + len(value))
+    return value[slice(*bounds)]
+
+
+def _each(value: Any) -> Any:
+    """What a loop runs over; every turn of it is paid for before the first."""
+    value = _settled(value)
+    if type(value) not in (list, dict, str):
+        raise ValueProblem(f"a loop needs a list; this is {values.kind(value)}")
+    effort.spend(effort.STEP * (1 + len(value)))
+    return value
+
+
+def _concatenated(parts: list[Any]) -> str:
+    effort.spend()
+    joined = values.concatenated(map(output, parts))
+    effort.spend(len(joined))
+    return joined
+
+
+def _chained(values: list[Any], names: list[str]) -> bool:
+    """``a < b < c``: every neighbour compares with the next."""
+    return all(
+        compare(name)(left, right)
+        for name, (left, right) in zip(names, pairwise(values), strict=True)
+    )
 
 
 def _null_safe(name: str, function: functions.Function) -> functions.Function:
+    kinds = arguments.kinds(function)
+
     def call(value: Any, *args: Any, **named: Any) -> Any:
         value = _settled(value)
         if value is None:
+            effort.spend()
             return None
+        effort.spend(effort.STEP + effort.size(value))
         try:
-            return function(
-                value, *map(_settled, args), **{key: _settled(arg) for key, arg in named.items()}
-            )
-        except (ValueError, TypeError, ArithmeticError) as error:
-            raise ValueError(f"{name}({shorten(repr(value), 80)}): {error}") from error
+            if args or named:
+                args, named = kinds.settle(map(_settled, args), named, _settled)
+            result = function(value, *args, **named)
+            effort.spend(effort.size(result) * (_ITEM if type(result) is list else 1))
+        except (effort.StoppedError, ExpressionError):
+            raise
+        except Exception as error:
+            shown = shorten(values.shown(value), 80)
+            raise ValueProblem(f"{name}({shown}): {in_words(error)}") from error
+        return result
 
     return call
 
@@ -227,14 +275,73 @@ def _default(value: Any, other: Any = "", blank: bool = False) -> Any:
     return other if blank and isinstance(value, str) and not value.strip() else value
 
 
-@pass_context
-def _now(_context: Any, _value: None, *args: Any, **named: Any) -> str:
-    return functions.now(*args, **named)
+def _clock(function: functions.Function) -> functions.Function:
+    kinds = arguments.kinds(function, skip=0)
+
+    @pass_context  # so that Jinja does not take the moment of compiling for a constant
+    def read(_context: Any, _value: None, *args: Any, **named: Any) -> str:
+        effort.spend()
+        args, named = kinds.settle(map(_settled, args), named, _settled)
+        moment: str = function(*args, **named)
+        return moment
+
+    return read
 
 
-@pass_context
-def _today(_context: Any, _value: None, *args: Any, **named: Any) -> str:
-    return functions.today(*args, **named)
+def _json(value: Any) -> str:
+    effort.spend()
+    return values.json_(_settled(value))
+
+
+def _spent(test: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    def tested(value: Any) -> bool:
+        effort.spend()
+        return test(value)
+
+    return tested
+
+
+def _matching(value: Any, expression: Any) -> bool:
+    effort.spend(effort.STEP + effort.size(value))
+    expression = _settled(expression)
+    if value is None or isinstance(value, Undefined):
+        return False
+    if type(expression) is not str:
+        raise ValueProblem("`is matching` needs a regular expression")
+    return functions.matches(value, expression)
+
+
+def _divides(value: Any, divisor: Any) -> bool:
+    value, divisor = _settled(value), _settled(divisor)
+    effort.spend()
+    if type(value) is not int or type(divisor) is not int or not divisor:
+        raise ValueProblem("odd, even and divisibleby are asked of whole numbers")
+    return bool(value % divisor == 0)
+
+
+TESTS: dict[str, Callable[..., bool]] = {
+    "matching": _matching,
+    "divisibleby": _divides,
+    "even": lambda value: _divides(value, 2),
+    "odd": lambda value: not _divides(value, 2),
+}
+"""Tests whose meaning is ours: ``name is matching('^A')``."""
+
+
+def arguments_of(name: str) -> arguments.Kinds | None:
+    """What a function takes beside its value; None for the operators' own filters."""
+    if name in _CLOCKS:
+        return arguments.kinds(_CLOCKS[name], skip=0)
+    function = {**functions.FUNCTIONS, **_OWN}.get(name)
+    return None if function is None else arguments.kinds(function)
+
+
+_CLOCKS: dict[str, functions.Function] = {"now": functions.now, "today": functions.today}
+_OWN: dict[str, functions.Function] = {
+    "default": _default,
+    "json": _json,
+    "map": functions.table_lookup({}),
+}
 
 
 def filters(tables: Tables, *, strict: bool) -> dict[str, Callable[..., Any]]:
@@ -243,12 +350,13 @@ def filters(tables: Tables, *, strict: bool) -> dict[str, Callable[..., Any]]:
         **{name: _null_safe(name, function) for name, function in functions.FUNCTIONS.items()},
         "map": _null_safe("map", functions.table_lookup(tables)),
         "default": _default,
-        "json": lambda value: functions.json_(_settled(value)),
-        "now": _now,
-        "today": _today,
-        "(truth)": present if strict else condition,
+        "json": _json,
+        **{name: _clock(function) for name, function in _CLOCKS.items()},
+        "(truth)": _spent(present if strict else condition),
+        "(each)": _each,
+        "(chain)": _chained,
         "(slice)": _sliced,
-        "(concat)": lambda parts: functions.limited("".join(map(output, parts))),
+        "(concat)": _concatenated,
         "(is null)": lambda value: value is None or isinstance(value, Undefined),
         "(is not null)": lambda value: not (value is None or isinstance(value, Undefined)),
         **{f"({name})": compare(name) for name in _COMPARISONS},

@@ -14,11 +14,12 @@ from jinja2 import Undefined, nodes
 
 from app.domain import expressions
 from app.domain.expression_errors import ExpressionError
+from app.domain.grammar import field_name
 from connectors.sdk import RowData
 
 
 def compile_template(text: str, environment: expressions.Environment) -> Callable[[RowData], Any]:
-    """A function from row to value that raises ExpressionError; raises ExpressionFault itself."""
+    """A function from row to value, which raises ExpressionError. Raises ExpressionSyntaxError."""
     tree = expressions.parse_template(environment, text.strip())
     if isinstance(tree, nodes.Template):
         return expressions.compile_text(environment, tree)
@@ -38,4 +39,4 @@ def fields_of(text: str, environment: expressions.Environment) -> list[str]:
     tree = expressions.parse_template(environment, text.strip())
     found = [tree] if isinstance(tree, nodes.Name) else list(tree.find_all(nodes.Name))
     own = {node.name for node in found if node.ctx != "load"} | {"loop"}
-    return sorted({node.name for node in found} - own)
+    return sorted(field_name(name) for name in {node.name for node in found} - own)

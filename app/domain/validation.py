@@ -122,8 +122,10 @@ def short_value(value: Any) -> JsonValue:
         return shorten(value, 200)
     try:
         return shorten(canonical.dumps(canonical.value(value)).decode(), 200)
-    except (ValueError, TypeError):
-        return shorten(repr(value), 200)
+    except (ValueError, TypeError, RecursionError):
+        if isinstance(value, (dict, list)):
+            return "{…}" if isinstance(value, dict) else "[…]"
+        return shorten(str(value), 200)
 
 
 def _dotted(path: list[str | int]) -> str:

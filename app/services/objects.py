@@ -25,7 +25,7 @@ from app.db.objects import StoredObject
 from app.domain import changes
 from app.domain.flow import Action
 from app.domain.ownership import merge_patch, not_local
-from app.domain.plan import nul_fault
+from app.domain.storage import nul_fault
 from app.domain.validation import Validator, compile_validator
 from app.errors import ConflictError, InvalidObjectError, OwnedError, UsageError
 from app.services import histories

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
+from math import inf
+from time import monotonic
 from typing import Any
 
 from app.bootstrap import Application
@@ -13,11 +15,14 @@ from app.db import objects
 from app.db import sources as store
 from app.db.objects import StoredObject
 from app.db.sources import Source
-from app.domain import changes, report
+from app.domain import changes, effort, report
 from app.domain.flow import Target
 from app.domain.plan import Filtered, Mapped
 from app.services import connecting, targets
 from connectors.sdk.rows import FieldError, JsonValue, Row, RowDecodeError, RowProblem, Stage
+
+LONGEST_PREVIEW = 30.0
+"""Seconds for mapping the rows of a preview; reading them is not counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +68,8 @@ def preview(
 ) -> Sample:
     """The first `limit` rows; only the one with `key`, or only those with problems.
 
-    Raises NotFoundError, ConfigurationError, ConnectorError.
+    Within `effort.within` it ends with what the caller allows. Raises NotFoundError,
+    ConfigurationError, ConnectorError, StoppedError.
     """
     with app.engine.connect() as connection:
         source = store.get(connection, name)
@@ -82,18 +88,23 @@ def preview_rows(
 ) -> Sample:
     """The same of rows that were read before, also with a mapping that is not stored yet.
 
-    Raises ConfigurationError.
+    Raises ConfigurationError, StoppedError.
     """
     compiled = targets.compile_targets(app, source)
     shown: list[PreviewRow] = []
     seen = matched = 0
+    left = inf if key or problems_only else LONGEST_PREVIEW
     fields: Sequence[str] = ()
     for item in sampled:
+        effort.check()
         seen += 1
         if isinstance(item, Row) and not fields:
             fields = tuple(item.data)
         for target in compiled:
-            row = _preview(app, source, target, item)
+            began = monotonic()
+            with effort.within(left, of=LONGEST_PREVIEW):
+                row = _preview(app, source, target, item)
+            left -= monotonic() - began
             matched += row.action != "filter"
             if (key is None or row.key == key) and (not problems_only or row.problems):
                 shown.append(row)
@@ -120,6 +131,7 @@ def read_rows(app: Application, source: Source, limit: int | None) -> Iterator[R
     with closing(iter(connector.read(None))) as batches:  # type: ignore[type-var]
         for batch in batches:
             for index in range(len(batch)):
+                effort.check()
                 try:
                     yield batch.row(index)
                 except RowDecodeError as error:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Collection, Mapping
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -347,3 +349,45 @@ def test_any_row_becomes_an_object_or_a_problem_and_never_an_exception(
     elif isinstance(outcome, RowProblem):
         assert outcome.errors
         assert outcome.raw is row
+
+
+def deep(levels: int) -> Any:
+    value: Any = 1
+    for _ in range(levels):
+        value = {"a": value}
+    return value
+
+
+@pytest.mark.parametrize(
+    ("mapping", "row", "stage", "said"),
+    [
+        ({}, {"id": 1, "a": deep(300)}, Stage.COERCE, "More than 200 levels"),
+        ({}, {"id": 1, "a": deep(5000)}, Stage.COERCE, "More than 200 levels"),
+        ({"fields": {"a": "{{ json(a) }}"}}, {"a": deep(5000)}, Stage.MAP, "more than 200 deep"),
+        ({"fields": {"a": "{{ a }}"}}, {"a": deep(5000)}, Stage.MAP, "more than 200 deep"),
+        ({"fields": {"a": "{{ a == b }}"}}, {"a": deep(5000), "b": deep(5000)}, Stage.MAP,
+         "nested too deeply"),
+        ({"filter": "json(a) == ''"}, {"a": deep(5000)}, Stage.FILTER, "more than 200 deep"),
+        ({"filter": {"cat": [{"var": "a"}]}}, {"a": deep(5000)}, Stage.FILTER, "deep"),
+        ({"null_if": ["-"]}, {"a": deep(5000)}, Stage.COERCE, "nested too deeply"),
+        ({"casts": {"a": "json"}}, {"a": "[" * 5000}, Stage.COERCE, "is not JSON"),
+        ({"casts": {"a": "boolean"}}, {"a": Decimal("sNaN")}, Stage.COERCE, "cast: "),
+        ({"casts": {"a": {"type": "date", "format": "unix"}}}, {"a": 10**30}, Stage.COERCE, "cast"),
+        ({"casts": {"a": {"type": "datetime", "format": "unix", "zone": "Asia/Tokyo"}}},
+         {"a": 253402300799}, Stage.COERCE, "is not a number of seconds"),
+        ({"key": "a"}, {"a": float("nan")}, Stage.KEY, "no usable value"),
+        ({"key": "k", "fields": {"k": "{{ 1 / a }}"}}, {"a": 0}, Stage.MAP, "division by zero"),
+        ({}, {"a": "\ud800"}, Stage.COERCE, "has half of a surrogate pair"),
+        ({}, {"a\udc00": 1}, Stage.COERCE, "name has half of a surrogate pair"),
+        ({"fields": {"a": "{{ upper(a) }}"}}, {"a": "\ud800"}, Stage.COERCE, "surrogate pair"),
+        ({"fields": {"a": "{{ json(a) }}"}}, {"a": ["\ud800"]}, Stage.MAP, "not valid Unicode"),
+        ({}, {"a": float("inf")}, Stage.COERCE, "is not a JSON number"),
+    ],
+)  # fmt: skip
+def test_whatever_one_row_raises_is_its_problem(
+    mapping: dict[str, Any], row: dict[str, Any], stage: Stage, said: str
+) -> None:
+    found = problem(mapping, row, {"type": "object"})
+    assert found.stage is stage
+    assert said in found.errors[0].message
+    assert not re.search(r"[A-Z]\w+Error|Decimal|<|recursion|positional", found.errors[0].message)

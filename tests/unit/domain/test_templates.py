@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
+import unicodedata
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from app.domain import effort
 from app.domain.expression_errors import ExpressionError, ExpressionSyntaxError
 from app.domain.expressions import Environment
+from app.domain.filters import compile_filter
 from app.domain.templates import compile_template
 
 ROW: dict[str, Any] = {
@@ -163,12 +166,21 @@ def test_a_field_and_a_function_of_one_name_do_not_get_in_each_others_way() -> N
         ("{{ number('1.2.3,4', ',') }}", "groups of digits"),
         ("{{ map('?', 'status') }}", "is not in the lookup table"),
         ("{{ map('?', 'nope') }}", "no lookup table 'nope'"),
-        ("{{ iso_country('Atlantis') }}", "'Atlantis' is no country"),
+        ("{{ iso_country('Atlantis') }}", "'Atlantis' is not a known country"),
         ("{{ datetime('2024-01-01 10:00') }}", "has no time zone"),
         ("{{ split(name, '') }}", "needs a separator"),
         ("{{ from_json('{') }}", "is not JSON"),
-        ("{{ pad(id) }}", "pad(7)"),
-        ("{% for x in id %}{{ x }}{% endfor %}", "not iterable"),
+        ("{{ pad(id, 'x') }}", "pad(7): needs a whole number as width"),
+        ("{% for x in id %}{{ x }}{% endfor %}", "a loop needs a list; this is a number"),
+        ("{{ name['a':] }}", "a part is cut with whole numbers"),
+        ("{{ name[::0] }}", "a part is cut with whole numbers"),
+        ("{{ name is odd }}", "are asked of whole numbers"),
+        ("{{ id is divisibleby(0) }}", "are asked of whole numbers"),
+        ("{{ date(99999999999999, 'unix') }}", "is not a number of seconds"),
+        ("{{ now(days=1000000) ~ now(days=999999999) }}", "too far from today"),
+        ("{{ abs(lines) }}", "abs([…]): needs a number"),
+        ("{{ 10 % 0 }}", "division by zero"),
+        ("{{ replace(name, none, 'x') }}", "needs text as old"),
     ],
 )
 def test_an_error_says_what_does_not_fit(template: str, message: str) -> None:
@@ -200,6 +212,22 @@ def test_an_error_says_what_does_not_fit(template: str, message: str) -> None:
         "{{ id ** 99999 }}",
         "{{ name | attr('x') }}",
         "{{ name is callable }}",
+        "{{ pad(id) }}",
+        "{{ upper(name, 1) }}",
+        "{{ number(name, sign=',') }}",
+        "{{ 1e400 }}",
+        "{{ -1e400 }}",
+        "{{ [1, {'a': 1e999}] }}",
+        "{{ " + "9" * 1500 + " }}",
+        "{{ " + "9" * 5000 + " }}",
+        "{{ " + "(" * 4000 + "1" + ")" * 4000 + " }}",
+        "{{ " + "[" * 900 + "]" * 900 + " }}",
+        "{{ " + "not " * 2000 + "a }}",
+        "{{ a" + ".b" * 4000 + " }}",
+        "{% if a %}" * 400 + "{% endif %}" * 400,
+        "{{ name is divisibleby }}",
+        "{{ matches(name, '" + "(" * 900 + ")" * 900 + "') }}",
+        "{{ matches(name, '" + "a" * 3000 + "') }}",
         "{{ matches(name, '(a+)+$') }}",
         "{{ matches(name, '(') }}",
         "{{ cycler(1) }} {{ lipsum() }}",
@@ -244,6 +272,15 @@ def test_nothing_of_python_can_be_reached(template: str) -> None:
         "{{ 9999999999 * 9999999999 * 9999999999 * 9999999999 * 9999999999 * 9999999999 / 0 }}",
         "{{ round(1, 1000000000) }}",
         "{{ regex_replace(big, 'x', big) }}",
+        "{{ regex_replace(truncate(big, 20000), 'x', truncate(big, 20000)) }}",
+        "{{ " + " ~ ".join(["big"] * 1000) + " }}",
+        "{{ json([" + ",".join(["big"] * 1000) + "]) }}",
+        "{{ [" + ",".join(["big"] * 1000) + "] }}",
+        "{{ [" + ",".join(["split(big,'x')"] * 500) + "] }}",
+        "{{ length([" + ",".join(["upper(big)"] * 800) + "]) }}",
+        "{{ slug(big ~ ' x', big) }}",
+        "{% for a in range(99) %}{{ upper(big) == 1 }}{% endfor %}",
+        "{% for a in split(big, 'x') %}{% for b in split(big, 'x') %}{% endfor %}{% endfor %}",
     ],
 )
 def test_sizes_are_limited(template: str) -> None:
@@ -251,6 +288,87 @@ def test_sizes_are_limited(template: str) -> None:
     with pytest.raises(ExpressionError):
         render(template, {"big": "x" * 600_000})
     assert time.monotonic() - started < 5  # a hang, not a measurement
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "self", "loop", "namespace", "cycler", "joiner", "lipsum", "range", "dict", "super", "now",
+        "caller", "varargs", "kwargs", "context", "environment", "resolve", "undefined", "missing",
+        "_result", "l_0_x", "t_1", "u_x", "u_78", "class", "def", "lambda", "import", "set",
+        "ﬁeld", "naïve", "Ⅷ", "名前",
+    ],
+)  # fmt: skip
+def test_no_name_of_the_engine_hides_a_field(name: str) -> None:
+    row: dict[str, Any] = {
+        name: {"href": "x"},
+        unicodedata.normalize("NFKC", name) + "_": 1,
+        "list": [1],
+    }
+    assert render(f"{{{{ {name} }}}}", row) == {"href": "x"}
+    assert render(f"{{{{ {name}.href }}}}", row) == "x"
+    assert render(f"a{{{{ {name}.href }}}}", row) == "ax"
+    assert render(f"{{{{ row['{name}'].href }}}}", row) == "x"
+    assert compile_filter(f"{name}.href == 'x'")(row)
+    if name != "loop":  # inside a loop, `loop` is the loop, and row.loop the field
+        assert render(f"{{% for i in list %}}{{{{ {name}.href }}}}{{% endfor %}}", row) == "x"
+
+
+def test_two_names_of_one_unicode_form_are_two_fields() -> None:
+    row = {"\ufb01": 1, "fi": 2, "\u212b": 3, "\u00c5": 4}
+    assert render("{{ [\ufb01, fi, \u212b, \u00c5] }}", row) == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("name", ["none", "true", "false", "not", "in", "if", "and", "is", "row"])
+def test_a_word_of_the_language_is_a_field_below_row(name: str) -> None:
+    assert render(f"{{{{ row['{name}'] }}}}", {name: {name: 1}}) in ({name: 1}, 1)
+
+
+def test_a_chain_of_comparisons_does_not_grow_when_it_is_compiled() -> None:
+    text = "true"
+    for _ in range(40):
+        text = f"true == ({text}) == true"
+    assert render(f"{{{{ {text} }}}}") is True
+    assert render("{{ 1 < 2 < 3 }} {{ 1 < 3 < 2 }} {{ 3 > 2 > none }}") == "true false false"
+
+
+def test_one_row_costs_so_much_work_and_the_next_one_starts_anew() -> None:
+    costly = compile_template(
+        "{% for a in range(1000) %}{% for b in range(n) %}{% if b < 0 %}{% endif %}"
+        "{% endfor %}{% endfor %}x",
+        Environment(strict=True),
+    )
+    for _ in range(3):
+        with pytest.raises(ExpressionError, match="more work than one row may cost"):
+            costly({"n": 1000})
+        assert costly({"n": 10}) == "x"
+
+
+def test_a_caller_ends_evaluation_by_its_time_and_when_it_no_longer_waits() -> None:
+    slow = compile_template(
+        "{% for a in range(1000) %}{% for b in range(700) %}{{ '' }}{% endfor %}{% endfor %}x",
+        Environment(strict=True),
+    )
+
+    def again(times: int) -> None:
+        for _ in range(times):
+            slow({})
+
+    asked = iter([False, True])
+    with (
+        effort.within(60, stopped=lambda: next(asked)),
+        pytest.raises(effort.StoppedError, match="nobody waits"),
+    ):
+        again(200)
+    started = time.monotonic()
+    with (
+        effort.within(60),
+        effort.within(0.2),
+        pytest.raises(effort.StoppedError, match=r"longer than 0\.2 seconds"),
+    ):
+        again(2000)
+    assert time.monotonic() - started < 5  # a hang, not a measurement
+    assert slow({}) == "x"
 
 
 def test_a_value_that_is_too_long_for_a_float_stays_exact() -> None:
