@@ -369,7 +369,7 @@ def deep(levels: int) -> Any:
          "nested too deeply"),
         ({"filter": "json(a) == ''"}, {"a": deep(5000)}, Stage.FILTER, "more than 200 deep"),
         ({"filter": {"cat": [{"var": "a"}]}}, {"a": deep(5000)}, Stage.FILTER, "deep"),
-        ({"null_if": ["-"]}, {"a": deep(5000)}, Stage.COERCE, "nested too deeply"),
+        ({"null_if": ["-"]}, {"a": deep(5000)}, Stage.COERCE, "More than 200 levels"),
         ({"casts": {"a": "json"}}, {"a": "[" * 5000}, Stage.COERCE, "is not JSON"),
         ({"casts": {"a": "boolean"}}, {"a": Decimal("sNaN")}, Stage.COERCE, "cast: "),
         ({"casts": {"a": {"type": "date", "format": "unix"}}}, {"a": 10**30}, Stage.COERCE, "cast"),
