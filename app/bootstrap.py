@@ -5,7 +5,7 @@ Nothing else in the project knows more than one of these packages at a time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,10 +35,10 @@ class Application:
     box: SecretBox
     runs: RunStore
 
-    def instance(self) -> InstanceSettings:
-        """The instance-wide settings in force now."""
+    def instance(self, *, secrets: Collection[str] = ()) -> InstanceSettings:
+        """The instance-wide settings in force now; secret ones only where `secrets` names them."""
         with self.engine.connect() as connection:
-            return instance_settings.read(connection, self.box)
+            return instance_settings.read(connection, self.box, secrets=secrets)
 
     def connector(
         self,

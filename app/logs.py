@@ -9,11 +9,14 @@ nothing, and its import takes longer than they do.
 from __future__ import annotations
 
 import logging
+import re
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -70,6 +73,62 @@ def context() -> Mapping[str, Any]:
         return mine
     with _lock:
         return _active[0] if len(_active) == 1 else _NOTHING
+
+
+@contextmanager
+def sparing() -> Iterator[None]:
+    """Keep lines that repeat from filling a disk while the block lasts.
+
+    Of the same text at the same place `_MOST` lines are written in a minute, whatever its numbers;
+    the next minute says how many were left out.
+    """
+    repeats = _Repeats()
+    handlers = list(logging.root.handlers)
+    for handler in handlers:
+        handler.addFilter(repeats)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            handler.removeFilter(repeats)
+
+
+_MOST = 30
+_MINUTE = 60.0
+_MOST_TEXTS = 1000
+_VARYING = re.compile(r"[0-9a-f]{6,}|\d+")
+
+
+@dataclass(slots=True)
+class _Count:
+    since: float
+    lines: int = 0
+
+
+class _Repeats(logging.Filter):
+    """Lets a line through unless too many like it came within a minute."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._counts: dict[tuple[str, int, str], _Count] = {}
+        self._lock = threading.Lock()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        like = (record.name, record.levelno, _VARYING.sub("", str(record.msg))[:500])
+        now = time.monotonic()
+        with self._lock:
+            count = self._counts.setdefault(like, _Count(now))
+            left_out = 0
+            if now - count.since > _MINUTE:
+                left_out = max(0, count.lines - _MOST)
+                count.since, count.lines = now, 0
+            count.lines += 1
+            allowed = count.lines <= _MOST
+            if len(self._counts) > _MOST_TEXTS:
+                self._counts.clear()
+        if left_out:
+            record.left_out = left_out
+        return allowed
 
 
 class Lines(logging.Handler):

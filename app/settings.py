@@ -66,6 +66,9 @@ class Settings(BaseSettings):
     deny_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     """Hosts, addresses and networks that no source reaches, wherever it was set up."""
 
+    behind_proxy: bool = False
+    """A reverse proxy in front of `serve` ends TLS, so plain HTTP may leave this machine."""
+
     config: Path | None = Field(default=None, exclude=True)
     """TOML file with these settings, named in lower case without the prefix."""
 

@@ -19,6 +19,8 @@ need sftp-server openssh-sftp-server
 need mariadbd mariadb-server
 need faketime faketime
 need man man-db
+need nginx nginx-light
+need caddy caddy
 # Debian keeps these apart from the PATH; embedded PostgreSQL is tested beside them
 compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || packages+=(postgresql)
 if command -v python3 >/dev/null && ! python3 -c 'import ensurepip, venv' 2>/dev/null; then

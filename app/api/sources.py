@@ -126,7 +126,7 @@ def delete_source(request: Request, app: App, identity: RegisterAdmin, name: str
     return answer(request, {"name": name, "deleted": True, "objects_left": left})
 
 
-@router.post("/{name}/test", responses={200: {"model": Document}, **problems(404, 502)})
+@router.post("/{name}/test", responses={200: {"model": Document}, **problems(404, 409, 502)})
 def test_source(request: Request, app: App, identity: RegisterAdmin, name: str) -> Response:
     """Connect for real, and put the first rows through the mapping."""
     tested = testing.test(app, name)
@@ -144,7 +144,7 @@ def test_source(request: Request, app: App, identity: RegisterAdmin, name: str) 
     return answer(request, document)
 
 
-@router.post("/{name}/preview", responses={200: {"model": Document}, **problems(404, 502)})
+@router.post("/{name}/preview", responses={200: {"model": Document}, **problems(404, 409, 502)})
 def preview_source(
     request: Request,
     app: App,
@@ -292,6 +292,7 @@ def _saved(app: App, saved: Saved) -> dict[str, Any]:
         "proposed_key": list(saved.proposed_key),
         "warnings": [
             *(saved.check.warnings if saved.check else ()),
+            *saved.warnings,
             *overview.standing_warnings(saved.source),
         ],
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import click
 
 from app.commands._command import command
@@ -51,4 +53,37 @@ def rotate(cli: Cli, keep_old: bool) -> None:
     cli.output.result(result, text)
 
 
-commands: list[click.Command] = [rotate]
+@command("secrets:check")
+@click.pass_obj
+def check(cli: Cli) -> None:
+    """List stored secrets that no key opens, each with the command that replaces it.
+
+    Reads every secret of sources and settings and every stored token; shows and changes none.
+    Exits 1 if one cannot be read: the key was lost, or this host has another one. Sources and
+    settings that need no such secret go on working.
+
+    Examples:
+      openregister secrets:check
+      openregister secrets:check --output json
+    """
+    found = secrets.check(cli.application)
+    unreadable = [asdict(one) for one in found.unreadable]
+    result = {
+        "ok": not unreadable,
+        "key": found.where,
+        **asdict(found.counts),
+        "unreadable": unreadable,
+    }
+    total = found.counts.sources + found.counts.tokens + found.counts.settings
+    if not unreadable:
+        cli.output.result(result, f"OK — {plural(total, 'stored secret')}, all readable")
+        return
+    lines = [f"{len(unreadable)} of {plural(total, 'stored secret')} cannot be read"]
+    for one in found.unreadable:
+        lines += [f"  {one.title}: {one.error}", f"    {one.fix}"]
+    lines.append(f"The keys are looked for in {found.where}; restoring the old key repairs all")
+    cli.output.result(result, "\n".join(lines))
+    cli.exit(1)
+
+
+commands: list[click.Command] = [rotate, check]

@@ -26,6 +26,11 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     metavar="ADDRESS",
     help="A reverse proxy whose X-Forwarded headers are believed; this host by default.",
 )
+@click.option(
+    "--behind-proxy",
+    is_flag=True,
+    help="A reverse proxy in front ends TLS: plain HTTP may leave this machine.",
+)
 @click.option("--no-worker", is_flag=True, help="Start no worker, even where none runs jobs.")
 @click.pass_obj
 def serve(
@@ -35,17 +40,22 @@ def serve(
     tls_certificate: Path | None,
     tls_key: Path | None,
     proxies: tuple[str, ...],
+    behind_proxy: bool,
     no_worker: bool,
 ) -> None:
     """Serve the web pages and the JSON API.
 
     Where no `background-job:worker` runs, it keeps one itself. Others can only reach it with
-    --host, and only once there is somebody who can sign in.
+    --host, once there is somebody who can sign in, and by TLS: its own (--tls-certificate) or
+    that of a reverse proxy (--proxy, --behind-proxy). deploy/ has nginx.conf and Caddyfile.
+
+    It bounds connections (500, 100 of an address) and how long a caller may take: 10 s for a
+    header, 30 s for a body and 1 s more for each kB, 20 s idle.
 
     Examples:
       openregister serve
       openregister serve --host 0.0.0.0 --port 8443 --tls-certificate c.pem --tls-key k.pem
-      openregister serve --proxy 10.0.0.1
+      openregister serve --host 0.0.0.0 --proxy 10.0.0.1
     """
     from app.serving import server  # what it imports takes a while, which --help should not
 
@@ -54,6 +64,7 @@ def serve(
         host=host,
         port=port,
         proxies=proxies or plain.proxies,
+        behind_proxy=behind_proxy or bool(proxies) or cli.settings.behind_proxy,
         tls_certificate=tls_certificate,
         tls_key=tls_key,
         worker=not no_worker,

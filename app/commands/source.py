@@ -86,6 +86,8 @@ def _saved(cli: Cli, saved: Saved) -> None:
         cli.output.message(f"OK — {saved.check.message}")
         for warning in saved.check.warnings:
             cli.output.warning(warning)
+    for warning in saved.warnings:
+        cli.output.warning(warning)
     if saved.proposed_key:
         cli.output.message(f"Key: {', '.join(saved.proposed_key)} (proposed by the source)")
     for warning in overview.standing_warnings(source):

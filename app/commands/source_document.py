@@ -34,6 +34,8 @@ def import_(cli: Cli, path: str, test: bool) -> None:
         saved.append(
             definitions.save(cli.application, document, test=test, on_host=True, where=where)
         )
+    for warning in (warning for item in saved for warning in item.warnings):
+        cli.output.warning(warning)
     cli.output.result(
         [
             {"name": item.source.name, "created": item.created, "type": item.source.type}

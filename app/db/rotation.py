@@ -6,9 +6,11 @@ What is encrypted: `sources.secrets`, `source_state.value` and, in `settings.val
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -38,10 +40,28 @@ def alone(engine: sa.Engine) -> Iterator[None]:
         yield
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One encrypted value. `kind` is source, token or setting; `source` names whose it is."""
+
+    kind: str
+    name: str
+    source: str
+    token: bytes
+    place: tuple[Any, ...]
+    plain_column: bool
+
+    @property
+    def title(self) -> str:
+        """`source towns`, `token oauth2 of source towns`, `setting alerts.webhook_secret`."""
+        owner = f" of source {self.source}" if self.kind == "token" else ""
+        return f"{self.kind} {self.name}{owner}"
+
+
 def reencrypt(connection: sa.Connection, box: SecretBox) -> Counts:
     """Put every encrypted value under the first key, or none of them.
 
-    Nobody else writes one meanwhile. Raises SecretKeyError that names what no key fits.
+    Nobody else writes one meanwhile. Raises SecretKeyError that names what no key opens.
     """
     connection.execute(
         sa.text(
@@ -49,61 +69,74 @@ def reencrypt(connection: sa.Connection, box: SecretBox) -> Counts:
             " IN SHARE ROW EXCLUSIVE MODE"
         )
     )
-    return _each(connection, box.rotate, write=True)
+    found = every(connection)
+    for stored in found:
+        with _naming(stored):
+            changed = box.rotate(stored.token)
+        table, column, keys = _PLACES[stored.kind]
+        connection.execute(
+            sa.update(table)
+            .where(*(key == part for key, part in zip(keys, stored.place, strict=True)))
+            .values(
+                {column.name: changed if stored.plain_column else {"encrypted": changed.decode()}}
+            )
+        )
+    return counts(found)
 
 
 def verify(connection: sa.Connection, box: SecretBox) -> Counts:
     """Whether the box can read every encrypted value. Raises SecretKeyError that names one."""
+    found = every(connection)
+    for stored in found:
+        with _naming(stored):
+            box.decrypt(stored.token)
+    return counts(found)
 
-    def read(token: bytes) -> bytes:
-        box.decrypt(token)
-        return token
 
-    return _each(connection, read, write=False)
+_PLACES: dict[str, tuple[sa.Table, sa.Column[Any], tuple[sa.Column[Any], ...]]] = {
+    "source": (sources, sources.c.secrets, (sources.c.id,)),
+    "token": (source_state, source_state.c.value, (source_state.c.source_id, source_state.c.name)),
+    "setting": (settings, settings.c.value, (settings.c.key,)),
+}
 
 
-def _each(connection: sa.Connection, change: Callable[[bytes], bytes], *, write: bool) -> Counts:
-    counts = []
-    for name, table, key, column in (
-        ("source", sources, [sources.c.name], sources.c.secrets),
-        ("token", source_state, [source_state.c.source_id, source_state.c.name], None),
-        ("setting", settings, [settings.c.key], None),
+def every(connection: sa.Connection) -> list[Stored]:
+    """Every encrypted value: sources by name, their tokens, then settings."""
+    found = []
+    for number, name, token in connection.execute(
+        sa.select(sources.c.id, sources.c.name, sources.c.secrets)
+        .where(sources.c.secrets.is_not(None))
+        .order_by(sources.c.name)
     ):
-        target = column if column is not None else table.c.value
-        rows = connection.execute(
-            sa.select(*key, target).where(target.is_not(None)).order_by(*key)
-        ).all()
-        count = 0
-        for *place, stored in rows:
-            token = _token(stored)
-            if token is None:
-                continue
-            what = f"{name} {' of source '.join(map(str, reversed(place)))}"
-            with _naming(what):
-                changed = change(token)
-            count += 1
-            if write:
-                value = changed if isinstance(stored, bytes) else {"encrypted": changed.decode()}
-                where = [column == part for column, part in zip(key, place, strict=True)]
-                connection.execute(sa.update(table).where(*where).values({target.name: value}))
-        counts.append(count)
-    return Counts(*counts)
+        found.append(Stored("source", name, name, token, (number,), True))
+    for number, source, name, token in connection.execute(
+        sa.select(
+            source_state.c.source_id, sources.c.name, source_state.c.name, source_state.c.value
+        )
+        .join(sources, sources.c.id == source_state.c.source_id)
+        .order_by(sources.c.name, source_state.c.name)
+    ):
+        found.append(Stored("token", name, source, token, (number, name), True))
+    for key, value in connection.execute(
+        sa.select(settings.c.key, settings.c.value).order_by(settings.c.key)
+    ):
+        if isinstance(value, dict) and value.keys() == {"encrypted"}:
+            token = str(value["encrypted"]).encode("ascii", "replace")
+            found.append(Stored("setting", key, "", token, (key,), False))
+    return found
 
 
-def _token(stored: object) -> bytes | None:
-    """The encrypted form in a column; None for a setting that is no secret."""
-    if isinstance(stored, bytes):
-        return stored
-    if isinstance(stored, dict) and stored.keys() == {"encrypted"}:
-        return str(stored["encrypted"]).encode("ascii")
-    return None
+def counts(found: Sequence[Stored]) -> Counts:
+    """How many there are of each kind."""
+    kinds = Counter(stored.kind for stored in found)
+    return Counts(kinds["source"], kinds["token"], kinds["setting"])
 
 
 @contextmanager
-def _naming(what: str) -> Iterator[None]:
+def _naming(stored: Stored) -> Iterator[None]:
     try:
         yield
     except SecretKeyError as error:
         raise SecretKeyError(
-            f"{error.what}: that of {what}", where=error.where, hint=error.hint
+            f"{error.what}: that of {stored.title}", where=error.where, hint=error.hint
         ) from None

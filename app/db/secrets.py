@@ -28,6 +28,16 @@ _HOW_TO_MAKE = "`openssl rand -base64 32` makes a key"
 _KEY_BYTES = 32
 
 
+def source_again(name: str) -> str:
+    """The command that replaces the secrets of a source."""
+    return f"`openregister source:edit {name} --secret FIELD=VALUE`"
+
+
+def setting_again(key: str) -> str:
+    """The command that replaces a secret setting."""
+    return f"`openregister config:set {key} VALUE`"
+
+
 class SecretBox:
     """Encrypts and decrypts JSON values. Reads its key when it is first needed.
 
@@ -59,20 +69,30 @@ class SecretBox:
         """The encrypted form of a JSON value. Raises SecretKeyError."""
         return self._load(create=self._create).encrypt(canonical.dumps(value))
 
-    def decrypt(self, token: bytes) -> Any:
-        """The value again. Raises SecretKeyError when no key fits."""
+    def decrypt(self, token: bytes, *, what: str = "A stored secret", again: str = "") -> Any:
+        """The value again. Raises SecretKeyError when no key opens it.
+
+        `what` names the secret and `again` the command that replaces it, for the error.
+        """
+        replace = again or "enter the secret again"
         try:
             return canonical.loads(self._load(create=False).decrypt(token))
         except InvalidToken:
             raise SecretKeyError(
-                "A stored secret was encrypted with another key",
+                f"{what} was encrypted with another key",
                 where=self.where,
-                hint="Bring the old key back (behind the new one, separated by a comma), "
-                "or give the secret again with source:edit --secret",
+                hint="Restore the old key (after the new one, separated by a comma), or replace "
+                f"the secret: {replace}. `openregister secrets:check` lists everything affected",
+            ) from None
+        except SecretKeyError as error:
+            if self._key_file is None or self._key_file.exists() or not again:
+                raise
+            raise SecretKeyError(
+                error.what, where=error.where, hint=f"{error.hint}. Here: {replace}"
             ) from None
 
     def rotate(self, token: bytes) -> bytes:
-        """The same secret under the first key. Raises SecretKeyError when no key fits."""
+        """The same secret under the first key. Raises SecretKeyError when no key opens it."""
         return self.encrypt(self.decrypt(token))
 
     @property
@@ -126,7 +146,7 @@ class SecretBox:
         if self._keys is not None:
             return self._keys
         assert self._key_file is not None  # by the constructor
-        return _read_key_file(self._key_file, create=create)
+        return _read_key_file(self._key_file, create=create, own=self._create)
 
     def _file_stamp(self) -> tuple[int, int, int] | None:
         """What changes when the key file does; None without one."""
@@ -165,7 +185,11 @@ def _url(key: str) -> str:
     return key.replace("+", "-").replace("/", "_")
 
 
-def _read_key_file(path: Path, *, create: bool) -> str:
+def _made(path: Path) -> str:
+    return f"`(umask 077; openssl rand -base64 32 > {path})`"
+
+
+def _read_key_file(path: Path, *, create: bool, own: bool) -> str:
     if create and not path.exists():
         _create_key_file(path)
     try:
@@ -182,8 +206,9 @@ def _read_key_file(path: Path, *, create: bool) -> str:
             "The key of the stored secrets is lost: neither OPENREGISTER_SECRET_KEY nor "
             "OPENREGISTER_SECRET_KEY_FILE is set, or that file does not exist",
             where=str(path),
-            hint="Bring the key back from the backup, or give the secrets again "
-            f"with source:edit --secret; {_HOW_TO_MAKE}",
+            hint="Restore the key from the backup, or enter the secrets again; "
+            + ("the first one makes a new key" if own else f"first make a new key: {_made(path)}")
+            + ". `openregister secrets:check` lists them",
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise SecretKeyError(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import zoneinfo
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -18,7 +18,7 @@ from pydantic import AfterValidator, BaseModel, Field, SecretStr, ValidationErro
 from pydantic.fields import FieldInfo
 from sqlalchemy.dialects.postgresql import insert
 
-from app.db.secrets import SecretBox
+from app.db.secrets import SecretBox, setting_again
 from app.db.tables import settings as table
 from app.errors import ConfigurationError, UsageError
 from connectors.sdk.config import ConfigModel
@@ -165,15 +165,24 @@ def known() -> list[Known]:
     ]
 
 
-def read(connection: sa.Connection, box: SecretBox) -> InstanceSettings:
-    """The settings in force. Raises ConfigurationError, SecretKeyError."""
+def read(
+    connection: sa.Connection, box: SecretBox | None = None, *, secrets: Collection[str] = ()
+) -> InstanceSettings:
+    """The settings in force. Of the secret ones only those whose keys are in `secrets` are read.
+
+    So a secret that cannot be read stops nobody who does not need it. Raises
+    ConfigurationError, SecretKeyError that names the setting.
+    """
     document: dict[str, dict[str, Any]] = {}
     fields = dict(_fields())
     for key, value in _stored(connection).items():
         if key in fields:  # one that a later version has dropped does no harm
             group, name = key.split(".")
-            secret = _is_secret(fields[key])
-            document.setdefault(group, {})[name] = _decrypt(value, box) if secret else value
+            if _is_secret(fields[key]):
+                if box is None or key not in secrets:
+                    continue
+                value = _decrypt(key, value, box)
+            document.setdefault(group, {})[name] = value
     try:
         return InstanceSettings.model_validate(document)
     except ValidationError as error:
@@ -251,8 +260,9 @@ def _stored(connection: sa.Connection) -> dict[str, Any]:
     return {row.key: row.value for row in connection.execute(sa.select(table.c.key, table.c.value))}
 
 
-def _decrypt(value: dict[str, str], box: SecretBox) -> str:
-    secret = str(box.decrypt(value["encrypted"].encode("ascii")))
+def _decrypt(key: str, value: dict[str, str], box: SecretBox) -> str:
+    token = value["encrypted"].encode("ascii", "replace")
+    secret = str(box.decrypt(token, what=f"The setting {key}", again=setting_again(key)))
     remember(secret)
     return secret
 

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import logging
+
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from app.db.secrets import SecretBox
 from app.db.tables import source_state
+from app.errors import SecretKeyError
 from connectors.sdk import JsonValue
+
+_log = logging.getLogger(__name__)
+
+
+def forget(connection: sa.Connection, source_id: int) -> None:
+    """Remove what was remembered for a source."""
+    connection.execute(sa.delete(source_state).where(source_state.c.source_id == source_id))
 
 
 class SourceState:
@@ -19,14 +29,23 @@ class SourceState:
         self._box = box
 
     def get(self, name: str) -> dict[str, JsonValue] | None:
-        """The value, or None. Raises SecretKeyError."""
+        """The value, or None; one under a key that is gone counts as none.
+
+        What connectors keep here can be had again from the source, so it holds up no run.
+        """
         with self._engine.connect() as connection:
             token = connection.scalar(
                 sa.select(source_state.c.value).where(
                     source_state.c.source_id == self._source_id, source_state.c.name == name
                 )
             )
-        value: dict[str, JsonValue] | None = None if token is None else self._box.decrypt(token)
+        if token is None:
+            return None
+        try:
+            value: dict[str, JsonValue] = self._box.decrypt(token)
+        except SecretKeyError as error:
+            _log.warning("%s of source %s is fetched again: %s", name, self._source_id, error.what)
+            return None
         return value
 
     def put(self, name: str, value: dict[str, JsonValue]) -> None:

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from app.db.names import check_slug
-from app.db.secrets import SecretBox
+from app.db.secrets import SecretBox, source_again
 from app.db.tables import registers, runs, schemas, source_targets, sources
 from app.errors import AlreadyRunningError, ConflictError, ExistsError, NotFoundError
 from connectors.sdk import JsonValue
@@ -166,11 +166,15 @@ def secrets(connection: sa.Connection, source_id: int, box: SecretBox) -> dict[s
     Raises NotFoundError, SecretKeyError.
     """
     row = connection.execute(
-        sa.select(sources.c.secrets).where(sources.c.id == source_id)
+        sa.select(sources.c.name, sources.c.secrets).where(sources.c.id == source_id)
     ).one_or_none()
     if row is None:
         raise _gone(source_id)
-    plain: dict[str, str] = {} if row.secrets is None else box.decrypt(row.secrets)
+    plain: dict[str, str] = {}
+    if row.secrets is not None:
+        plain = box.decrypt(
+            row.secrets, what=f"The secret of source {row.name!r}", again=source_again(row.name)
+        )
     remember(*plain.values())
     return plain
 

@@ -64,6 +64,7 @@ STATUSES: Mapping[type[Exception], int] = {
     e.AlreadyRunningError: 409,
     e.HeldError: 409,
     e.LostRunError: 409,
+    e.SecretKeyError: 409,
     e.SettingsError: 500,
     e.ConfigurationError: 422,
     e.UsageError: 400,

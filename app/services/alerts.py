@@ -98,10 +98,11 @@ def deliver(
 
     if context.should_stop:
         raise Interrupted
-    settings = app.instance().alerts
     alert = Alert.from_json(arguments["alert"])
     if arguments["target"] == WEBHOOK:
+        settings = app.instance(secrets=("alerts.webhook_secret",)).alerts
         return delivering.post(settings, alert, should_stop=lambda: context.should_stop)
+    settings = app.instance(secrets=("alerts.smtp_password",)).alerts
     return delivering.mail(settings, alert)
 
 

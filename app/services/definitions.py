@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import sqlalchemy as sa
 
 from app.bootstrap import Application
-from app.db import objects, registers, schemas
+from app.db import objects, registers, schemas, source_state
 from app.db import sources as store
 from app.db.sources import Source, SourceDraft, TargetDraft
 from app.domain import documents
 from app.domain.documents import SourceDocument, SourceOptions
 from app.errors import ConfigurationError, InUseError, UsageError
-from app.services import connecting, scheduling, targets
+from app.services import connecting, keeping, scheduling, targets
 from app.services.host_references import resolve as resolve_references
 from connectors.sdk import CheckResult
 from connectors.sdk import config as configs
+from connectors.sdk.config import ConnectorConfig
 
 Document = dict[str, Any]
 
@@ -32,6 +33,7 @@ class Saved:
     check: CheckResult | None = None
     proposed_key: Sequence[str] = ()
     """The key that the source itself proposed and that was taken, because none was given."""
+    warnings: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +113,10 @@ def save(
     looked up. `confined`: it comes from the pages or the API, where `outsiders` checks it first;
     a source whose connection stays as it is stays as confined as it was. `update`: True demands
     that the source exists, False that it does not. Secrets that the document leaves out stay as
-    they are stored. Raises ConfigurationError with every fault, ConnectorError when the test
-    fails (nothing is stored then), ExistsError, NotFoundError.
+    they are stored. Stored ones that no key opens are replaced by those given; without any given
+    they stay as well, and only the test fails. Raises ConfigurationError with every fault,
+    ConnectorError when the test fails (nothing is stored then), ExistsError, NotFoundError,
+    SecretKeyError.
     """
     parsed = documents.parse(document, where=where)
     with app.engine.connect() as connection:
@@ -124,9 +128,17 @@ def save(
                 f"There is a source {parsed.name!r} already",
                 hint="Change it with source:edit, or choose another name",
             )
-        kept = store.secrets(connection, existing.id, app.box) if existing else {}
-    connected = _connect(parsed, kept, existing, on_host=on_host, where=where)
-    confined = _confined(existing, parsed.type, connected, confined)
+        kept = keeping.read(app, connection, existing, parsed.type)
+    if existing is not None and kept.lost and parsed.connection == existing.connection:
+        # unchanged, and not to be checked without the secrets that belong to it
+        confined = existing.confined
+        connected = connecting.Connection(ConnectorConfig(), existing.connection, {})
+    else:
+        with keeping.explained(kept):
+            connected = _connect(parsed, kept.plain, existing, on_host=on_host, where=where)
+        confined = _confined(existing, parsed.type, connected, confined)
+    if test and kept.lost and not connected.secrets:
+        raise kept.lost
     result: CheckResult | None = None
     proposed: Sequence[str] = ()
     if test:
@@ -137,14 +149,19 @@ def save(
         parsed, proposed = _with_proposed_key(parsed, connector.default_key)
     with app.engine.begin() as connection:
         draft = _draft(connection, parsed, connected, confined=confined)
+        if kept.lost and not connected.secrets:
+            draft = replace(draft, secrets=None)  # they stay, for whoever finds the key
         if existing is None:
             source = store.add(connection, draft, app.box)
         else:
             _refuse_move(connection, existing, draft)
             source = store.update(connection, existing.id, draft, app.box)
+            if kept.lost and connected.secrets:
+                source_state.forget(connection, source.id)  # under the same lost key
         targets.compile_targets(app, source, connection)  # a mapping that cannot work: no source
         scheduling.plan(connection, source)
-    return Saved(source, existing is None, result, proposed)
+    warnings = keeping.replaced(kept, connected.secrets)
+    return Saved(source, existing is None, result, proposed, warnings)
 
 
 def _confined(
@@ -317,15 +334,20 @@ def check_draft(
     document = dict(connection)
     with app.engine.connect() as database:
         existing = store.find(database, name)
-        if existing is not None and existing.type == type_name:
-            document = _with_kept(document, store.secrets(database, existing.id, app.box))
-    parsed = connecting.parse(type_name, document)
+        kept = keeping.read(app, database, existing, type_name)
+    with keeping.explained(kept):
+        parsed = connecting.parse(type_name, _with_kept(document, kept.plain))
+    if kept.lost and not parsed.secrets:
+        raise kept.lost
     confined = _confined(existing, type_name, parsed, confined)
     return connecting.check_draft(app, name, type_name, parsed, confined=confined)
 
 
 def secret_fields(app: Application, source: Source) -> frozenset[str]:
-    """The dotted names of the secrets that are stored; never their values."""
+    """The dotted names of the secrets that are stored; never their values.
+
+    Raises SecretKeyError where no key opens them.
+    """
     if not source.has_secrets:
         return frozenset()
     with app.engine.connect() as connection:

@@ -14,7 +14,7 @@ from app.bootstrap import Application
 from app.db import sources as store
 from app.db.sources import Source
 from app.errors import ConfigurationError
-from app.services import connecting, definitions
+from app.services import connecting, definitions, keeping
 from app.services.definitions import Edits, Saved
 from connectors.sdk import CheckResult
 from connectors.sdk import config as configs
@@ -87,11 +87,18 @@ def _moved_secrets(
 ) -> dict[str, str]:
     """Stored secrets go where they always went; for another place they are given anew."""
     with app.engine.connect() as database:
-        secrets = store.secrets(database, before.id, app.box)
+        kept = keeping.read(app, database, before, before.type)
+    secrets = kept.plain
     old = _places(before.type, before.connection, secrets)
     new = _places(before.type, connection, secrets)
     moved = [path for path in sorted(old.keys() | new.keys()) if old.get(path) != new.get(path)]
     if not moved:
+        return {}
+    if kept.lost:
+        # which ones there are is not known; given anew, they take the place of all
+        with keeping.explained(kept):
+            if not connecting.parse(before.type, connection).secrets:
+                raise kept.lost
         return {}
     return {
         path: f"must be given again, because {', '.join(moved)} changed"

@@ -2,12 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.bootstrap import Application
 from app.db import rotation
-from app.db.rotation import Counts
-from app.errors import UsageError
+from app.db.rotation import Counts, Stored
+from app.db.secrets import setting_again, source_again
+from app.errors import SecretKeyError, UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A stored secret that no key opens, why, and the command that replaces it."""
+
+    kind: str
+    name: str
+    source: str
+    error: str
+    fix: str
+
+    @property
+    def title(self) -> str:
+        """`source towns`, `token oauth2 of source towns`, `setting alerts.webhook_secret`."""
+        owner = f" of source {self.source}" if self.kind == "token" else ""
+        return f"{self.kind} {self.name}{owner}"
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What can and cannot be read. `where` is the variable or the file that the keys are in."""
+
+    where: str
+    counts: Counts
+    unreadable: Sequence[Unreadable]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +50,31 @@ class Rotated:
     """Old keys taken out of the file; those of a variable are for a person to take out."""
     left: int
     """Old keys that are still there."""
+
+
+def check(app: Application) -> Checked:
+    """Try to read every stored secret; none of them is shown or changed."""
+    with app.engine.connect() as connection:
+        found = rotation.every(connection)
+    unreadable = []
+    for stored in found:
+        try:
+            app.box.decrypt(stored.token)
+        except SecretKeyError as error:
+            unreadable.append(
+                Unreadable(stored.kind, stored.name, stored.source, error.what, _fix(stored))
+            )
+    return Checked(app.box.where, rotation.counts(found), unreadable)
+
+
+def _fix(stored: Stored) -> str:
+    match stored.kind:
+        case "setting":
+            return setting_again(stored.name)
+        case "token":
+            return f"nothing to enter: the next run of {stored.source} fetches a new one"
+        case _:
+            return source_again(stored.name)
 
 
 def rotate(app: Application, *, keep_old: bool = False) -> Rotated:

@@ -13,6 +13,7 @@ from app import api
 from app.api import health, metrics
 from app.bootstrap import Application
 from app.http import problems
+from app.http.framing import Framing
 from app.http.headers import SecurityHeaders
 from app.http.limits import BodyLimit
 from app.http.throttle import Throttle
@@ -45,6 +46,7 @@ def create_app(application: Application) -> FastAPI:
     web.state.name_throttle = Throttle(free=FREE_TRIES_PER_NAME)
     problems.install(web, error_page)
     web.add_middleware(BodyLimit)
+    web.add_middleware(Framing)
     web.add_middleware(SecurityHeaders)
     api.install(web)
     for router in (health.router, metrics.router):  # where monitors look first

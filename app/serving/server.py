@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import uvicorn
+from fastapi import FastAPI
 
+from app import logs
 from app.bootstrap import Application
 from app.errors import OpenRegisterError, UsageError
 from app.services import people
+from app.serving.connections import Bounds, Door, Listening, guarded
 from app.serving.factory import create_app
 from app.serving.worker import EmbeddedWorker
 
@@ -27,11 +30,15 @@ LONGEST_GOODBYE = 10
 
 @dataclass(frozen=True, slots=True)
 class Listen:
-    """Where to listen. `proxies`: addresses whose X-Forwarded-For and -Proto are believed."""
+    """Where to listen. `proxies`: addresses whose X-Forwarded-For and -Proto are believed.
+
+    `behind_proxy`: something in front ends TLS, so that plain HTTP may leave this machine.
+    """
 
     host: str = "127.0.0.1"
     port: int = 8080
     proxies: Sequence[str] = ("127.0.0.1", "::1")
+    behind_proxy: bool = False
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     worker: bool = True
@@ -40,16 +47,30 @@ class Listen:
 def serve(app: Application, listen: Listen, ready: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT; `ready` is called with the address once it is open.
 
-    Raises UsageError beyond loopback while nobody can sign in, OpenRegisterError when the
-    address cannot be had.
+    Raises UsageError beyond loopback while nobody can sign in or nothing ends TLS,
+    OpenRegisterError when the address cannot be had.
     """
-    if not is_loopback(listen.host) and not people.anybody(app):
-        raise UsageError(
-            f"Nobody could sign in, so this does not listen on {listen.host}",
-            hint="Run `openregister user:add NAME --admin` first, or serve on 127.0.0.1",
-        )
-    config = uvicorn.Config(
-        create_app(app),
+    if not is_loopback(listen.host):
+        _refuse_in_the_open(app, listen)
+    door = Door(Bounds.of_this_process(), exempt=listen.proxies)
+    config = configuration(create_app(app), door, listen)
+    with ExitStack() as stack:
+        bound = stack.enter_context(_bind(listen.host, listen.port, door))
+        stack.enter_context(_returning())
+        stack.enter_context(logs.sparing())
+        if listen.worker:
+            stack.enter_context(EmbeddedWorker(app))
+        ready(_address(listen, bound))
+        uvicorn.Server(config).run(sockets=[bound])
+
+
+def configuration(web: FastAPI, door: Door, listen: Listen) -> uvicorn.Config:
+    """How uvicorn serves the application to connections that come through the door."""
+    return uvicorn.Config(
+        web,
+        http=guarded(door),
+        ws="none",  # there are none; an upgrade is not a way past the door
+        backlog=128,
         log_config=None,  # what is logged, and where to, is the command line's to say
         access_log=False,
         server_header=False,
@@ -60,13 +81,23 @@ def serve(app: Application, listen: Listen, ready: Callable[[str], None]) -> Non
         ssl_certfile=listen.tls_certificate,
         ssl_keyfile=listen.tls_key,
     )
-    with ExitStack() as stack:
-        bound = stack.enter_context(_bind(listen.host, listen.port))
-        stack.enter_context(_returning())
-        if listen.worker:
-            stack.enter_context(EmbeddedWorker(app))
-        ready(_address(listen, bound))
-        uvicorn.Server(config).run(sockets=[bound])
+
+
+def _refuse_in_the_open(app: Application, listen: Listen) -> None:
+    if not people.anybody(app):
+        raise UsageError(
+            f"Nobody could sign in, so this does not listen on {listen.host}",
+            hint="Run `openregister user:add NAME --admin` first, or serve on 127.0.0.1",
+        )
+    if listen.tls_certificate is None and not listen.behind_proxy:
+        raise UsageError(
+            f"Passwords would cross the network unencrypted, so this does not listen on "
+            f"{listen.host}",
+            hint="Give --tls-certificate and --tls-key; or put a reverse proxy in front and say "
+            "so with --proxy ADDRESS or --behind-proxy: it has to end TLS, set X-Forwarded-For "
+            "and X-Forwarded-Proto, and bound header, body and idle times, as deploy/nginx.conf "
+            "and deploy/Caddyfile do",
+        )
 
 
 def is_loopback(host: str) -> bool:
@@ -80,10 +111,12 @@ def is_loopback(host: str) -> bool:
 
 
 @contextmanager
-def _bind(host: str, port: int) -> Iterator[socket.socket]:
+def _bind(host: str, port: int, door: Door) -> Iterator[socket.socket]:
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        bound = socket.create_server((host, port), family=family, backlog=2048)
+        bound = Listening.behind(
+            door, socket.create_server((host, port), family=family, backlog=128)
+        )
     except OSError as error:
         raise OpenRegisterError(
             f"No server can listen there: {error.strerror or error}",

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 PROGRAM = Path(__file__).resolve().parents[2] / "cli.py"
 
@@ -71,7 +71,9 @@ class CommandLine:
         )
         return Result(arguments, done.returncode, done.stdout, done.stderr)
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(
+        self, *arguments: str, stderr: IO[str] | int = subprocess.PIPE
+    ) -> subprocess.Popen[str]:
         """Start a command and leave it running; the caller ends it."""
         return subprocess.Popen(
             self._call(arguments),
@@ -79,7 +81,7 @@ class CommandLine:
             env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=stderr,
             encoding="utf-8",
         )
 

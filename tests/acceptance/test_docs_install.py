@@ -232,7 +232,7 @@ def test_only_the_proxy_that_is_named_is_believed(
 
 
 def test_the_proxy_lets_through_what_the_server_takes() -> None:
-    (size,) = re.findall(r"client_max_body_size (\d+)m;", PAGE)
+    (size,) = re.findall(r"client_max_body_size (\d+)m;", (ROOT / "deploy/nginx.conf").read_text())
     assert int(size) * 2**20 == LARGEST_BODY
 
 

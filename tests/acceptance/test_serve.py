@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
+import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 import psutil
 import pytest
@@ -25,9 +28,11 @@ PATIENCE = 60.0
 
 
 @contextmanager
-def serving(cli: CommandLine, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def serving(
+    cli: CommandLine, *arguments: str, stderr: IO[str] | int = subprocess.PIPE
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """The running command and the address it prints."""
-    process = cli.start("serve", "--port", "0", *arguments)
+    process = cli.start("serve", "--port", "0", *arguments, stderr=stderr)
     try:
         assert process.stdout is not None
         line = process.stdout.readline()
@@ -87,10 +92,50 @@ def test_it_does_not_listen_beyond_this_machine_while_nobody_can_sign_in(cli: Co
     assert "user:add" in refused.stderr
 
 
-def test_with_users_it_listens_anywhere(cli: CommandLine, token: str) -> None:
-    with serving(cli, "--host", "0.0.0.0", "--no-worker") as (_, url):  # noqa: S104
+@pytest.mark.parametrize("said", ["--behind-proxy", "--proxy=192.0.2.1", ""])
+def test_with_users_and_tls_or_a_proxy_it_listens_anywhere(
+    cli: CommandLine, token: str, said: str
+) -> None:
+    anywhere = ("--host", "0.0.0.0", "--no-worker", *([said] if said else []))  # noqa: S104
+    if not said:
+        refused = cli("serve", *anywhere)
+        assert refused.exit_code == 2
+        for needed in ("--tls-certificate", "--behind-proxy", "end TLS", "deploy/nginx.conf"):
+            assert needed in refused.stderr
+        cli = cli.having(OPENREGISTER_BEHIND_PROXY="true")  # as the container image sets it
+    with serving(cli, *anywhere) as (_, url):
         local = url.replace("0.0.0.0", "127.0.0.1")  # noqa: S104
         assert requests.get(f"{local}/health", timeout=10).json() == {"status": "ok"}
+
+
+@pytest.mark.parametrize("when", ["before it starts", "while it runs"])
+def test_a_flood_of_silent_connections_stops_neither_the_server_nor_fills_the_log(
+    cli: CommandLine, tmp_path: Path, when: str
+) -> None:
+    """500 connections that send nothing, to a server that may open 200 files."""
+    few, before = (200, 200), resource.getrlimit(resource.RLIMIT_NOFILE)
+    log = tmp_path / "log"
+    with log.open("w") as stderr, ExitStack() as stack:
+        if when == "before it starts":
+            resource.setrlimit(resource.RLIMIT_NOFILE, (200, before[1]))
+        try:
+            started = serving(cli, "--no-worker", stderr=stderr)
+            process, url = stack.enter_context(started)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, before)
+        if when == "while it runs":
+            resource.prlimit(process.pid, resource.RLIMIT_NOFILE, few)
+        port = int(url.rpartition(":")[2])
+        for number in range(500):
+            silent = stack.enter_context(socket.create_connection(("127.0.0.1", port), 5))
+            if number % 2:
+                with suppress(ConnectionError):
+                    silent.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX-")
+            if number % 100 == 99:
+                assert requests.get(f"{url}/health", timeout=20).json() == {"status": "ok"}
+        assert psutil.Process(process.pid).num_fds() <= 200
+        assert requests.get(f"{url}/health", timeout=20).ok
+    assert len(log.read_text().splitlines()) < 100
 
 
 def test_a_port_that_is_taken_is_named(cli: CommandLine) -> None:

@@ -205,8 +205,10 @@ def test_a_secret_setting_is_stored_encrypted_and_shown_masked(connection, box):
     assert "hush-hush" not in repr(settings.values(connection))
     assert "hush-hush" not in repr(settings.read(connection, box))
     assert "hush-hush" not in repr(connection.execute(sa.select(t.settings)).all())
-    password = settings.read(connection, box).alerts.smtp_password
-    assert password.get_secret_value() == "hush-hush"
+    unasked = settings.read(connection, box).alerts.smtp_password
+    assert unasked.get_secret_value() == ""
+    asked = settings.read(connection, box, secrets=["alerts.smtp_password"]).alerts.smtp_password
+    assert asked.get_secret_value() == "hush-hush"
 
 
 def test_a_setting_that_this_version_does_not_know_does_no_harm(connection, box):

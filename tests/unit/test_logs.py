@@ -168,3 +168,24 @@ def test_libraries_that_log_what_they_raise_are_heard_when_debugging(
     written = logging_to(monkeypatch, io.StringIO(), level)
     logging.getLogger("paramiko.transport").error("Exception (client)")
     assert len(lines(written)) == (level == logging.DEBUG)
+
+
+def test_lines_that_repeat_are_counted_instead_of_written(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logs.configure(logging.INFO)
+    log, moment = logging.getLogger("flood"), [1000.0]
+    monkeypatch.setattr("app.logs.time.monotonic", lambda: moment[0])
+    with logs.sparing():
+        for number in range(5000):
+            log.error("socket.accept() out of system resource\nsocket: <fd=%d>", number)
+            log.info(f"Unforeseen error {number:08x}")
+        log.warning("Something else")
+        lines = capsys.readouterr().err.splitlines()
+        assert len(lines) == 61
+        assert "Something else" in lines[-1]
+        moment[0] += 61
+        log.error("socket.accept() out of system resource\nsocket: <fd=%d>", 1)
+        assert json.loads(capsys.readouterr().err)["left_out"] == 4970
+    log.error("After it every line is written")
+    assert len(capsys.readouterr().err.splitlines()) == 1

@@ -14,7 +14,7 @@ from starlette.responses import PlainTextResponse, Response
 from app.bootstrap import Application
 from app.db.sources import Source
 from app.domain.documents import SourceOptions
-from app.errors import ConfigurationError, OpenRegisterError
+from app.errors import ConfigurationError, OpenRegisterError, SecretKeyError
 from app.http.identity import App, RegisterAdmin, Viewer
 from app.http.problems import Problem, describe
 from app.services import (
@@ -65,7 +65,8 @@ def _connection(
     problem: Problem | None = None,
     faults: Mapping[str, str] | None = None,
 ) -> Response:
-    stored = definitions.secret_fields(app, source)
+    stored, lost = _stored_secrets(app, source)
+    problem = problem or lost
     path = str(document.get("path", ""))
     fields = Form(connectors.schema(source.type)).fields(document, faults=faults, stored=stored)
     return frame(
@@ -77,6 +78,14 @@ def _connection(
         problem=problem,
         uploaded=uploads.title(app, path),
     )
+
+
+def _stored_secrets(app: Application, source: Source) -> tuple[frozenset[str], Problem | None]:
+    """The fields whose secrets are stored, and why they cannot be read where that is so."""
+    try:
+        return definitions.secret_fields(app, source), None
+    except SecretKeyError as error:
+        return frozenset(), describe(error)
 
 
 @router.post("/connection")
@@ -93,7 +102,7 @@ def _save_connection(
     source = definitions.get(app, name)
     given: Mapping[str, Any] = source.connection
     try:
-        stored = definitions.secret_fields(app, source)
+        stored, _lost = _stored_secrets(app, source)
         given = Form(connectors.schema(source.type)).read(form, stored=stored)
         document = {**definitions.to_document(source), "connection": given}
         saved = outsiders.save(app, document, test="untested" not in form, update=True)

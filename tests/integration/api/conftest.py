@@ -20,7 +20,9 @@ from app.bootstrap import Application, assemble
 from app.db import engine as engines
 from app.domain.roles import Role
 from app.services import people, registers, schemas
+from app.serving.connections import Bounds, Door, Listening
 from app.serving.factory import create_app
+from app.serving.server import Listen, configuration
 from app.settings import Settings
 from tests.conftest import DatabaseServer
 
@@ -97,11 +99,11 @@ class Server:
 
 
 @contextmanager
-def listening(web: FastAPI) -> Iterator[str]:
-    """Serve on a free port of loopback, in a thread."""
-    with socket.create_server(("127.0.0.1", 0)) as bound:
-        config = uvicorn.Config(web, log_config=None, access_log=False, server_header=False)
-        server = uvicorn.Server(config)
+def listening(web: FastAPI, door: Door | None = None) -> Iterator[str]:
+    """Serve on a free port of loopback as `serve` does, in a thread."""
+    door = door or Door(Bounds())
+    with Listening.behind(door, socket.create_server(("127.0.0.1", 0))) as bound:
+        server = uvicorn.Server(configuration(web, door, Listen()))
         thread = threading.Thread(target=server.run, args=([bound],), daemon=True)
         thread.start()
         try:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import requests
+from cryptography.fernet import Fernet
 
 from app.domain.roles import Role
 from app.errors import ConfigurationError
@@ -16,7 +17,7 @@ from app.services import definitions, outsiders, running
 from app.services.definitions import Edits
 from app.services.running import Request
 from connectors.sdk import AccessDeniedError
-from tests.integration.api.conftest import Client, Server
+from tests.integration.api.conftest import NAMES, Client, Server
 from tests.servers import http_api
 from tests.servers.http_api import HttpApi
 
@@ -277,3 +278,44 @@ def test_a_draft_of_an_unknown_place_is_refused_as_a_stored_one(
 ) -> None:
     with pytest.raises(AccessDeniedError):
         outsiders.check_draft(server.app, "", "rest", {"url": inner.url})
+
+
+def test_a_secret_under_a_lost_key_is_entered_again_and_goes_nowhere_else(
+    server: Server, browser: requests.Session, outer: HttpApi
+) -> None:
+    """The page says what is lost; the stored secret is not kept for another host meanwhile."""
+    key = server.app.settings.data_dir / "secret.key"
+    old = key.read_text()
+    key.write_text(Fernet.generate_key().decode())
+    outer.reset()
+    outer.on("/towns", http_api.always(ROWS))
+    client = server.signed_in(Role.REGISTER_ADMIN)  # the old session ended with the key
+    token = client.headers["X-CSRF-Token"]
+    page = f"{server.url}/sources/towns/connection"
+
+    def send(**fields: str) -> requests.Response:
+        return client.session.post(
+            page, data={"_csrf": token, **fields}, timeout=30, allow_redirects=False
+        )
+
+    shown = client.get("/sources/towns/connection")
+    assert shown.status_code == 200
+    assert "encrypted with another key" in shown.text
+    refused = client.post("/api/sources/towns/test")
+    assert (refused.status_code, refused.json()["type"]) == (
+        409,
+        "urn:openregister:problem:SecretKeyError",
+    )
+    with HttpApi() as evil:
+        evil.on("/towns", http_api.always(ROWS))
+        assert "entered again" in send(**form(evil.url), untested="1").text
+        key.write_text(old)  # the key is found: the secret is still of the old host alone
+        assert definitions.get(server.app, "towns").connection["url"] == outer.url
+        key.write_text(Fernet.generate_key().decode())
+        client.sign_in(NAMES[Role.REGISTER_ADMIN])
+        token = client.headers["X-CSRF-Token"]
+        given = send(**form(outer.url, **{"connection.auth.bearer.token": "another-t0ken"}))
+        assert given.status_code == 303, given.text
+        assert evil.connections == 0
+    assert outer.calls[0].headers["authorization"] == "Bearer another-t0ken"
+    assert client.post("/api/sources/towns/test").status_code == 200
