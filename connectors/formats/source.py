@@ -198,7 +198,7 @@ class FileConnector(Connector[F], Generic[F]):
                         yield last
                     last = batch
                     rows += len(batch) + len(batch.problems)
-                    last.total = rows * size // max(done + stream.tell(), 1)
+                    last.total = batch.total or rows * size // max(done + stream.tell(), 1)
             if store.is_local and store.stat(file.path) != file:
                 raise changed(file)
             done += file.size

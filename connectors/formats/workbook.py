@@ -1,138 +1,156 @@
-"""What calamine does not tell about a workbook: why it cannot be opened, and its error cells."""
+"""Workbooks are read in a process of their own, under a ceiling of memory.
+
+A parser that panics, loops or asks for half a terabyte ends that process. Here it is an error
+like any other, in the web server as in a run.
+"""
 
 from __future__ import annotations
 
-import re
-import zipfile
-import zlib
-from collections.abc import Iterator
-from typing import BinaryIO
+import io
+import os
+import select
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, BinaryIO, NamedTuple
 
-import python_calamine as calamine
-from lxml import etree
+import orjson
 
-from connectors.formats.unpack import RATIO, RATIO_FROM
-from connectors.sdk import AuthenticationError, ConnectorError, DataError, LimitError, redact
-
-LARGEST = 2 * 1024**3
-"""Unpacked bytes of a workbook: calamine holds a sheet in memory."""
-
-_ZIP = b"PK\x03\x04"
-_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
-_CHUNK = 1024 * 1024
-_ERROR_MARK = re.compile(rb"""\bt=["']e["']""")
-_ERROR_CELL = re.compile(
-    rb"""<(?:\w+:)?c\s(?=[^>]*?\bt=["']e["'])[^>]*?\br=["']([A-Z]{1,3})(\d+)["'][^>]*>"""
-    rb"""(?:(?!</(?:\w+:)?c>).)*?<(?:\w+:)?v>([^<]{1,20})<""",
-    re.DOTALL,
+import connectors
+from connectors.sdk import (
+    AuthenticationError,
+    ConnectorError,
+    DataError,
+    FatalError,
+    LimitError,
+    MissingError,
 )
-_CELL_START = re.compile(rb"<(?:\w+:)?c\s")
-_RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
-_STRICT_RELATION = "{http://purl.oclc.org/ooxml/officeDocument/relationships}id"
+
+MEMORY = 1024**3
+"""Bytes of address space that reading one workbook may take."""
+
+STALL = 300.0
+"""Seconds without a word after which the process is given up."""
+
+_ERRORS: dict[str, type[FatalError]] = {
+    error.__name__: error for error in (AuthenticationError, DataError, LimitError, MissingError)
+}
+_LARGEST_FRAME = 256 * 1024 * 1024
 
 
-def column_number(letters: str) -> int:
-    """``A`` is 0, ``Z`` 25, ``AA`` 26."""
-    number = 0
-    for letter in letters.upper():
-        number = number * 26 + ord(letter) - ord("A") + 1
-    return number - 1
+class Frame(NamedTuple):
+    """What the process said: a line of JSON, and the JSON of some rows."""
+
+    header: dict[str, Any]
+    lines: list[bytes]
 
 
-def refuse_bomb(stream: BinaryIO, where: str) -> None:
-    """Raise LimitError for a workbook that says it unpacks to more than is reasonable."""
-    start = stream.tell()
-    try:
-        with zipfile.ZipFile(stream) as archive:
-            packed = sum(info.compress_size for info in archive.infolist())
-            unpacked = sum(info.file_size for info in archive.infolist())
-    except zipfile.BadZipFile:
-        return  # an xls, or broken: calamine decides
-    finally:
-        stream.seek(start)
-    if unpacked > LARGEST or unpacked > max(RATIO_FROM, packed * RATIO):
-        raise LimitError(
-            f"The workbook unpacks to {unpacked // 2**20} MiB",
-            where=where,
-            hint="Save the sheet as CSV: that is read line by line",
-        )
+def frames(stream: BinaryIO, request: dict[str, Any], where: str) -> Generator[Frame]:
+    """Start the process on a workbook and hand out what it says, up to the end of the sheet.
 
-
-def explain(stream: BinaryIO, error: Exception, where: str) -> ConnectorError:
-    """Why a file is no readable workbook; `stream` stands at its beginning."""
-    head = stream.read(len(_OLE))
-    if isinstance(error, calamine.PasswordError) or (
-        head == _OLE and _ENCRYPTED in stream.read(_CHUNK)
-    ):
-        return AuthenticationError(
-            "The workbook is protected by a password",
-            where=where,
-            hint="Save a copy without a password",
-        )
-    if not head:
-        return DataError("The file is empty", where=where)
-    if head.startswith(_ZIP) or head == _OLE:
-        return DataError(
-            f"The workbook is damaged or cut off ({redact.shorten(str(error), 100)})",
-            where=where,
-            hint="Upload it again; nothing was deleted",
-        )
-    return DataError(
-        "This is not a workbook",
-        where=where,
-        hint="xlsx, xlsm, xlsb, xls and ods are read; for text set format: csv",
-    )
-
-
-def error_cells(stream: BinaryIO, sheet: str) -> dict[tuple[int, int], str]:
-    """The error cells (``#N/A``, ``#DIV/0!``) of a sheet by row and column, both from 0.
-
-    Calamine hands them out as empty text, which would turn a broken formula into a cleared
-    field. Found in xlsx and xlsm, whose sheets are XML; empty for other kinds.
+    Closing the generator ends the process. Raises ConnectorError.
     """
-    start = stream.tell()
+    with _as_file(stream) as file, _process(file, request) as process:
+        assert process.stdout is not None
+        while True:
+            frame = _next(process, process.stdout, where)
+            if "end" in frame.header:
+                return
+            if "error" in frame.header:
+                kind = _ERRORS.get(frame.header["error"], DataError)
+                raise kind(frame.header["what"], where=where, hint=frame.header["hint"])
+            yield frame
+
+
+@contextmanager
+def _as_file(stream: BinaryIO) -> Iterator[IO[bytes]]:
+    """The stream itself where it is a file from its beginning, else a copy on disk."""
+    raw = getattr(stream, "raw", None)
+    buffered = isinstance(stream, (io.BufferedReader, io.BufferedRandom))
+    if buffered and isinstance(raw, io.FileIO) and stream.tell() == 0:
+        yield stream
+        return
+    with tempfile.TemporaryFile(prefix="openregister-") as copy:
+        shutil.copyfileobj(stream, copy, 1024 * 1024)
+        copy.flush()
+        yield copy
+
+
+@contextmanager
+def _process(file: IO[bytes], request: dict[str, Any]) -> Iterator[subprocess.Popen[bytes]]:
+    descriptor = file.fileno()
+    told = {"memory": MEMORY, **request, "fd": descriptor}
+    # Nothing else of the environment: it may hold secrets, and a parser needs none.
+    path = [str(Path(place).parent) for place in connectors.__path__]
+    environment = {
+        "PYTHONPATH": os.pathsep.join([*path, *filter(None, sys.path)]),
+        "PATH": os.defpath,
+        "LANG": "C.UTF-8",
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "connectors.formats.sheets", orjson.dumps(told).decode()],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        pass_fds=(descriptor,),
+        env=environment,
+    )
     try:
-        with zipfile.ZipFile(stream) as archive:
-            part = _sheet_part(archive, sheet)
-            return dict(_errors_in(archive, part)) if part else {}
-    except (zipfile.BadZipFile, zlib.error, KeyError, etree.XMLSyntaxError):
-        return {}  # not such a file, and calamine could read it
+        yield process
     finally:
-        stream.seek(start)
+        process.kill()
+        assert process.stdout is not None
+        process.stdout.close()
+        process.wait()
 
 
-def _sheet_part(archive: zipfile.ZipFile, sheet: str) -> str | None:
-    names = set(archive.namelist())
-    if "xl/workbook.xml" not in names:
-        return None
-    parser = etree.XMLParser(resolve_entities=False, load_dtd=False, no_network=True)
-    book = etree.fromstring(archive.read("xl/workbook.xml"), parser)
-    links = etree.fromstring(archive.read("xl/_rels/workbook.xml.rels"), parser)
-    targets = {link.get("Id"): link.get("Target") or "" for link in links}
-    for element in book.iter("{*}sheet"):
-        if element.get("name") == sheet:
-            target = targets.get(element.get(_RELATION) or element.get(_STRICT_RELATION), "")
-            path = target.lstrip("/") if target.startswith("/") else f"xl/{target}"
-            return path if path in names else None
-    return None
+def _next(process: subprocess.Popen[bytes], out: IO[bytes], where: str) -> Frame:
+    deadline = time.monotonic() + STALL
+    size = struct.unpack(">I", _exactly(process, out, 4, deadline, where))[0]
+    if size > _LARGEST_FRAME:
+        raise DataError("A row of the sheet is too large", where=where)
+    header, *lines = _exactly(process, out, size, deadline, where).split(b"\n")
+    return Frame(orjson.loads(header), lines)
 
 
-def _errors_in(archive: zipfile.ZipFile, part: str) -> Iterator[tuple[tuple[int, int], str]]:
-    """Search the text of the sheet: parsing a million cells to find none would take seconds."""
-    with archive.open(part) as file:
-        rest = b""
-        while chunk := file.read(_CHUNK):
-            text = rest + chunk
-            begins = text.rfind(b"<c ")
-            if begins < 0 or len(text) - begins > _CHUNK:
-                begins = max(len(text) - 16, 0)
-            if _ERROR_MARK.search(text):
-                yield from map(_place, _ERROR_CELL.finditer(text, 0, begins))
-            rest = text[begins:]
-        yield from map(_place, _ERROR_CELL.finditer(rest))
+def _exactly(
+    process: subprocess.Popen[bytes], out: IO[bytes], size: int, deadline: float, where: str
+) -> bytes:
+    parts: list[bytes] = []
+    while size:
+        if not _has_more(out, deadline):
+            raise LimitError(
+                f"Reading the workbook came to nothing in {STALL:.0f} seconds",
+                where=where,
+                hint="Save the sheet as CSV",
+            )
+        part = os.read(out.fileno(), min(size, 1024 * 1024))
+        if not part:
+            raise _died(process, where)
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
 
 
-def _place(found: re.Match[bytes]) -> tuple[tuple[int, int], str]:
-    letters, row, code = found.groups()
-    return (int(row) - 1, column_number(letters.decode())), code.decode(errors="replace")
+def _has_more(out: IO[bytes], deadline: float) -> bool:
+    poll = select.poll()  # select() itself refuses descriptors above 1023
+    poll.register(out, select.POLLIN)
+    return bool(poll.poll(max(deadline - time.monotonic(), 0) * 1000))
+
+
+def _died(process: subprocess.Popen[bytes], where: str) -> ConnectorError:
+    code = process.wait()
+    if code in (-signal.SIGKILL, -signal.SIGABRT):
+        what = f"The workbook is damaged, or needs more than {MEMORY // 2**20} MiB of memory"
+    else:
+        what = "The workbook is damaged: reading it failed"
+    return DataError(
+        what, where=where, hint="Save it again in a spreadsheet program, or save the sheet as CSV"
+    )

@@ -1,0 +1,71 @@
+"""What every kind of workbook has in common."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple, TypeAlias
+
+from connectors.formats.sheets.cells import BLANK, Line
+
+Area: TypeAlias = "tuple[int, int, int, int]"
+"""Top, left, bottom and right of merged cells, all counted from 0 and included."""
+
+
+class SheetInfo(NamedTuple):
+    name: str
+    is_visible: bool
+
+
+class Book(ABC):
+    """An open workbook. Anything may be raised by a damaged one."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        """Bytes of JSON that its rows may come to; more is a bomb."""
+        self.sheets: list[SheetInfo] = []
+        """Worksheets in their order, without charts."""
+        self.done = 0
+        self.size = 0
+        """How much of the sheet has been read, and how much there is, in any unit."""
+
+    @abstractmethod
+    def lines(self, sheet: str, *, fill_merged: bool) -> Iterator[Line]:
+        """The rows of a sheet in their order; those without a cell may be left out."""
+
+    @property
+    def share(self) -> float:
+        return min(self.done / self.size, 1.0) if self.size else 1.0
+
+
+def filled(lines: Iterable[Line], merged: Sequence[Area]) -> Iterator[Line]:
+    """Give every cell of a merged area the value of its upper left one."""
+    waiting = sorted(merged, reverse=True)
+    active: list[tuple[int, int, int, bytes, Line]] = []
+    expected = 0
+    for line in lines:
+        while active and expected < line.row:  # rows that are not in the file
+            active = [area for area in active if area[0] >= expected]
+            if not active:
+                break
+            between = Line(expected, [])
+            _fill(between, active)
+            yield between
+            expected += 1
+        expected = line.row + 1
+        active = [area for area in active if area[0] >= line.row]
+        while waiting and waiting[-1][0] <= line.row:
+            top, left, bottom, right = waiting.pop()
+            value = line.cells[left] if left < len(line.cells) else BLANK
+            if top == line.row and (value != BLANK or left in line.bad):
+                active.append((bottom, left, right, value, line))
+        _fill(line, active)
+        yield line
+
+
+def _fill(line: Line, active: Iterable[tuple[int, int, int, bytes, Line]]) -> None:
+    for _, left, right, value, origin in active:
+        line.cells.extend([BLANK] * (right + 1 - len(line.cells)))
+        line.cells[left : right + 1] = [value] * (right + 1 - left)
+        if left in origin.bad:
+            line.bad.update(dict.fromkeys(range(left, right + 1), origin.bad[left]))
