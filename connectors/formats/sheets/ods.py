@@ -165,26 +165,26 @@ def _text_of(cell: Any) -> str:
 def _paragraph(element: Any) -> str:
     parts: list[str] = []
     _gather(element, parts)
-    return "".join(parts).strip(" ").replace(_HARD_BLANK, " ")
+    return _BLANKS.sub(" ", "".join(parts)).strip(" ").translate(_MEANT)
 
 
-_HARD_BLANK = "\ue000"
-"""A blank that counts (``<text:s/>``), while white space is put together."""
+_BLANK_MARK, _TAB_MARK, _BREAK_MARK = "\x01", "\x02", "\x03"
+"""For white space that counts, which XML never holds, until all other is put together."""
+
+_MEANT = str.maketrans({_BLANK_MARK: " ", _TAB_MARK: "\t", _BREAK_MARK: "\n"})
 
 
 def _gather(element: Any, parts: list[str]) -> None:
-    if element.text:
-        parts.append(_BLANKS.sub(" ", element.text))
+    parts.append(element.text or "")
     for child in element.iterchildren(tag=etree.Element):
         if child.tag == f"{_TEXT}s":
             times = child.get(f"{_TEXT}c", "1")
             most = 10_000  # more is no text that anybody wrote
-            parts.append(_HARD_BLANK * min(int(times) if times.isdigit() else 1, most))
+            parts.append(_BLANK_MARK * min(int(times) if times.isdigit() else 1, most))
         elif child.tag == f"{_TEXT}tab":
-            parts.append("\t")
+            parts.append(_TAB_MARK)
         elif child.tag == f"{_TEXT}line-break":
-            parts.append("\n")
+            parts.append(_BREAK_MARK)
         elif child.tag not in (f"{_OFFICE}annotation", f"{_TEXT}note", f"{_TEXT}ruby-text"):
             _gather(child, parts)
-        if child.tail:
-            parts.append(_BLANKS.sub(" ", child.tail))
+        parts.append(child.tail or "")

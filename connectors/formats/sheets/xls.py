@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -11,6 +12,13 @@ import xlrd
 from connectors.formats.sheets import cells
 from connectors.formats.sheets.book import Book, SheetInfo, filled
 from connectors.formats.sheets.cells import BLANK, Cell, Line
+
+_EOF, _BOF = 0x000A, 0x0809
+_FORMULAS = (0x0006, 0x0206, 0x0406)
+_CALCULATE = 0x03  # fAlwaysCalc, and calculate on load
+_EMPTY_TEXT = b"\x03\0\0\0\0\0\xff\xff"
+_NO_CALCULATOR = (0x0DBB, 0x07CC)
+"""Build and year of Excel 97, which xlwt and programs like it write to this day."""
 
 LARGEST = 512 * 1024 * 1024
 
@@ -44,6 +52,7 @@ class XlsBook(Book):
         kinds = [self._kind(style) for style in self._book.xf_list]
         converters = {kind: cells.converter(kind, from_1904=from_1904) for kind in set(kinds)}
         self.size = sheet.nrows
+        unsaved = self._unsaved(sheet.number)
         for row in range(sheet.nrows):
             line = Line(row, [])
             for column, cell in enumerate(sheet.row(row)):
@@ -62,6 +71,8 @@ class XlsBook(Book):
                         found = cells.text(cell.value)
                     case _:
                         found = BLANK
+                if (row, column) in unsaved:
+                    found = cells.no_result("a formula")
                 if isinstance(found, bytes):
                     line.cells.append(found)
                 else:
@@ -69,6 +80,31 @@ class XlsBook(Book):
                     line.bad[column] = found
             self.done = row + 1
             yield line
+
+    def _unsaved(self, number: int) -> set[tuple[int, int]]:
+        """Formulas that are to be calculated when the workbook is opened.
+
+        Programs that do not calculate save a zero and a flag, or an empty text, in the FORMULA
+        record (MS-XLS 2.4.127), whatever the result will be.
+        """
+        found = set()
+        memory, at = self._book.mem, self._book._sh_abs_posn[number]
+        calculates = True
+        while at + 4 <= len(memory):
+            kind, size = struct.unpack_from("<HH", memory, at)
+            at += 4
+            if kind == _EOF:
+                break
+            if kind == _BOF and size >= 8:
+                calculates = struct.unpack_from("<4xHH", memory, at) != _NO_CALCULATOR
+            elif kind in _FORMULAS and size >= 16:
+                row, column, result, flags = struct.unpack_from("<HH2x8sH", memory, at)
+                if (result == bytes(8) and flags & _CALCULATE) or (
+                    result == _EMPTY_TEXT and not calculates
+                ):
+                    found.add((row, column))
+            at += size
+        return found
 
     def _kind(self, style: xlrd.formatting.XF) -> str:
         known = self._book.format_map.get(style.format_key)

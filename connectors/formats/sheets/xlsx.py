@@ -233,7 +233,7 @@ class _Sheet:
     def _cut(self, file: IO[bytes], rest: bytes, root: bytes) -> Iterator[Line]:
         """Rows by splitting the text; `root` declares the namespaces of what lxml has to read."""
         number = -1
-        closing, shapes = _closing(root), self._shapes
+        shapes = self._shapes
         done = False
         while not done:
             end = rest.find(b"</sheetData")
@@ -245,15 +245,14 @@ class _Sheet:
                 self._book.done += len(piece)
                 line = shapes.read(piece) or self._matched(piece, number)
                 if line is None:
-                    wrapped = root + piece + b"</row>" + closing
-                    for row in parse(wrapped).iter("{*}row"):
-                        line = self._element(row, number)
+                    for line in self._rest(piece + b"</row>", root, number):
                         number = line.row
                         yield line
                 else:
                     number = line.row
                     yield line
             if done:
+                yield from self._rest(rest, root, number)
                 return
             chunk = file.read(_CHUNK)
             if not chunk:
@@ -261,6 +260,14 @@ class _Sheet:
             rest += chunk
             if len(rest) > _LONGEST_ROW:
                 raise cells.damaged("a row of the sheet does not end")
+
+    def _rest(self, piece: bytes, root: bytes, number: int) -> Iterator[Line]:
+        """Rows that need a parser. Raises etree.LxmlError."""
+        if piece.strip():
+            for row in parse(root + piece + _closing(root)).iter("{*}row"):
+                line = self._element(row, number)
+                number = line.row
+                yield line
 
     def _matched(self, piece: bytes, before: int) -> Line | None:
         """A row by expression alone; None where it holds anything unusual."""
