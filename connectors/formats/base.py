@@ -99,9 +99,10 @@ class FormatReader(ABC):
         """Yield the rows of `stream`, which the caller closes, as batches without cursor or end.
 
         `name` is how positions and errors call it: ``"file x.csv"``; empty for "line 14" alone.
-        Memory does not grow with the stream (workbooks excepted). A row that cannot be read is a
-        `RowProblem` of its batch, or a `RowDecodeError` when it is decoded. Raises DataError when
-        the stream as a whole is not what it should be; the batches before are not the whole then.
+        Memory does not grow with the stream (xls and xlsb workbooks excepted). A row that cannot
+        be read is a `RowProblem` of its batch, or a `RowDecodeError` when it is decoded. Raises
+        DataError when the stream as a whole is not what it should be; the batches before are not
+        the whole then.
         """
 
     def rows(self, stream: BinaryIO, *, name: str = "") -> Iterator[Row | RowProblem]:

@@ -14,6 +14,7 @@ import psutil
 import pytest
 import xlwt
 
+from connectors.excel import ExcelConfig, ExcelConnector
 from connectors.formats import ExcelOptions, ExcelReader, workbook
 from connectors.sdk import (
     AuthenticationError,
@@ -23,6 +24,7 @@ from connectors.sdk import (
     Row,
     RowProblem,
 )
+from connectors.sdk.config import parse
 from tests.connectors import ods_inputs, xlsx_inputs
 from tests.connectors.books import header, ods, ods_row, packed, xlsx
 from tests.connectors.xlsx_inputs import NO_RESULT, ROUNDED, cells, holds, no_date
@@ -342,3 +344,9 @@ def test_keys_of_a_batch_are_those_of_its_rows() -> None:
         assert batch.keys(["v"]) == [None, None, None]
         assert batch.keys(["id", "id"]) == ["2\x1f2", "3\x1f3", "4\x1f4"]
         assert batch.keys(["column_3"]) is None
+
+
+def test_a_sheet_without_rows_is_a_warning(tmp_path: Path) -> None:
+    (tmp_path / "a.xlsx").write_bytes(xlsx(header("id", "v")))
+    config = parse(ExcelConfig, {"path": str(tmp_path / "a.xlsx"), "settle": 0})
+    assert ExcelConnector(config).check().warnings == ["a.xlsx has no rows"]
