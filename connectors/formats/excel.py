@@ -7,7 +7,7 @@ so memory does not grow with the sheet. They are decoded one by one, when they a
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import BinaryIO, Literal
@@ -15,7 +15,7 @@ from typing import BinaryIO, Literal
 from pydantic import Field, field_validator
 
 from connectors.formats import base, workbook
-from connectors.formats.sheet import Line, SheetBatch, SheetTable, table_of
+from connectors.formats.sheet import Line, SheetBatch, SheetTable, header_of, table_of
 from connectors.sdk import Batch, ConfigModel, RowProblem
 
 _RANGE = re.compile(r"\$?([A-Za-z]{0,3})\$?(\d{0,7})(?::\$?([A-Za-z]{0,3})\$?(\d{0,7}))?")
@@ -101,19 +101,27 @@ class ExcelReader(base.FormatReader):
     ) -> Generator[Batch]:
         options = self.options
         area = Area.parse(options.range)
+        guesses_sheet = options.sheet in (None, "")
         request = {
             "sheet": options.sheet,
+            "known": self.known("sheet", name) if guesses_sheet else None,
             "area": [area.top, area.left, area.bottom, area.right],
             "fill_merged": options.fill_merged,
             "error_cells": options.error_cells,
         }
         with closing(workbook.frames(stream, request, name)) as frames:
             book = next(frames).header
+            if guesses_sheet:
+                self.settle("sheet", book["sheet"], name, "sheet")
             where = base.at(name, f"sheet {book['sheet']}")
             first = next(frames)
             progress = _Progress()
             head = list(progress.lines([first]))
-            table, header, lines = table_of(progress.lines(frames), head, options, where)
+            table, header, lines = table_of(
+                head, progress.lines(frames), self._header_row(head, name), options.nulls, where
+            )
+            if header is not None:
+                self.settle_columns(table.columns, base.at(where, f"row {header + 1}"))
             self.facts = {
                 "sheet": book["sheet"],
                 "sheets": book["sheets"],
@@ -123,6 +131,15 @@ class ExcelReader(base.FormatReader):
             if header is not None:
                 self.facts["header_row"] = header + 1
             yield from _batches(lines, table, batch_size, progress)
+
+    def _header_row(self, head: Sequence[Line], name: str) -> int | None:
+        """The number of the row with the names: as set, as found before, or as it looks."""
+        if self.options.header_row is not None or not head:
+            return self.options.header_row
+        known = self.known("header_row", name)
+        found = known if isinstance(known, int) else header_of(head) + 1
+        self.settle("header_row", found, name, "header_row")
+        return found
 
 
 class _Progress:

@@ -162,16 +162,18 @@ class SheetBatch(Batch):
 
 
 def table_of(
-    lines: Iterator[Line], head: Sequence[Line], options: Any, where: str
+    head: Sequence[Line],
+    lines: Iterator[Line],
+    wanted: int | None,
+    nulls: Sequence[str],
+    where: str,
 ) -> tuple[SheetTable, int | None, Iterator[Line]]:
-    """The table, the row of its header, and the rows below it.
+    """The table, the row of its header from 0 (None: there is none), and the rows below it.
 
-    `head` are the first rows, `lines` those that follow. Raises DataError without a header.
+    `head` are the first rows, `lines` those that follow; `wanted` is the number of the row with
+    the names, 0 where none holds them. Raises DataError where that row holds nothing.
     """
-    wanted: int | None = options.header_row
     rest = itertools.chain(head, lines)
-    if wanted is None and head:
-        wanted = header_of(head) + 1
     first = next((line for line in rest if not wanted or line.row >= wanted - 1), None)
     if first is None or (wanted and first.row != wanted - 1):
         raise DataError(
@@ -186,7 +188,7 @@ def table_of(
             [""] * width,
             left=left,
             keep_all=width <= _ALL_FIELDS,
-            nulls=options.nulls,
+            nulls=nulls,
             where=where,
         )
         return table, None, itertools.chain([first], rest)
@@ -201,7 +203,7 @@ def table_of(
     cells = first.cells()
     left = min([left, *cells])
     names = [_name(cells.get(place, "")) for place in range(left, max(cells, default=left) + 1)]
-    table = SheetTable.of(names, left=left, keep_all=False, nulls=options.nulls, where=where)
+    table = SheetTable.of(names, left=left, keep_all=False, nulls=nulls, where=where)
     return table, first.row, rest
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import io
-import time
+import os
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -291,12 +291,16 @@ def test_cells_come_at_a_rate_near_calamines_own(tmp_path: Path) -> None:
     file = tmp_path / "big.xlsx"
     book.save(file)
 
+    def spent() -> float:
+        times = os.times()  # of processors, so that a busy machine does not matter
+        return times.user + times.system + times.children_user + times.children_system
+
     def timed(work: Any) -> float:
         best = float("inf")
         for _ in range(3):
-            start = time.perf_counter()
+            start = spent()
             work()
-            best = min(best, time.perf_counter() - start)
+            best = min(best, spent() - start)
         return best
 
     def theirs() -> None:

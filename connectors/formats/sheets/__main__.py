@@ -60,7 +60,7 @@ def main() -> None:
 def _read(request: dict[str, Any], out: BinaryIO) -> None:
     with _content(request["fd"]) as stream:
         book = _open(stream)
-        sheet = _chosen(book, request["sheet"])
+        sheet = _chosen(book, request["sheet"], request["known"])
         visible = [found.name for found in book.sheets if found.is_visible]
         _write(out, orjson.dumps({"sheet": sheet, "sheets": visible}))
         sizes = 0
@@ -152,7 +152,10 @@ def _what_else(stream: BinaryIO) -> str:
     return "This is not a workbook"
 
 
-def _chosen(book: Book, wanted: Any) -> str:
+def _chosen(book: Book, wanted: Any, known: Any) -> str:
+    """The sheet that is meant: as set, as an earlier read found it, or the first that shows."""
+    if known is not None and any(sheet.name == known for sheet in book.sheets):
+        return str(known)
     visible = [sheet.name for sheet in book.sheets if sheet.is_visible]
     if wanted is None or wanted == "":
         if visible:
