@@ -147,6 +147,8 @@ class Sync:
         empty = self._store.empty
         work = [prepare(target, batch, all_new=empty) for target in self._targets]
         work[0].problems.extend(batch.problems)
+        known = self._outcome.warnings
+        known += [warning for warning in batch.warnings if warning not in known]
         if not self._outcome.first_fields and len(batch):
             self._outcome.first_fields = first_fields(batch)
         return work

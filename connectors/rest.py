@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
@@ -14,32 +13,29 @@ import xxhash
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic import JsonValue as Document
 
-from connectors import formats
-from connectors.formats import CsvOptions, FormatReader
+from connectors.formats import BodyFormat, BodyReader, CsvOptions, decoded, sample_of
 from connectors.sdk import (
     Batch,
     CheckResult,
-    ConfigModel,
     ConfigurationError,
     Connector,
     ConnectorConfig,
     Cursor,
-    DataError,
     End,
     FieldFact,
     JsonValue,
-    Limits,
     Proof,
+    Row,
     RowData,
-    canonical,
     redact,
+    truth,
 )
 from connectors.sdk.auth import AuthConfig, NoAuth, authenticator
 from connectors.sdk.autopaging import likely_key
-from connectors.sdk.bodies import excerpt
+from connectors.sdk.bodies import encoded
 from connectors.sdk.details import DetailConfig, Details
 from connectors.sdk.gather import Gatherer, field_facts
-from connectors.sdk.http import Answer, CancelledError, HttpClient, Request, Timeouts, origin_of
+from connectors.sdk.http import Answer, CancelledError, HttpClient, Request, origin_of
 from connectors.sdk.incremental import (
     HighWater,
     IncrementalConfig,
@@ -49,23 +45,14 @@ from connectors.sdk.incremental import (
 )
 from connectors.sdk.pages import Page, PageFetcher, Pages
 from connectors.sdk.pagination import AutoPages, PaginationConfig
-from connectors.sdk.records import at, failure_in
+from connectors.sdk.records import MISSING, at
+from connectors.sdk.refusals import Errors
+from connectors.sdk.shapes import Shape, likely_wrapper
+from connectors.sdk.timeouts import TimeoutConfig, timeouts
 from connectors.sdk.tls import TlsConfig
 
 Scalar = str | int | float | bool
-Format = Literal["auto", "json", "ndjson", "csv", "xml"]
 
-_FORMATS: dict[str, Format] = {
-    "application/x-ndjson": "ndjson",
-    "application/ndjson": "ndjson",
-    "application/jsonl": "ndjson",
-    "application/jsonlines": "ndjson",
-    "application/json-seq": "ndjson",
-    "text/csv": "csv",
-    "application/csv": "csv",
-    "application/xml": "xml",
-    "text/xml": "xml",
-}
 _ACCEPT = {
     "auto": "application/json, */*;q=0.5",
     "json": "application/json",
@@ -73,16 +60,6 @@ _ACCEPT = {
     "csv": "text/csv, */*;q=0.5",
     "xml": "application/xml, text/xml, */*;q=0.5",
 }
-
-
-class TimeoutConfig(ConfigModel):
-    """Seconds; what is left out is the instance's default."""
-
-    connect: float | None = Field(default=None, gt=0, description="To get a connection")
-    read: float | None = Field(default=None, gt=0, description="Between two pieces of an answer")
-    total: float | None = Field(
-        default=None, gt=0, description="For one request in all, its retries included"
-    )
 
 
 class RestConfig(ConnectorConfig):
@@ -110,13 +87,26 @@ class RestConfig(ConnectorConfig):
     timeout: float | TimeoutConfig | None = Field(
         default=None, description="Seconds to wait for data, or {connect, read, total}"
     )
-    format: Format = Field(default="auto", description="Format of the body")
+    format: BodyFormat = Field(default="auto", description="Format of the body")
     csv: CsvOptions = Field(default_factory=CsvOptions, description="How a CSV body is written")
     incremental: IncrementalConfig | None = Field(
         default=None, description="Ask only for what changed since the last run"
     )
+    row: str = Field(
+        default="", description="Path within an item that holds the row, such as attributes"
+    )
+    columns: str | list[str] = Field(
+        default="",
+        description="For rows that are arrays: path of the column names, the names, or `first`",
+    )
+    errors: Errors = Field(
+        default="",
+        description="Path of what says that an answer is an error, or {path, ok, values, message}; "
+        "`none`: nothing does; left out: error, errors, fault and the like",
+    )
     deleted: str = Field(
-        default="", description="Path of a field that is set when the source deleted the row"
+        default="",
+        description="Path of a flag or time that is set when the source deleted the row",
     )
     details: list[DetailConfig] = Field(
         default_factory=list, description="One more request for each row"
@@ -186,27 +176,37 @@ class RestConnector(Connector[RestConfig]):
             style = pages.paginator.name if pages.paginator else "none"
             facts: dict[str, JsonValue] = {
                 "status": page.answer.status,
-                "format": self._format(page.answer),
+                "format": self._bodies.format_of(page.answer),
                 "rows on the first page": page.rows,
                 "rows in all": pages.total,
                 "pagination": style,
             }
             if page.records is not None:
                 facts["records"] = page.records or "(the answer itself)"
+            advice = self._advice(page)
             if server := page.answer.headers.get("Server"):
                 facts["server"] = server
             return CheckResult(
                 message=_summary(page.rows, pages.total),
                 facts={**facts, **client.facts()},
                 fields=_fields(page),
-                warnings=client.warnings(),
+                warnings=[*client.warnings(), *self._bodies.warnings, *advice],
                 row_estimate=page.rows if style == "none" else pages.total,
             )
+
+    def _advice(self, page: Page) -> list[str]:
+        """Settings that the rows seem to need."""
+        wrapper = "" if self.config.row else likely_wrapper(page.items[:100])
+        if not wrapper:
+            return []
+        return [
+            f"Every row holds its fields in {wrapper!r}; to have them directly, set row: {wrapper}"
+        ]
 
     def default_key(self) -> Sequence[str]:
         with self._client(retries=min(1, self.context.limits.retries)) as client:
             page = self._fetcher(client)(self._base(None), 1)
-        name = likely_key(page.items or [row.data for batch in page.batches for row in batch])
+        name = likely_key(page.items or sample_of(page.batches, 1000))
         return (name,) if name else ()
 
     def read(self, cursor: Cursor | None = None) -> Iterator[Batch]:
@@ -233,7 +233,9 @@ class RestConnector(Connector[RestConfig]):
             end = End.FULL if since is None else End.INCREMENTAL
             reached = self._cursor(water, first if first is last else None)
             because = Proof.LAST_LINK if pages.total is None else Proof.TOTAL
-            yield gatherer.last(end, reached, pages.total, because)
+            closing = gatherer.last(end, reached, pages.total, because)
+            closing.warnings = self._bodies.warnings
+            yield closing
 
     # Requests.
 
@@ -247,7 +249,7 @@ class RestConnector(Connector[RestConfig]):
             tls=config.tls,
             auth=authenticator(config.auth, self.context, config.tls),
             headers=config.headers | secret,
-            timeouts=_timeouts(config.timeout, self.context.limits),
+            timeouts=timeouts(config.timeout, self.context.limits),
             per_minute=config.calls_per_minute,
             connections=config.parallel,
             retries=retries,
@@ -268,18 +270,27 @@ class RestConnector(Connector[RestConfig]):
             for name, values in with_cursor(query, back).items()
             for value in (values if isinstance(values, list) else [values])
         ]
-        headers = {"Accept": _ACCEPT[config.format]}
+        headers = {} if self._sets("Accept") else {"Accept": _ACCEPT[config.format]}
         body = with_cursor(config.body, back)
-        if body is not None:
-            headers["Content-Type"] = "text/plain" if isinstance(body, str) else "application/json"
-        content = body.encode() if isinstance(body, str) else body and canonical.dumps(body)
-        return Request(config.method, config.address, pairs, headers, content or None)
+        content, media = encoded(body, self._sets("Content-Type"))
+        if media:
+            headers["Content-Type"] = media
+        return Request(config.method, config.address, pairs, headers, content)
+
+    def _sets(self, header: str) -> str:
+        """What a person wrote for a header; empty where they left it to us."""
+        config = self.config
+        given = config.headers | {
+            name: value.get_secret_value() for name, value in config.secret_headers.items()
+        }
+        return next((v for name, v in given.items() if name.lower() == header.lower()), "")
 
     def _fetcher(self, client: HttpClient, conditions: dict[str, str] | None = None) -> PageFetcher:
         config = self.config
+        self._bodies = self._body_reader()
         complete = None
         if config.details:
-            headers = {"Accept": "application/json"}
+            headers = {} if self._sets("Accept") else {"Accept": "application/json"}
             details = Details(config.details, client, config.url, headers, config.parallel)
             complete = details.complete
         return PageFetcher(
@@ -288,57 +299,43 @@ class RestConnector(Connector[RestConfig]):
             decode=self._decoded,
             complete=complete,
             conditions=conditions,
+            shape=Shape(config.errors, config.row, config.columns),
         )
 
     def _is_deleted(self) -> Any:
         path = self.config.deleted
         if not path:
             return None
-        return lambda row: bool(at(row, path))
+
+        def is_deleted(row: RowData) -> bool:
+            value = at(row, path)
+            try:
+                return value is not MISSING and truth.is_set(value)
+            except ValueError as error:
+                shown = redact.shorten(repr(value), 60)
+                raise ValueError(f"{path} is {shown}, which {error}") from None
+
+        return is_deleted
 
     # Bodies.
 
-    def _format(self, answer: Answer) -> Format:
-        if self.config.format != "auto":
-            return self.config.format
-        media = answer.media_type
-        if media.endswith("+xml") and "html" not in media:
-            return "xml"
-        return _FORMATS.get(media, "json")
+    def _body_reader(self) -> BodyReader:
+        config = self.config
+        return BodyReader(
+            config.format,
+            records=config.records,
+            errors=config.errors,
+            options=config.csv,
+            is_deleted=self._is_deleted(),
+            context=self.context,
+        )
 
     def _decoded(self, answer: Answer, what: str) -> Sequence[Batch] | None:
-        """The rows of a body that is no JSON; None for one that is."""
-        kind = self._format(answer)
-        if kind == "json":
-            return None
-        if self.config.details or self.config.deleted:
-            raise ConfigurationError(
-                f"details and deleted work on JSON only, and this is {kind}", where=what
-            )
-        if kind in ("csv", "xml") and answer.media_type in ("application/json", "text/html"):
-            raise DataError(
-                f"The answer is {answer.media_type}, not {kind}: {excerpt(answer)}", where=what
-            )
-        reader = self._reader(kind, answer.charset).told(self.context)
-        size = self.context.limits.batch_size
-        batches = list(reader.batches(io.BytesIO(answer.body), name=what, batch_size=size))
-        if kind == "ndjson" and len(batches) == 1 and len(batches[0]) == 1:
-            failure = failure_in(orjson.loads(batches[0].raw()[0]))
-            if failure:
-                raise DataError(
-                    f"The answer is an error ({failure}): {excerpt(answer)}", where=what
-                )
+        """The rows of a body that is not JSON; None for one that is."""
+        batches = self._bodies.batches(answer, what)
+        if batches is not None and self.config.details:
+            raise ConfigurationError("details work on JSON only", where=what)
         return batches
-
-    def _reader(self, kind: Format, charset: str | None) -> FormatReader:
-        if kind == "csv":
-            options = self.config.csv
-            if charset and not options.encoding:
-                options = options.model_copy(update={"encoding": charset})
-            return formats.CsvReader(options)
-        if kind == "xml":
-            return formats.XmlReader(self.config.records)
-        return formats.NdjsonReader()
 
     # Cursors.
 
@@ -348,6 +345,8 @@ class RestConnector(Connector[RestConfig]):
         incremental = self.config.incremental
         parts = [base.method, base.full_url, self.config.records, (base.body or b"").decode()]
         parts.append(incremental.field if incremental else "")
+        if self.config.row or self.config.columns:  # the same answer would mean other rows
+            parts.append(f"{self.config.row} {self.config.columns}")
         return xxhash.xxh3_64_hexdigest(orjson.dumps(parts))
 
     def _cursor(self, water: HighWater | None, only: Page | None) -> Cursor | None:
@@ -368,15 +367,6 @@ def _conditions(cursor: Cursor | None) -> dict[str, str]:
     return {header: str(cursor[name]) for name, header in names if cursor and name in cursor}
 
 
-def _timeouts(given: float | TimeoutConfig | None, limits: Limits) -> Timeouts:
-    config = given if isinstance(given, TimeoutConfig) else TimeoutConfig(read=given)
-    return Timeouts(
-        config.connect or limits.connect_timeout,
-        config.read or limits.read_timeout,
-        config.total or limits.total_timeout,
-    )
-
-
 def _spelled(value: Scalar) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
@@ -384,8 +374,9 @@ def _spelled(value: Scalar) -> str:
 def _see(water: HighWater, page: Page) -> None:
     for item in page.items:
         water.see(item, page.label)
-    for row in itertools.chain.from_iterable(page.batches):
-        water.see(row.data, row.position)
+    for row in itertools.chain.from_iterable(map(decoded, page.batches)):
+        if isinstance(row, Row):
+            water.see(row.data, row.position)
 
 
 def _summary(rows: int, total: int | None) -> str:
@@ -395,7 +386,4 @@ def _summary(rows: int, total: int | None) -> str:
 
 
 def _fields(page: Page) -> list[FieldFact]:
-    rows: list[RowData] = list(page.items[:100])
-    for batch in page.batches:
-        rows.extend(row.data for row in batch)
-    return field_facts(rows[:100])
+    return field_facts([*page.items[:100], *sample_of(page.batches, 100)][:100])

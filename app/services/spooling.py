@@ -88,6 +88,7 @@ def _spooled(batch: Batch, key_paths: Collection[Sequence[str]]) -> _SpooledBatc
         end=batch.end,
         because=batch.because,
         doubt=batch.doubt,
+        warnings=batch.warnings,
         total=batch.total,
         layout=batch.layout,
         covered=batch.covered,

@@ -15,6 +15,7 @@ from connectors.sdk.exports import lazily
 
 if TYPE_CHECKING:
     from connectors.formats.base import FormatReader, decoded
+    from connectors.formats.body import BodyFormat, BodyReader, sample_of
     from connectors.formats.csv import CsvOptions, CsvReader
     from connectors.formats.excel import ExcelOptions, ExcelReader
     from connectors.formats.json import JsonReader
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "base": ("FormatReader", "decoded"),
+    "body": ("BodyFormat", "BodyReader", "sample_of"),
     "csv": ("CsvOptions", "CsvReader"),
     "excel": ("ExcelOptions", "ExcelReader"),
     "json": ("JsonReader",),
@@ -33,6 +35,8 @@ _MODULES = {
 }
 
 __all__ = [
+    "BodyFormat",
+    "BodyReader",
     "CsvOptions",
     "CsvReader",
     "ExcelOptions",
@@ -48,6 +52,7 @@ __all__ = [
     "format_of",
     "known_format",
     "reader",
+    "sample_of",
 ]
 
 __getattr__ = lazily(__name__, _MODULES)

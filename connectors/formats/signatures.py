@@ -18,6 +18,9 @@ _SIGNATURES = (
     (b"\x28\xb5\x2f\xfd", "a zstd file", ""),
     (b"PAR1", "a Parquet file", ""),
     (b"SQLite format 3\x00", "an SQLite database", ""),
+    (b"\x89PNG", "a picture (PNG)", ""),
+    (b"\xff\xd8\xff", "a picture (JPEG)", ""),
+    (b"GIF8", "a picture (GIF)", ""),
 )
 _WIDE = (
     (codecs.BOM_UTF32_LE, "UTF-32"),

@@ -6,6 +6,7 @@ import codecs
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlencode
 
 import xxhash
 
@@ -98,7 +99,8 @@ def digest_of(parts: Iterable[bytes]) -> bytes:
 def excerpt(answer: Answer) -> str:
     """The beginning of a body for an error message, redacted."""
     text = answer.body[:2000].decode(encoding_of(answer.body) or "utf-8", "replace")
-    return redact.shorten(text.lstrip("\ufeff"), 200) or "(an empty body)"
+    shown = "".join(one if one.isprintable() or one.isspace() else "·" for one in text)
+    return redact.shorten(shown.lstrip("·"), 200) or "(an empty body)"
 
 
 def encoding_of(body: bytes) -> str | None:
@@ -162,41 +164,43 @@ def _is_other(charset: str) -> bool:
 
 
 def _no_json(answer: Answer, error: ValueError, where: str) -> DataError:
-    what = named(answer.body)
-    hint = "Nothing was deleted; check endpoint, headers and format"
     if answer.body.lstrip()[:1] == b"<" and "xml" not in answer.media_type:
-        what = "an HTML page, not JSON"
-        hint = "A login page or an error page? Check endpoint and auth; nothing was deleted"
-    if what is None:
-        reason = str(error).partition(": line")[0]
-        what = f"not the JSON it should be ({redact.shorten(reason, 120)})"
-        return DataError(f"The answer is {what}: {excerpt(answer)}", where=where, hint=hint)
-    shown = f": {excerpt(answer)}" if "page" in what else ""
-    return DataError(f"The answer is {what}{shown}", where=where, hint=hint)
+        return DataError(
+            f"The answer is an HTML page, not JSON: {excerpt(answer)}",
+            where=where,
+            hint="A login page or an error page? Check endpoint and auth; nothing was deleted",
+        )
+    reason = redact.shorten(str(error).partition(": line")[0], 120)
+    return DataError(
+        f"The answer is not the JSON it should be ({reason}): {excerpt(answer)}",
+        where=where,
+        hint="Nothing was deleted; check endpoint, headers and format",
+    )
 
 
-_SIGNATURES = (
-    (b"PK\x03\x04", "a ZIP archive or an Excel workbook (.xlsx, .ods)"),
-    (b"PK\x05\x06", "an empty ZIP archive"),
-    (b"\xd0\xcf\x11\xe0", "an old Excel workbook or another Microsoft Office file (.xls, .doc)"),
-    (b"%PDF", "a PDF document"),
-    (b"\x1f\x8b", "data compressed with gzip"),
-    (b"BZh", "data compressed with bzip2"),
-    (b"\xfd7zXZ", "data compressed with xz"),
-    (b"\x28\xb5\x2f\xfd", "data compressed with Zstandard"),
-    (b"7z\xbc\xaf", "a 7z archive"),
-    (b"Rar!", "a RAR archive"),
-    (b"PAR1", "a Parquet file"),
-    (b"SQLite format 3\0", "an SQLite database"),
-    (b"\x89PNG", "a picture (PNG)"),
-    (b"\xff\xd8\xff", "a picture (JPEG)"),
-    (b"GIF8", "a picture (GIF)"),
-)
+def encoded(body: Any, media: str = "") -> tuple[bytes | None, str]:
+    """The body of a request, and the Content-Type that it needs where a person gave none.
+
+    `media` is the one that a person gave: a document becomes a form or JSON by it.
+    """
+    if body is None:
+        return None, ""
+    if isinstance(body, str):
+        kind = "text/xml; charset=utf-8" if body.lstrip().startswith("<") else "text/plain"
+        return body.encode(), "" if media else kind
+    plain = media.partition(";")[0].strip().lower()
+    if plain == "application/x-www-form-urlencoded" and isinstance(body, dict):
+        pairs = [
+            (name, _spelled(value))
+            for name, values in body.items()
+            for value in (values if isinstance(values, list) else [values])
+            if value is not None
+        ]
+        return urlencode(pairs).encode(), ""
+    return canonical.dumps(body), "" if media else "application/json"
 
 
-def named(body: bytes) -> str | None:
-    """What a body is that holds no text, by its first bytes; None for one that may be text."""
-    for signature, name in _SIGNATURES:
-        if body.startswith(signature):
-            return f"{name}, not rows"
-    return None
+def _spelled(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return canonical.dumps(value).decode()

@@ -14,7 +14,8 @@ from connectors.sdk.bodies import excerpt, parse_json
 from connectors.sdk.config import ConfigModel
 from connectors.sdk.errors import DataError
 from connectors.sdk.http import HttpClient, Request
-from connectors.sdk.records import MISSING, at, failure_in
+from connectors.sdk.records import MISSING, at
+from connectors.sdk.refusals import failure_in
 from connectors.sdk.rows import JsonValue, RowData
 
 _FIELD = re.compile(r"\{\{\s*([^{}\s]+)\s*\}\}")
@@ -81,7 +82,7 @@ class Details:
         if answer.status == 404:
             return None
         document = parse_json(answer, request.where)
-        if failure := failure_in(document, config.records):
+        if failure := failure_in(document, config.records or "."):
             raise DataError(
                 f"The detail is an error ({failure}): {excerpt(answer)}", where=request.where
             )

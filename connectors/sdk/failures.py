@@ -24,6 +24,7 @@ from connectors.sdk.errors import (
     ThrottledError,
     UnreachableError,
 )
+from connectors.sdk.refusals import failure_in_xml, is_of_caller
 from connectors.sdk.tls import explain
 
 TRY_AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -63,7 +64,8 @@ def _number(text: str) -> float | None:
 def of_status(status: int, headers: Mapping[str, str], body: bytes, where: str) -> ConnectorError:
     """The error for an answer that is no success; `body` is its beginning."""
     said = f"The server answered {status} {_phrase(status)}".rstrip()
-    excerpt = redact.shorten(body.decode("utf-8", "replace"), 200)
+    fault = failure_in_xml(body)
+    excerpt = fault or redact.shorten(body.decode("utf-8", "replace"), 200)
     if excerpt and "html" not in headers.get("Content-Type", "").lower():
         said = f"{said}: {excerpt}"
     wait = retry_after(headers)
@@ -71,6 +73,8 @@ def of_status(status: int, headers: Mapping[str, str], body: bytes, where: str) 
         return ThrottledError(
             said, where=where, hint="The source limits how often it may be asked", retry_after=wait
         )
+    if fault and is_of_caller(fault):
+        return FatalError(said, where=where, hint="Check the body and headers of the source")
     if status in TRY_AGAIN:
         return RetriableError(said, where=where, retry_after=wait)
     if status == 401:

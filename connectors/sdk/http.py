@@ -19,6 +19,7 @@ from urllib.parse import urljoin, urlsplit
 
 import requests
 import urllib3
+from requests.structures import CaseInsensitiveDict
 
 from connectors.sdk import failures, redact
 from connectors.sdk.connector import Context
@@ -32,7 +33,15 @@ from connectors.sdk.errors import (
     UnreachableError,
 )
 from connectors.sdk.guard import Guard
-from connectors.sdk.messages import Answer, Authenticator, Request, Timeouts, decoded, origin_of
+from connectors.sdk.messages import (
+    Answer,
+    Authenticator,
+    Request,
+    Timeouts,
+    decoded,
+    gunzipped,
+    origin_of,
+)
 from connectors.sdk.rows import JsonValue
 from connectors.sdk.tls import TlsConfig, client_context, standing_warnings
 from connectors.sdk.transport import Transport
@@ -178,7 +187,19 @@ class HttpClient:
 
         response = self._run(request, accept, keep)
         body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-        return Answer(response.status_code, response.url, response.headers, body)
+        limit = self._limits.max_response
+        whole = gunzipped(body, limit)
+        if len(whole) > limit:
+            raise self._too_large(limit, request.where)
+        return Answer(response.status_code, response.url, response.headers, whole)
+
+    @staticmethod
+    def _too_large(limit: int, where: str) -> LimitError:
+        return LimitError(
+            f"The answer is larger than the limit of {limit} bytes",
+            where=where,
+            hint="Ask for smaller pages, or raise the limit",
+        )
 
     def download(self, request: Request, file: BinaryIO, *, accept: Collection[int] = ()) -> Answer:
         """Like `request`, but the body goes to a seekable file; the answer's is empty."""
@@ -317,15 +338,17 @@ class HttpClient:
         return failures.of_exception(error, origin_of(request.url)[1], request.where)
 
     def _headers_for(self, request: Request) -> dict[str, str]:
-        headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "gzip"}
+        headers = CaseInsensitiveDict({"User-Agent": USER_AGENT, "Accept-Encoding": "gzip"})
         if self._is_own(request.url):
-            return headers | self._headers | request.headers
+            # What a person wrote comes before what we would send by ourselves, in any case.
+            headers.update(request.headers)
+            headers.update(self._headers)
+            return dict(headers)
         # Any header set by a person may be a credential; another host gets none of them.
-        return headers | {
-            name: value
-            for name, value in request.headers.items()
-            if name.lower() in _HARMLESS_HEADERS
-        }
+        headers.update(
+            {n: value for n, value in request.headers.items() if n.lower() in _HARMLESS_HEADERS}
+        )
+        return dict(headers)
 
     def _is_own(self, url: str) -> bool:
         return origin_of(url) == self._origin
@@ -373,11 +396,7 @@ class HttpClient:
             for chunk in decoded(self._pieces(response, request, deadline), response.headers):
                 size += len(chunk)
                 if size > limit:
-                    raise LimitError(
-                        f"The answer is larger than the limit of {limit} bytes",
-                        where=request.where,
-                        hint="Ask for smaller pages, or raise the limit",
-                    )
+                    raise self._too_large(limit, request.where)
                 yield chunk
         except zlib.error as error:
             raise DataError(

@@ -5,11 +5,14 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import urlencode, urlsplit
 
 from connectors.sdk import redact
 from connectors.sdk.errors import ConfigurationError, DataError
+
+GZIP = b"\x1f\x8b\x08"
+"""How data compressed with gzip begins (RFC 1952, 2.3.1)."""
 
 _CHUNK = 64 * 1024
 
@@ -115,13 +118,13 @@ def decoded(pieces: Iterator[bytes], headers: Mapping[str, str]) -> Iterator[byt
             f"The answer's content encoding {redact.shorten(encoding, 40)!r} was not asked for",
             hint="Tell the server's administrator: gzip, deflate or none are accepted",
         )
-    inflate = zlib.decompressobj(wbits=47)  # zlib or gzip, by its header
+    inflate: Any = None
     empty = True
     for piece in pieces:
         empty = False
         while piece:
-            if inflate.eof:  # gzip allows several members in one body
-                inflate = zlib.decompressobj(wbits=47)
+            if inflate is None or inflate.eof:  # gzip allows several members in one body
+                inflate = zlib.decompressobj(wbits=_window_bits(piece, encoding))
             full = True
             while full:
                 chunk = inflate.decompress(piece, _CHUNK)
@@ -129,5 +132,32 @@ def decoded(pieces: Iterator[bytes], headers: Mapping[str, str]) -> Iterator[byt
                 piece = inflate.unconsumed_tail
                 full = bool(piece) or len(chunk) == _CHUNK
             piece = inflate.unused_data
-    if not (empty or inflate.eof):
+    if not (empty or inflate is None or inflate.eof):
         raise EOFError
+
+
+def _window_bits(piece: bytes, encoding: str) -> int:
+    """zlib or gzip by its header; some servers send deflate without one (RFC 9110, 8.4.1.2)."""
+    zlib_header = len(piece) > 1 and piece[0] & 0x0F == 8 and (piece[0] * 256 + piece[1]) % 31 == 0
+    raw = encoding == "deflate" and not zlib_header and not piece.startswith(GZIP[:1])
+    return -zlib.MAX_WBITS if raw else 47
+
+
+def gunzipped(body: bytes, limit: int) -> bytes:
+    """A body that is gzip although no header says so (a file served unchanged), undone.
+
+    Stops beyond `limit` bytes. What only looks like gzip comes back unchanged.
+    """
+    if not body.startswith(GZIP):
+        return body
+    chunks: list[bytes] = []
+    size = 0
+    try:
+        for chunk in decoded(iter([body]), {"Content-Encoding": "gzip"}):
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > limit:
+                break
+    except (zlib.error, EOFError):
+        return body
+    return b"".join(chunks)

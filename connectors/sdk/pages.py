@@ -16,8 +16,10 @@ from connectors.sdk.errors import AccessDeniedError, AuthenticationError, DataEr
 from connectors.sdk.http import Answer, HttpClient, Request
 from connectors.sdk.pagination import AutoPages, PaginationConfig
 from connectors.sdk.paginators import Numbered, Paginator, Seen
-from connectors.sdk.records import MISSING, at, failure_in, find_rows
+from connectors.sdk.records import MISSING, at, find_rows
+from connectors.sdk.refusals import failure_in, may_hide_an_error
 from connectors.sdk.rows import Batch, RowData, RowProblem
+from connectors.sdk.shapes import Shape
 from connectors.sdk.totals import total_counter
 
 _EMPTY_IN_A_ROW = 100
@@ -73,7 +75,9 @@ class PageFetcher:
         decode: Callable[[Answer, str], Sequence[Batch] | None] | None = None,
         complete: Callable[[list[RowData], str], list[RowData]] | None = None,
         conditions: Mapping[str, str] | None = None,
+        shape: Shape | None = None,
     ) -> None:
+        self._shape = shape or Shape()
         self._client = client
         self._records = records
         self._found: str | None = records or None
@@ -109,7 +113,7 @@ class PageFetcher:
     def _from_json(self, number: int, request: Request, answer: Answer) -> Page:
         where = request.where
         document = parse_json(answer, where)
-        failure = failure_in(document, self._records)
+        failure = failure_in(document, self._records, self._shape.errors)
         if failure is not None:
             raise DataError(
                 f"The answer is an error under status {answer.status} ({failure}): "
@@ -117,7 +121,8 @@ class PageFetcher:
                 where=where,
             )
         found = self._rows(document, answer, where)
-        items = items_of(found, f"page {number}")
+        found, take = self._shape.rows(found, document, where)
+        items = items_of(found, f"page {number}", take)
         digest = items.digest
         if self._complete is not None:
             items = self._completed(items, f"page {number}", self._complete)
@@ -146,6 +151,14 @@ class PageFetcher:
             rows[place] = row
         return checked(rows, label, items.faults)
 
+    def _is_empty(self, document: Any, answer: Answer) -> bool:
+        """Whether null is a list without items, as Go and others write it: the answer's total
+        says so, or a person said that the rows are there and nothing speaks of an error.
+        """
+        if total_counter("").read(document, answer.headers, -1) == 0:
+            return True
+        return bool(self._records) and not may_hide_an_error(document)
+
     def _rows(self, document: Any, answer: Answer, where: str) -> list[Any]:
         path = self._found
         if path is None:
@@ -162,7 +175,7 @@ class PageFetcher:
             return found
         if isinstance(found, dict):
             return [found]
-        if found is None and total_counter("").read(document, answer.headers, -1) == 0:
+        if found is None and self._is_empty(document, answer):
             return []
         said = "is not there" if found is MISSING else f"is {kind(found)}"
         raise DataError(

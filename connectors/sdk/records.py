@@ -53,8 +53,6 @@ _LISTS = (
 )
 _WRAPPERS = ("data", "result", "results", "response", "d", "hits", "_embedded", "payload", "body")
 _NOT_ROWS = frozenset({"links", "_links", "errors", "warnings", "included", "facets", "messages"})
-_FAILURES = ("error", "errors", "fault", "exception", "odata.error")
-_FAILED_STATUS = frozenset({"error", "fail", "failed", "failure"})
 _PLAIN_NAME = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -97,7 +95,10 @@ def find_rows(document: Any) -> str | None:
             for name in _LISTS:
                 if isinstance(inner.get(name), list):
                     return f"{wrapper}.{name}"
-    return _only_list(document)
+    found = _only_list(document)
+    if found is None:  # a list without items, as Go and others write it
+        return next((name for name in _LISTS if name in document and document[name] is None), None)
+    return found
 
 
 def _only_list(document: dict[str, Any]) -> str | None:
@@ -128,28 +129,6 @@ def _only_list(document: dict[str, Any]) -> str | None:
             return found[0]
         level = below
     return empty[0] if len(empty) == 1 else None
-
-
-def failure_in(document: Any, records: str = "") -> str | None:
-    """What a body that came with a success status says went wrong, or None.
-
-    `records` is the path of the rows: a list that is read on purpose is no failure.
-    """
-    if not isinstance(document, dict):
-        return None
-    for name in _FAILURES:
-        value = document.get(name)
-        if value and not isinstance(value, (int, float)) and records.split(".")[0] != name:
-            return f"it holds {name!r}"
-        if value is True:
-            return f"it says {name}: true"
-    for name in ("success", "ok"):
-        if document.get(name) is False:
-            return f"it says {name}: false"
-    status = document.get("status")
-    if isinstance(status, str) and status.lower() in _FAILED_STATUS:
-        return f"it says status: {status}"
-    return None
 
 
 @dataclass(slots=True, kw_only=True)

@@ -132,7 +132,8 @@ class Batch(ABC):
 
     `cursor` is committed with the batch; None leaves the stored cursor as it is.
     `end` is set on the last batch only, with the evidence for it in `because`; an `UNPROVEN` end
-    has none, and `doubt` says what was looked for and which setting would prove it. `total` is an
+    has none, and `doubt` says what was looked for and which setting would prove it. `warnings` may
+    stand on any batch; a run shows each once. `total` is an
     estimate of the rows in this whole read, for the progress bar. `layout` is what the meaning of
     the raw form depends on beside its bytes (column names and types); it is mixed into the hashes.
 
@@ -148,6 +149,7 @@ class Batch(ABC):
     end: End | None = None
     because: Proof | None = None
     doubt: str = ""
+    warnings: Sequence[str] = ()
     total: int | None = None
     layout: bytes = b""
     covered: Sequence[KeyRange] | None = None

@@ -1,0 +1,289 @@
+"""The body of an HTTP answer to rows: its format by setting, by its media type, by its content.
+
+A media type is a claim. `application/octet-stream` claims nothing, and servers that send CSV or
+XML as JSON or HTML are common, so that the content decides whenever it speaks.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import re
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import orjson
+
+from connectors.formats import base, signatures
+from connectors.formats.base import FormatReader, decoded
+from connectors.formats.csv import CsvOptions, CsvReader
+from connectors.formats.ndjson import NdjsonReader
+from connectors.formats.xml import XmlReader
+from connectors.sdk import Batch, DataError, Row, RowBatch, RowData, RowProblem, canonical
+from connectors.sdk.bodies import encoding_of, excerpt
+from connectors.sdk.connector import Context
+from connectors.sdk.messages import Answer
+from connectors.sdk.refusals import Errors, failure_in, failure_in_xml
+
+BodyFormat = Literal["auto", "json", "ndjson", "csv", "xml"]
+
+_BY_TYPE: dict[str, BodyFormat] = {
+    "application/x-ndjson": "ndjson",
+    "application/ndjson": "ndjson",
+    "application/jsonl": "ndjson",
+    "application/jsonlines": "ndjson",
+    "application/x-jsonlines": "ndjson",
+    "application/json-seq": "ndjson",
+    "text/csv": "csv",
+    "application/csv": "csv",
+    "text/tab-separated-values": "csv",
+    "application/xml": "xml",
+    "text/xml": "xml",
+}
+_HTML = re.compile(
+    rb"<(?:!doctype\s+html|html|head|body|script|div|h1|p|center)[\s>]", re.IGNORECASE
+)
+_XML_DECLARATION = re.compile(r"\A\ufeff?\s*<\?xml[^>]*\?>")
+_SAMPLE = 64 * 1024
+
+
+class BodyReader:
+    """Makes rows of bodies that are not JSON; `warnings` grows while it reads."""
+
+    def __init__(
+        self,
+        format: BodyFormat,  # noqa: A002
+        *,
+        records: str = "",
+        errors: Errors = "",
+        options: CsvOptions | None = None,
+        is_deleted: Callable[[RowData], bool] | None = None,
+        context: Context | None = None,
+    ) -> None:
+        self._given = format
+        self._records = records
+        self._errors = errors
+        self._csv = options or CsvOptions()
+        self._is_deleted = is_deleted
+        self._context = context or Context()
+        self._findings = self._context.findings
+        self.warnings: list[str] = []
+
+    def format_of(self, answer: Answer, where: str = "") -> BodyFormat:
+        """The format of a body. Raises DataError where an earlier read found another one."""
+        if self._given != "auto":
+            return self._given
+        found = by_content(answer)
+        known = self._findings.get("format")
+        if found == "json" and known != found and _may_be(known, answer.body):
+            found = "ndjson" if known == "ndjson" else "csv"  # one row, or a header alone
+        if answer.body.strip():
+            self._findings.settle("format", found, where=where)
+        return found
+
+    def batches(self, answer: Answer, what: str) -> list[Batch] | None:
+        """The rows of a body that is not JSON; None for one that is.
+
+        Raises DataError for a body that is an error, or not what it should be.
+        """
+        if (binary := signatures.binary(answer.body[:64])) is not None:
+            raise DataError(
+                f"The answer is {binary[0]}, not rows",
+                where=what,
+                hint="Ask for JSON, CSV or XML (endpoint, query, the header Accept)",
+            )
+        kind = self.format_of(answer, what)
+        if kind == "json":
+            return None
+        self._refuse(kind, answer, what)
+        body = _as_lines(answer.body) if kind == "ndjson" else answer.body
+        if kind == "xml":
+            body = self._xml(answer)
+        reader = self._reader(kind, answer).told(self._context)
+        size = self._context.limits.batch_size
+        read = reader.batches(io.BytesIO(body), name=what, batch_size=size)
+        batches: list[Batch] = list(read)
+        if self._is_deleted is not None:
+            batches = [_flagged(batch, self._is_deleted) for batch in batches]
+        return batches
+
+    def _refuse(self, kind: BodyFormat, answer: Answer, what: str) -> None:
+        failure = None
+        body = answer.body.removeprefix(codecs.BOM_UTF8).lstrip()
+        if kind == "xml":
+            failure = failure_in_xml(body)
+        elif kind == "ndjson":
+            failure = self._failure_of_line(body)
+        if failure is not None:
+            raise DataError(f"The answer is an error ({failure}): {excerpt(answer)}", where=what)
+        other = "an HTML page" if _HTML.match(body) else None
+        if other is None and kind in ("csv", "xml") and body[:1] in (b"{", b"["):
+            other = "JSON" if _is_json(body) else None
+        if other is not None:
+            raise DataError(f"The answer is {other}, not {kind}: {excerpt(answer)}", where=what)
+
+    def _failure_of_line(self, body: bytes) -> str | None:
+        """A single line may be an error instead of a row; then it holds nothing else."""
+        line = body.strip(b"\x1e \r\n\t")
+        if b"\n" in line:
+            return None
+        try:
+            return failure_in(orjson.loads(line), ".", self._errors)
+        except ValueError:
+            return None
+
+    # Encodings.
+
+    def _charset(self, answer: Answer) -> str | None:
+        """The header's charset, where the body's own mark says nothing and there is such a one."""
+        charset = answer.charset
+        if charset is None or encoding_of(answer.body) is not None:
+            return None
+        if not _is_text(charset):
+            warning = (
+                f"The server names a charset that does not exist ({charset!r}); it was detected"
+            )
+            if warning not in self.warnings:
+                self.warnings.append(warning)
+            return None
+        return charset
+
+    def _xml(self, answer: Answer) -> bytes:
+        """XML as UTF-8 where the header names its charset, which comes before the declaration
+        of the document itself (RFC 7303, 3).
+        """
+        charset = self._charset(answer)
+        if charset is None:
+            return answer.body
+        try:
+            text = answer.body.decode(
+                "utf-8" if codecs.lookup(charset).name == "ascii" else charset
+            )
+        except UnicodeDecodeError:
+            self.warnings.append(
+                f"The body is not {charset}, which the server names; the document's own "
+                "declaration was used"
+            )
+            return answer.body
+        return _XML_DECLARATION.sub("", text).lstrip().encode()
+
+    def _reader(self, kind: BodyFormat, answer: Answer) -> FormatReader:
+        if kind == "xml":
+            return XmlReader(self._records)
+        if kind == "ndjson":
+            return NdjsonReader()
+        options = self._csv
+        charset = self._charset(answer)
+        if charset and not options.encoding:
+            options = options.model_copy(update={"encoding": charset})
+        return CsvReader(options)
+
+
+def by_content(answer: Answer) -> BodyFormat:
+    """What a body is: by its first characters, and by its media type where they may be either."""
+    media = answer.media_type
+    claimed = _BY_TYPE.get(media) or ("xml" if media.endswith("+xml") else None)
+    head = _head(answer.body)
+    if head[:1] in ("{", "[", "\x1e"):
+        if claimed == "ndjson" or head[:1] == "\x1e" or _is_lines(answer.body):
+            return "ndjson"
+        if claimed == "csv" and not _is_json(answer.body):
+            return "csv"
+        return "json"
+    if head[:1] == "<":
+        return "json" if _HTML.match(head.encode()) else "xml"
+    if claimed is not None:
+        return claimed
+    return "csv" if _is_table(head) else "json"
+
+
+def _may_be(known: object, body: bytes) -> bool:
+    """Whether a body that looks like one JSON document, or like nothing, is of a known format."""
+    head = _head(body)
+    if known == "ndjson":
+        return head.startswith("{") and "\n" not in head.strip()
+    return known == "csv" and bool(head) and head[0] not in "{[<"
+
+
+def _head(body: bytes) -> str:
+    text = body[:_SAMPLE].decode(encoding_of(body) or "utf-8", "replace")
+    return text.lstrip("\ufeff \t\r\n")
+
+
+def _is_lines(body: bytes) -> bool:
+    """Whether the first line is a JSON object of its own and another follows."""
+    first, _, rest = body.removeprefix(codecs.BOM_UTF8).lstrip().partition(b"\n")
+    if not first.startswith(b"{") or rest[:_SAMPLE].lstrip()[:1] != b"{":
+        return False
+    try:
+        return isinstance(orjson.loads(first), dict)
+    except ValueError:
+        return False
+
+
+def _as_lines(body: bytes) -> bytes:
+    """JSON text sequences (RFC 7464) without the record separator before each line."""
+    return body.replace(b"\x1e", b"") if body[:1] == b"\x1e" else body
+
+
+def _is_json(body: bytes) -> bool:
+    try:
+        canonical.loads(body.removeprefix(codecs.BOM_UTF8))
+    except ValueError:
+        return False
+    return True
+
+
+def _is_table(head: str) -> bool:
+    """Whether the first lines have the same number of cells, more than one.
+
+    A sentence with a comma in it is one line; a table whose type says nothing has two at least.
+    """
+    lines = head.splitlines()[:10]
+    if len(head) >= _SAMPLE:
+        lines = lines[:-1]
+    for delimiter in (",", ";", "\t", "|"):
+        try:
+            rows = list(csv.reader([line for line in lines if line], delimiter=delimiter))
+        except csv.Error:
+            continue
+        if len(rows) > 1 and len(rows[0]) > 1 and len({len(row) for row in rows[:3]}) == 1:
+            return True
+    return False
+
+
+def _is_text(charset: str) -> bool:
+    """Whether there is such a text encoding."""
+    try:
+        "".encode(codecs.lookup(charset).name)
+    except (LookupError, TypeError, ValueError):
+        return False
+    return True
+
+
+def _flagged(batch: Batch, is_deleted: Callable[[RowData], bool]) -> Batch:
+    """The batch with its tombstones marked; a flag that says neither is its row's problem."""
+    rows: list[Row] = []
+    problems: list[RowProblem] = []
+    for item in decoded(batch):
+        if isinstance(item, RowProblem):
+            problems.append(item)
+            continue
+        try:
+            rows.append(Row(item.data, item.position, is_deleted(item.data)))
+        except ValueError as error:
+            problems.append(base.problem(item.position, f"The deletion flag {error}", item.data))
+    return RowBatch(rows=rows, problems=problems)
+
+
+def sample_of(batches: Sequence[Batch], most: int) -> list[RowData]:
+    """The first rows that can be decoded."""
+    found: list[RowData] = []
+    for batch in batches:
+        for item in decoded(batch):
+            if isinstance(item, Row):
+                found.append(item.data)
+            if len(found) >= most:
+                return found
+    return found
