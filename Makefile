@@ -38,6 +38,14 @@ test: $(DEV) ## Run every test (ARGS="-k name", WORKERS=1)
 	@# the tutorial in the browser is one story, told in one process; 5: ARGS chose none of it
 	@$(BIN)/python -m pytest tests/browser $(ARGS) || test $$? -eq 5
 
+.PHONY: check
+check: lint ## Lint, types and the fast tests: run it before every commit
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --maxprocesses 4 tests/unit -m "not slow" $(ARGS)
+
+.PHONY: matrix
+matrix: $(DEV) ## Run every test on each supported Python and PostgreSQL that is found
+	@$(BIN)/python scripts/matrix.py $(ARGS)
+
 .PHONY: coverage
 coverage: $(DEV) ## Run every test and show which lines none of them reached
 	@$(BIN)/coverage erase

@@ -38,8 +38,9 @@ def missing(product: str, name: str) -> str:
 
 
 def _of_postgresql(name: str) -> list[Path]:
-    """Debian keeps each version apart; the newest first."""
-    found = Path("/usr/lib/postgresql").glob(f"*/bin/{name}")
+    """Debian keeps each version apart; the newest first, or the one that TEST_POSTGRESQL names."""
+    version = os.environ.get("TEST_POSTGRESQL", "*")
+    found = Path("/usr/lib/postgresql").glob(f"{version}/bin/{name}")
     return sorted(found, key=lambda path: int(path.parts[4]), reverse=True)
 
 
