@@ -13,8 +13,9 @@ from pydantic import Field, SecretStr, model_validator
 from connectors.formats import FileFields
 from connectors.formats.source import FileConnector
 from connectors.formats.store import FileInfo, FileStore, changed, free_name, temporary
-from connectors.sdk import Context, JsonValue, LimitError, UnreachableError
+from connectors.sdk import CheckResult, Context, JsonValue, LimitError, UnreachableError
 from connectors.sdk.ftp import Encryption, FtpLink
+from connectors.sdk.network import brief
 from connectors.sdk.tls import TlsConfig, client_context, standing_warnings
 
 _IDLE = 20.0
@@ -66,6 +67,14 @@ class FtpConnector(FileConnector[FtpConfig]):
     @property
     def fields(self) -> FileFields:
         return self.config
+
+    def check(self) -> CheckResult:
+        context = self.context
+        self.context = brief(context)
+        try:
+            return super().check()
+        finally:
+            self.context = context
 
     @contextmanager
     def connect(self) -> Iterator[FileStore]:

@@ -16,6 +16,7 @@ from connectors.formats.source import FileConnector
 from connectors.formats.store import FileInfo, FileStore, changed, free_name, temporary
 from connectors.sdk import (
     AccessDeniedError,
+    CheckResult,
     ConnectorError,
     Context,
     FatalError,
@@ -25,7 +26,7 @@ from connectors.sdk import (
     UnreachableError,
     redact,
 )
-from connectors.sdk.network import of_exception
+from connectors.sdk.network import brief, of_exception
 from connectors.sdk.ssh import Login, Trust, fingerprints, private_key, read_text, session
 
 _CHUNK = 256 * 1024
@@ -78,6 +79,14 @@ class SftpConnector(FileConnector[SftpConfig]):
     @property
     def fields(self) -> FileFields:
         return self.config
+
+    def check(self) -> CheckResult:
+        context = self.context
+        self.context = brief(context)
+        try:
+            return super().check()
+        finally:
+            self.context = context
 
     @contextmanager
     def connect(self) -> Iterator[FileStore]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import functools
 import re
 import tempfile
 from abc import ABC, abstractmethod
@@ -85,10 +86,23 @@ def fixed_part(pattern: str) -> str:
     return str(PurePosixPath(*parts[:wild])) if wild else ""
 
 
+def matches(name: str, pattern: str) -> bool:
+    """Whether a name matches a glob, whatever its capitals.
+
+    A supplier whose program begins to write ``.CSV`` must not look like one whose files are gone.
+    """
+    return _compiled(pattern).match(name) is not None
+
+
+@functools.lru_cache(256)
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(fnmatch.translate(pattern), re.IGNORECASE)
+
+
 def find(store: FileStore, path: str) -> list[FileInfo]:
     """Files at `path` or matching it, by path; unfinished, hidden and lock files left out.
 
-    `*` and `?` match within a name, `**` any number of directories.
+    `*` and `?` match within a name, `**` any number of directories; capitals do not count.
     """
     exact = store.stat(path)
     if exact is not None and not exact.is_directory:
@@ -119,12 +133,12 @@ def _matching(store: FileStore, directory: str, parts: list[str], depth: int) ->
                 continue
             if first == "**":
                 yield from _matching(store, entry.path, parts, depth - 1)
-            elif rest and fnmatch.fnmatchcase(entry.name, first):
+            elif rest and matches(entry.name, first):
                 yield from _matching(store, entry.path, rest, depth - 1)
         elif (
             not rest
             and first != "**"
-            and fnmatch.fnmatchcase(entry.name, first)
+            and matches(entry.name, first)
             and not is_unfinished(entry.name)
         ):
             yield entry

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import gzip
 import io
 import zipfile
@@ -12,6 +11,7 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, BinaryIO
 
 from connectors.formats import base
+from connectors.formats.store import matches
 from connectors.sdk import DataError, LimitError, MissingError, redact
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def members(
             key=lambda info: info.filename,
         )
         if pattern:
-            chosen = [info for info in files if fnmatch.fnmatchcase(info.filename, pattern)]
+            chosen = [info for info in files if matches(info.filename, pattern)]
         else:
             chosen = files if len(files) == 1 else [i for i in files if wanted(i.filename)]
         if not chosen:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import calendar
 import ftplib
 import re
-import socket
 import ssl
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
 from typing import Literal
 
 from connectors.sdk import redact
@@ -20,10 +16,20 @@ from connectors.sdk.errors import (
     AccessDeniedError,
     AuthenticationError,
     ConnectorError,
+    DataError,
     FatalError,
     RetriableError,
     TrustError,
     UnreachableError,
+)
+from connectors.sdk.ftp_client import Client, await_greeting
+from connectors.sdk.listings import (
+    Listed,
+    NotUnderstood,
+    parse_facts,
+    parse_listing,
+    parse_mlsd,
+    timestamp,
 )
 from connectors.sdk.network import dial, of_exception
 from connectors.sdk.rows import JsonValue
@@ -33,78 +39,10 @@ Encryption = Literal["none", "explicit", "implicit"]
 
 CHUNK = 256 * 1024
 
-_UNIX = re.compile(
-    r"(?P<kind>[-dlbcps])\S{9}\S*\s+\d+\s+\S+\s+(?:\S+\s+)??(?P<size>\d+)\s+"
-    r"(?P<month>[A-Z][a-z]{2})\s+(?P<day>\d{1,2})\s+(?P<rest>\d{4}|\d{1,2}:\d{2})\s(?P<name>.+)"
+_NO_SUCH_COMMAND = ("500", "501", "502", "504")
+_DENIED = re.compile(
+    r"denied|permi|privile|not allowed|forbidden|verboten|geweigerd", re.IGNORECASE
 )
-_DOS = re.compile(
-    r"(?P<date>\d{2}-\d{2}-\d{2,4})\s+(?P<time>\d{2}:\d{2}(?:[AP]M)?)\s+"
-    r"(?P<size><DIR>|\d+)\s+(?P<name>.+)"
-)
-
-
-_MONTHS = "JanFebMarAprMayJunJulAugSepOctNovDec"
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """One entry of a directory listing; `grain` is how exact its time is, in seconds."""
-
-    name: str
-    is_directory: bool
-    size: int
-    mtime: float
-    grain: float
-    is_link: bool = False
-
-
-class _Client(ftplib.FTP):
-    """Works on a socket that was dialled elsewhere; TLS on the data channel resumes its session."""
-
-    def __init__(self, tls: ssl.SSLContext | None, encoding: str, timeout: float) -> None:
-        super().__init__(timeout=timeout, encoding=encoding)
-        self._tls = tls
-        self.protected = False
-
-    def open(self, sock: socket.socket, host: str, port: int, *, implicit: bool) -> None:
-        self.host, self.port = host, port
-        sock.settimeout(self.timeout)
-        self.sock, self.af = sock, sock.family
-        self.file = sock.makefile("r", encoding=self.encoding)
-        if implicit:
-            self._wrap_control()
-        self.welcome = self.getresp()
-
-    def getline(self) -> str:
-        line = super().getline()
-        if line.startswith("SSH-"):  # would pass for the first of several lines
-            raise ftplib.error_proto(line)  # noqa: S321 (what else would speak FTP)
-        return line
-
-    def start_tls(self) -> None:
-        self.voidcmd("AUTH TLS")
-        self._wrap_control()
-
-    def _wrap_control(self) -> None:
-        assert self._tls is not None
-        assert self.sock is not None
-        wrapped = self._tls.wrap_socket(self.sock, server_hostname=self.host)
-        self.sock, self.file = wrapped, wrapped.makefile("r", encoding=self.encoding)
-
-    def ntransfercmd(
-        self, cmd: str, rest: int | str | None = None
-    ) -> tuple[socket.socket, int | None]:
-        try:
-            connection, size = super().ntransfercmd(cmd, rest)
-        except (ConnectionRefusedError, TimeoutError):  # the control connection is there
-            raise _no_data(f"{self.host}:{self.port}", passive=bool(self.passiveserver)) from None
-        if self.protected and isinstance(self.sock, ssl.SSLSocket) and self._tls is not None:
-            # Many servers refuse a data channel that does not resume the control channel's
-            # session: that proves both are the same client.
-            connection = self._tls.wrap_socket(
-                connection, server_hostname=self.host, session=self.sock.session
-            )
-        return connection, size
 
 
 class FtpLink:
@@ -124,11 +62,14 @@ class FtpLink:
         self.where = f"{host}:{port}"
         self._host = host
         self._features: frozenset[str] = frozenset()
-        self._client = _Client(tls, encoding, context.limits.read_timeout)
+        self._lists_by_machine = True
+        self._client = Client(tls, encoding, context.limits.read_timeout)
         self._client.set_pasv(passive)
         sock = dial(host, port, context)
         try:
             with self._explained():
+                if encryption != "implicit":
+                    await_greeting(sock, host, port, context)
                 self._client.open(sock, host, port, implicit=encryption == "implicit")
                 if encryption == "explicit":
                     self._start_tls()
@@ -189,36 +130,83 @@ class FtpLink:
         """A file by the exactest means the server has; None where there is no such file."""
         name = path.rpartition("/")[2]
         with self._explained(path):
-            try:
-                if "MLST" in self._features:
-                    return _from_mlst(self._client.sendcmd(f"MLST {path}"), name)
-                size = self._client.size(path)
-                stamp = self._client.sendcmd(f"MDTM {path}")[4:]
-            except ftplib.error_perm as error:
-                if str(error)[:3] in ("550", "501", "553"):
-                    return None
-                if str(error)[:3] in ("500", "502", "504"):  # neither of RFC 3659's commands
-                    entries = self.listing(path.rpartition("/")[0])
-                    found = (entry for entry in entries if entry.name == name)
-                    return next((entry for entry in found if not entry.is_directory), None)
-                raise
-        return None if size is None else Listed(name, False, size, _timestamp(stamp), 1.0)
+            if "MLST" in self._features:
+                try:
+                    found = _from_mlst(self._client.sendcmd(f"MLST {path}"), name)
+                except ftplib.error_perm as error:
+                    if not str(error).startswith(_NO_SUCH_COMMAND):
+                        _nothing(error)
+                        return None
+                    self._features -= {"MLST"}  # announced, and refused
+                else:
+                    if found is not None:
+                        return found
+            found, known = self._by_size(path)
+            if known:
+                return found
+            entries = self.listing(path.rpartition("/")[0])
+            return next((e for e in entries if e.name == name and not e.is_directory), None)
+
+    def _by_size(self, path: str) -> tuple[Listed | None, bool]:
+        """A file by SIZE and MDTM, and whether the server has these commands (RFC 3659)."""
+        try:
+            size = self._client.size(path)
+            stamp = self._client.sendcmd(f"MDTM {path}")[4:]
+        except ftplib.error_perm as error:
+            if str(error).startswith(("500", "502", "504")):
+                return None, False
+            _nothing(error)
+            return None, True
+        name = path.rpartition("/")[2]
+        return None if size is None else Listed(name, False, size, timestamp(stamp), 1.0), True
 
     def listing(self, directory: str) -> list[Listed]:
-        """The entries of a directory; empty where there is none."""
+        """The entries of a directory; empty where there is none. Links are followed."""
         with self._explained(directory):
             try:
                 try:
-                    if "MLST" in self._features:
-                        return _from_mlsd(list(self._client.mlsd(directory)))
-                    lines = self._list(directory)
+                    found = self._entries(directory)
                 finally:
                     self._client.voidcmd("TYPE I")  # listings are text, which converts line ends
             except ftplib.error_perm as error:
-                if str(error).startswith("550"):
-                    return []
-                raise
-            return [entry for line in lines if (entry := parse_list_line(line)) is not None]
+                _nothing(error)
+                return []
+            except NotUnderstood as error:
+                raise DataError(
+                    f"The server's listing has a line that is not understood: {error}",
+                    where=f"{self.where}, {directory or '.'}",
+                    hint="A file that cannot be seen would look like one that is gone, so nothing "
+                    "was read. Name one file instead of a pattern, or use another server program",
+                ) from None
+        return [target for entry in found if (target := self._followed(directory, entry))]
+
+    def _entries(self, directory: str) -> list[Listed]:
+        if "MLST" in self._features and self._lists_by_machine:
+            lines: list[str] = []
+            try:
+                self._client.retrlines(f"MLSD {directory}".rstrip(), lines.append)
+            except ftplib.error_perm:
+                self._lists_by_machine = False  # announced, and refused
+            else:
+                return parse_mlsd(lines)
+        return parse_listing(self._list(directory))
+
+    def _followed(self, directory: str, entry: Listed) -> Listed | None:
+        """What a link leads to; None where it leads nowhere."""
+        if not entry.is_link:
+            return entry
+        path = f"{directory.rstrip('/')}/{entry.name}" if directory else entry.name
+        with self._explained(path):
+            found, known = self._by_size(path)
+            if found is not None:
+                return found
+            here = self._client.pwd()
+            try:
+                self._client.cwd(path)
+            except ftplib.error_perm:
+                return None if known else entry
+            self._client.cwd(here)
+        return replace(entry, is_directory=True)
 
     def _list(self, directory: str) -> list[str]:
         """Change there and list: LIST with a name in it takes blanks for separators."""
@@ -311,17 +299,10 @@ class FtpLink:
             raise of_exception(error, self._host, where) from None
 
 
-def _no_data(where: str, *, passive: bool) -> ConnectorError:
-    if passive:
-        hint = (
-            "Its firewall must let in the ports that it names for passive mode; "
-            "`passive: false` makes the server connect to us instead"
-        )
-    else:
-        hint = "The server cannot connect to us; set `passive: true`"
-    return UnreachableError(
-        "The server was reached, but no data connection came about", where=where, hint=hint
-    )
+def _nothing(error: ftplib.error_perm) -> None:
+    """Raise an error unless it means that there is no such file or directory."""
+    if str(error)[:3] not in ("550", "501", "553") or _DENIED.search(str(error)):
+        raise error
 
 
 def _refused_login(error: ftplib.error_perm, user: str, where: str) -> ConnectorError:
@@ -347,75 +328,10 @@ def _refused(error: ftplib.error_perm, where: str) -> ConnectorError:
 
 
 def _from_mlst(answer: str, name: str) -> Listed | None:
+    """The file of an MLST answer; None where it is no file, or does not say its size."""
     line = next((line for line in answer.splitlines() if line.startswith(" ")), "").lstrip()
-    facts = _facts(line.partition(" ")[0])
-    if facts.get("type", "file") != "file" or "size" not in facts:
+    facts = parse_facts(line.partition(" ")[0])
+    size = facts.get("size", "")
+    if facts.get("type", "file") != "file" or not size.isdecimal():
         return None
-    return Listed(name, False, int(facts["size"]), _timestamp(facts.get("modify", "")), 1.0)
-
-
-def _facts(text: str) -> dict[str, str]:
-    pairs = (part.partition("=") for part in text.split(";") if "=" in part)
-    return {name.lower(): value.lower() for name, _, value in pairs}
-
-
-def _from_mlsd(answer: Iterable[tuple[str, dict[str, str]]]) -> list[Listed]:
-    found = []
-    for name, facts in answer:
-        kind = facts.get("type", "").lower()
-        if kind in ("file", "dir"):
-            size = int(facts.get("size", 0) or 0)
-            found.append(
-                Listed(name, kind == "dir", size, _timestamp(facts.get("modify", "")), 1.0)
-            )
-    return found
-
-
-def _timestamp(text: str) -> float:
-    """Seconds since 1970 of ``20240131123015[.123]``, in UTC (RFC 3659); 0 if there is none."""
-    whole, _, fraction = text.strip().partition(".")
-    try:
-        seconds = calendar.timegm(time.strptime(whole, "%Y%m%d%H%M%S"))
-    except ValueError:
-        return 0.0
-    return seconds + (float(f"0.{fraction}") if fraction.isdecimal() else 0.0)
-
-
-def parse_list_line(line: str, now: datetime | None = None) -> Listed | None:
-    """One line of LIST as Unix and Windows servers write it; None for anything else.
-
-    Times are to the minute, or to the day for old files, in the server's own zone.
-    """
-    now = now or datetime.now(UTC)
-    if found := _UNIX.fullmatch(line):
-        name = found["name"]
-        if found["kind"] == "l":
-            name = name.partition(" -> ")[0]
-        when, grain = _unix_time(found["month"], int(found["day"]), found["rest"], now)
-        return Listed(
-            name, found["kind"] == "d", int(found["size"]), when, grain, found["kind"] == "l"
-        )
-    if found := _DOS.fullmatch(line):
-        is_directory = found["size"] == "<DIR>"
-        size = 0 if is_directory else int(found["size"])
-        year = "%Y" if len(found["date"]) == 10 else "%y"
-        clock = "%I:%M%p" if found["time"].endswith("M") else "%H:%M"
-        stamp = datetime.strptime(
-            f"{found['date']} {found['time']}", f"%m-%d-{year} {clock}"
-        ).replace(tzinfo=UTC)
-        return Listed(found["name"], is_directory, size, stamp.timestamp(), 60.0)
-    return None
-
-
-def _unix_time(month: str, day: int, rest: str, now: datetime) -> tuple[float, float]:
-    number = _MONTHS.find(month) // 3 + 1
-    if ":" not in rest:
-        return datetime(int(rest), number, day, tzinfo=UTC).timestamp(), 86400.0
-    hour, _, minute = rest.partition(":")
-    # Without a year it is within the last months; a day ahead of us is only another zone.
-    for year in (now.year, now.year - 1, now.year - 2, now.year - 3, now.year - 4):
-        with suppress(ValueError):  # 29 February
-            when = datetime(year, number, day, int(hour), int(minute), tzinfo=UTC)
-            if when <= now + timedelta(days=1):
-                return when.timestamp(), 60.0
-    return 0.0, 60.0
+    return Listed(name, False, int(size), timestamp(facts.get("modify", "")), 1.0)

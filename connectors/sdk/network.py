@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+from dataclasses import replace
 
 from connectors.sdk import redact
 from connectors.sdk.connector import Context
@@ -27,6 +28,19 @@ def dial(host: str, port: int, context: Context) -> socket.socket:
         except OSError as error:
             failure = error
     raise of_exception(failure, host, where) from None
+
+
+def brief(context: Context) -> Context:
+    """The same with waits that are short enough for a test to answer within ten seconds."""
+    limits = context.limits
+    return replace(
+        context,
+        limits=replace(
+            limits,
+            connect_timeout=min(limits.connect_timeout, 4.0),
+            read_timeout=min(limits.read_timeout, 5.0),
+        ),
+    )
 
 
 def of_exception(error: BaseException, host: str, where: str) -> ConnectorError:

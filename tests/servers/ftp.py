@@ -15,6 +15,7 @@ from OpenSSL._util import lib as _openssl  # pyOpenSSL has no public word for it
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # asyncore, below Python 3.12
     from pyftpdlib.authorizers import DummyAuthorizer
+    from pyftpdlib.filesystems import AbstractedFS
     from pyftpdlib.handlers import DTPHandler, FTPHandler, TLS_DTPHandler, TLS_FTPHandler
     from pyftpdlib.ioloop import IOLoop
     from pyftpdlib.servers import FTPServer
@@ -30,6 +31,8 @@ class FtpFaults:
     """Bytes of a file after which data and control connection break off."""
     commands: list[str] = field(default_factory=list)
     """Every command that was received."""
+    lines: list[str] = field(default_factory=list)
+    """What LIST and MLSD say, instead of the truth."""
 
 
 @dataclass(frozen=True)
@@ -108,8 +111,21 @@ def _handler(
                 return
             super().handle_ssl_established()
 
+    class Files(AbstractedFS):  # type: ignore[misc]
+        def format_list(self, *args: Any, **kwargs: Any) -> Iterator[bytes]:
+            return self._said(super().format_list(*args, **kwargs))
+
+        def format_mlsx(self, *args: Any, **kwargs: Any) -> Iterator[bytes]:
+            return self._said(super().format_mlsx(*args, **kwargs))
+
+        def _said(self, truth: Iterator[bytes]) -> Iterator[bytes]:
+            if not faults.lines:
+                return truth
+            return iter([f"{line}\r\n".encode() for line in faults.lines])
+
     class Control(control_base):  # type: ignore[misc, valid-type]
         dtp_handler = Data
+        abstracted_fs = Files
         banner = "Test server ready."
         auth_failed_timeout = 0.05
         use_sendfile = False  # what is sent has to pass through Data.send
