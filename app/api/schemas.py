@@ -29,7 +29,7 @@ Slug = Annotated[str, StringConstraints(pattern="^[a-z0-9][a-z0-9_-]*$", max_len
 
 
 class NewSchema(BaseModel):
-    """A schema to be; `document` is a JSON Schema (draft 2020-12) of objects."""
+    """A schema to be; `document` is a JSON Schema of objects (2020-12 or an older draft)."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -18,7 +18,7 @@ from app.services.schemas import Overview
 @command("schema:add")
 @click.argument("slug")
 @click.option("--register", required=True, help="Register that will hold objects of it.")
-@click.option("--file", "path", help="File with the JSON Schema (draft 2020-12); - reads stdin.")
+@click.option("--file", "path", help="File with the JSON Schema; - reads stdin.")
 @click.option("--title", default="", help="Name for people; else the title in the document.")
 @click.option("--existing", is_flag=True, help="Add a schema that exists to one more register.")
 @click.pass_obj

@@ -17,32 +17,30 @@ date-time     ISO date-times with an offset, a blank instead of T allowed; a zon
 Blank text where it can never be a value (any type but string; dates, uuid, email and the like)
 is null. Null where the schema does not allow it is left out, so that `required` decides.
 Text stays text where the schema allows text beside other types. Without a type, values stay.
+A value that already satisfies the schema is never changed.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, TypeAlias
 
-from app.domain import moments, nodes
+from app.domain import nodes, schemacost
 from app.domain.paths import MISSING
-from app.domain.validation import short_value
-from connectors.sdk import FieldError, RowData, canonical
+from app.domain.scalars import FORMATS, SCALARS, CoercionError, Convert, Path, plain, string
+from app.domain.validation import Parts, compile_pattern, dialect_of, short_value, too_costly
+from connectors.sdk import FieldError, RowData
 
 Coercion: TypeAlias = Callable[[RowData, "list[FieldError]"], RowData]
 """From a document to its canonical, typed form; faults of single fields go into the list."""
 
-Convert: TypeAlias = Callable[[Any], Any]
-"""From a value to the typed one, or MISSING: leave it out. Raises CoercionError."""
-_Path: TypeAlias = tuple[str | int, ...]
 
-_NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d{1,3})?", re.ASCII)
 _CONTAINER_WORDS = frozenset(
     {"properties", "patternProperties", "additionalProperties", "items", "prefixItems"}
 )
+_TYPE_ALONE = frozenset({"type", "title", "description"})
+"""Words of a branch whose type says all of it: values of that type are valid."""
 _NEVER_EMPTY = frozenset(
     {
         "date",
@@ -62,19 +60,16 @@ _NEVER_EMPTY = frozenset(
 )
 
 
-class CoercionError(ValueError):
-    """A value that cannot become what the schema asks for; may carry several, with their paths."""
-
-    def __init__(self, *faults: tuple[_Path, str, Any]) -> None:
-        super().__init__(faults)
-        self.faults = faults
-
-
 def compile_coercion(schema: Mapping[str, Any]) -> Coercion:
     """Compile a (valid) schema's types into a function over documents."""
     convert = _Compiler(schema).node(schema)
+    cost = schemacost.estimate(schema)
+    cheap = cost.cheap
 
     def coerce(document: RowData, errors: list[FieldError]) -> RowData:
+        if not cheap and (refused := too_costly(document, cost)) is not None:
+            errors.append(refused)
+            return document
         try:
             result: RowData = convert(document)
         except CoercionError as fault:
@@ -110,6 +105,8 @@ def plain_properties(schema: Mapping[str, Any]) -> Properties | None:
     words = {"$ref", "allOf", "anyOf", "oneOf", "patternProperties", "enum", "const"}
     if schema.get("type", "object") != "object" or not words.isdisjoint(schema):
         return None
+    if not schemacost.estimate(schema).cheap:
+        return None
     compiler, schemas = _Compiler(schema), schema.get("properties", {})
     named = {name: compiler.node(sub) for name, sub in schemas.items()}
     other = compiler.node(schema.get("additionalProperties", True))
@@ -121,22 +118,31 @@ class _Compiler:
 
     def __init__(self, root: Mapping[str, Any]) -> None:
         self._root = root
+        self._parts = Parts(root)
         self._references: dict[str, list[Convert]] = {}
+        # up to draft 07 a reference is all that a schema says
+        self._alone = str(dialect_of(root)).startswith("http://json-schema.org/draft-0")
 
     def node(self, schema: Any) -> Convert:
         """The conversion of one schema node; in turn for $ref, type, allOf, anyOf and oneOf."""
         if not isinstance(schema, dict) or not schema:
-            return _plain
+            return plain
         steps: list[Convert] = []
         if isinstance(schema.get("$ref"), str):
             steps.append(self._reference(schema["$ref"]))
+            if self._alone:
+                return steps[0]
         kinds = nodes.kinds(schema)
         if kinds:
             steps.append(self._typed(schema, kinds))
         elif not _CONTAINER_WORDS.isdisjoint(schema):
             steps.append(self._typed(schema, ("any",)))
         steps.extend(self.node(branch) for branch in schema.get("allOf", ()))
-        steps.extend(self._choice(schema[word]) for word in ("anyOf", "oneOf") if schema.get(word))
+        steps.extend(
+            self._choice(schema[word], only_one=word == "oneOf")
+            for word in ("anyOf", "oneOf")
+            if schema.get(word)
+        )
         return _in_turn(steps)
 
     def _reference(self, reference: str) -> Convert:
@@ -170,22 +176,21 @@ class _Compiler:
         if kind == "array":
             return self._array(schema)
         if kind == "string":
-            return _FORMATS.get(schema.get("format", ""), _string)
+            return FORMATS.get(schema.get("format", ""), string)
         if kind == "any":
             return _by_shape(self._object(schema), self._array(schema))
-        return _SCALARS[kind]
+        return SCALARS[kind]
 
     def _object(self, schema: Mapping[str, Any]) -> Convert:
         named = {name: self.node(sub) for name, sub in schema.get("properties", {}).items()}
         patterns = [
-            (re.compile(pattern), self.node(sub))
+            (compile_pattern(pattern), self.node(sub))
             for pattern, sub in schema.get("patternProperties", {}).items()
-            if _compiles(pattern)
         ]
         other = self.node(schema.get("additionalProperties", True))
 
         def unnamed(name: str) -> Convert:
-            return next((sub for pattern, sub in patterns if pattern.search(name)), other)
+            return next((sub for matches, sub in patterns if matches(name)), other)
 
         find = unnamed if patterns else (lambda _name: other)
 
@@ -193,7 +198,7 @@ class _Compiler:
             if type(value) is not dict:
                 raise CoercionError(((), "is not an object", value))
             result: dict[str, Any] = {}
-            faults: list[tuple[_Path, str, Any]] = []
+            faults: list[tuple[Path, str, Any]] = []
             for name, member in value.items():
                 try:
                     converted = (named.get(name) or find(name))(member)
@@ -209,14 +214,16 @@ class _Compiler:
         return convert
 
     def _array(self, schema: Mapping[str, Any]) -> Convert:
-        leading = [self.node(sub) for sub in schema.get("prefixItems", ())]
-        other = self.node(schema.get("items", True))
+        leading, rest = schema.get("prefixItems", ()), schema.get("items", True)
+        if isinstance(rest, list):  # up to draft 2019-09
+            leading, rest = rest, schema.get("additionalItems", True)
+        leading, other = [self.node(sub) for sub in leading], self.node(rest)
 
         def convert(value: Any) -> Any:
             if type(value) is not list and type(value) is not tuple:
                 raise CoercionError(((), "is not an array", value))
             result: list[Any] = []
-            faults: list[tuple[_Path, str, Any]] = []
+            faults: list[tuple[Path, str, Any]] = []
             for index, item in enumerate(value):
                 try:
                     converted = (leading[index] if index < len(leading) else other)(item)
@@ -231,32 +238,52 @@ class _Compiler:
 
         return convert
 
-    def _choice(self, branches: Iterable[Any]) -> Convert:
-        """anyOf, oneOf: the first branch of the value's own type, else the first it can take."""
+    def _choice(self, branches: Iterable[Any], *, only_one: bool) -> Convert:
+        """anyOf, oneOf: a value that a branch accepts stays; else the first branch that makes one.
+
+        Where no branch does, the first that can take the value at all; the validator then says
+        what is wrong with it. Branches of the value's own type come first.
+        """
         listed = [branch for branch in branches if isinstance(branch, dict)]
         nullable = any("null" in self._all_kinds(branch) for branch in listed)
+        checks = [self._parts.check(branch) for branch in listed]
         options = [
             (self._all_kinds(branch), self.node(branch))
             for branch in listed
             if tuple(self._all_kinds(branch)) != ("null",)
         ]
+        alone = all("type" in branch and _TYPE_ALONE.issuperset(branch) for branch in listed)
+
+        def stays(value: Any) -> bool:
+            return not alone and any(check(value) for check in checks)
+
+        def accepted(value: Any) -> bool:
+            return alone or (stays(value) and (not only_one or sum(c(value) for c in checks) == 1))
 
         def convert(value: Any) -> Any:
             if value is None:
-                return None if nullable else MISSING
+                return None if nullable or stays(None) else MISSING
             own = nodes.json_kinds(value)
+            if stays(value):
+                return plain(value)
             ordered = sorted(options, key=lambda option: not own & set(option[0]))
+            taken: list[Any] = []
             first: CoercionError | None = None
             for _kinds_of, option in ordered:
                 try:
                     converted = option(value)
                 except CoercionError as fault:
                     first = first or fault
-                else:
-                    return None if converted is MISSING and nullable else converted
+                    continue
+                if converted is MISSING or accepted(converted):
+                    taken = [converted]
+                    break
+                taken.append(converted)
+            if taken:
+                return None if taken[0] is MISSING and nullable else taken[0]
             if first is not None:
                 raise first
-            return _plain(value)
+            return plain(value)
 
         return convert
 
@@ -269,21 +296,12 @@ class _Compiler:
         return kinds
 
 
-def _compiles(pattern: str) -> bool:
-    """Whether Python knows the pattern too: ECMA 262 has some that it does not."""
-    try:
-        re.compile(pattern)
-    except re.error:
-        return False
-    return True
-
-
 # --- how conversions combine ----------------------------------------------------------------
 
 
 def _in_turn(steps: Sequence[Convert]) -> Convert:
     if not steps:
-        return _plain
+        return plain
     if len(steps) == 1:
         return steps[0]
 
@@ -342,94 +360,6 @@ def _by_shape(as_object: Convert, as_array: Convert) -> Convert:
     def convert(value: Any) -> Any:
         if type(value) is dict:
             return as_object(value)
-        return as_array(value) if type(value) is list else _plain(value)
+        return as_array(value) if type(value) is list else plain(value)
 
     return convert
-
-
-# --- single values ----------------------------------------------------------------------------
-
-
-def _plain(value: Any) -> Any:
-    try:
-        return canonical.value(value)
-    except ValueError as error:
-        raise CoercionError(((), str(error), value)) from None
-
-
-def _string(value: Any) -> Any:
-    if type(value) is str:
-        return value
-    if type(value) is bool:
-        return "true" if value else "false"
-    if isinstance(value, (int, float, Decimal)):
-        return str(_plain(value))
-    raise CoercionError(((), "is not text", value))
-
-
-def _formatted(convert: Callable[[str], str]) -> Convert:
-    def formatted(value: Any) -> Any:
-        if type(value) is not str:
-            raise CoercionError(((), "is not text", value))
-        try:
-            return convert(value)
-        except ValueError as error:
-            raise CoercionError(((), str(error), value)) from None
-
-    return formatted
-
-
-def _number(value: Any) -> Any:
-    kind = type(value)
-    if kind is int:
-        return value
-    if kind is float or kind is Decimal:
-        return _plain(value)
-    if kind is str and _NUMBER.fullmatch(value.strip()):
-        # a double holds 15 digits without doubt, so short texts need no exact arithmetic
-        short = len(value) < 16 and "e" not in value and "E" not in value
-        return canonical.number(float(value)) if short else _plain(Decimal(value.strip()))
-    hint = "; number(…, ',') reads a decimal comma" if kind is str and "," in value else ""
-    raise CoercionError(((), f"is not a number{hint}", value))
-
-
-def _integer(value: Any) -> Any:
-    if type(value) is int:
-        return value
-    if type(value) is str and len(value) < 19 and value.isascii() and value.isdecimal():
-        return int(value)  # by far the most common text
-    try:
-        number = _number(value)
-    except CoercionError:
-        raise CoercionError(((), "is not a whole number", value)) from None
-    if type(number) is not int:
-        raise CoercionError(((), "is not a whole number, and would lose its fraction", value))
-    return number
-
-
-def _boolean(value: Any) -> Any:
-    if type(value) is bool:
-        return value
-    known = _BOOLEANS.get(value.strip().lower()) if type(value) is str else _bit(value)
-    if known is None:
-        raise CoercionError(
-            ((), "is neither true nor false (yes, ja, on … need the cast boolean)", value)
-        )
-    return known
-
-
-def _bit(value: Any) -> bool | None:
-    """1 and 0 as numbers of any kind; a signalling NaN can be compared with nothing."""
-    if type(value) is Decimal and value.is_snan():
-        return None
-    if type(value) not in {int, float, Decimal} or value not in (0, 1):
-        return None
-    return bool(value)
-
-
-_BOOLEANS = {"true": True, "false": False, "1": True, "0": False}
-_SCALARS: dict[str, Convert] = {"integer": _integer, "number": _number, "boolean": _boolean}
-_FORMATS: dict[str, Convert] = {
-    "date": _formatted(moments.to_date),
-    "date-time": _formatted(moments.to_date_time),
-}

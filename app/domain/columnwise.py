@@ -18,11 +18,12 @@ from typing import Any
 import orjson
 
 from app.domain import nodes, paths
-from app.domain.coerce import Convert, Properties, plain_properties
+from app.domain.coerce import Properties, plain_properties
 from app.domain.fields import FieldRule
 from app.domain.fused import is_plain
 from app.domain.paths import MISSING
-from app.domain.validation import compile_items
+from app.domain.scalars import Convert
+from app.domain.validation import DIALECT, compile_items, dialect_of
 from connectors.sdk import canonical
 from connectors.sdk.columns import Column, Kind
 
@@ -104,6 +105,8 @@ def compile_columnwise(
     """The quick way for this mapping and schema, or None where they need the general one."""
     properties = plain_properties(schema)
     closed = schema.get("additionalProperties", True) not in (True, {})
+    if dialect_of(schema) != DIALECT:
+        return None
     if properties is None or closed or not _ROOT.issuperset(schema) or _refers_far(schema):
         return None
     if takes_everything:

@@ -12,9 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from app.domain import paths
-from app.domain.coerce import Convert, Properties, plain_properties
+from app.domain.coerce import Properties, plain_properties
 from app.domain.fields import FieldRule
 from app.domain.paths import MISSING
+from app.domain.scalars import Convert
 from connectors.sdk import RowData
 
 Fused: TypeAlias = Callable[[RowData], "RowData | None"]

@@ -1,8 +1,9 @@
 """Dates and times as text: ISO 8601 as JSON Schema's formats want it, nothing guessed.
 
 `date` is RFC 3339 full-date (``2024-01-31``), `date-time` is RFC 3339 date-time, which needs an
-offset (``2024-01-31T10:00:00+01:00``). Normal form: capital T and Z, no zeros at the end of a
-fraction, ``Z`` for a zero offset. The offset itself is kept; digits of a fraction are never cut.
+offset (``2024-01-31T10:00:00+01:00``). What is spelled so already stays as it is. Normal form of
+anything else: capital T and Z, no zeros at the end of a fraction, ``Z`` for a zero offset. The
+offset itself is kept; digits of a fraction are never cut.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ _DATE_TIME = re.compile(
     r" ?(?P<offset>[Zz]|[+-]\d\d:\d\d)",
     re.ASCII,
 )
-_NORMAL = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
+_RFC_3339 = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII
+)
 _MIDNIGHT = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ]00:00(?::00(?:\.0+)?)? ?(?:[Zz]|[+-]\d\d:?\d\d)?", re.ASCII
 )
@@ -59,8 +62,11 @@ def to_date(text: str) -> str:
 
 
 def to_date_time(text: str) -> str:
-    """A date-time in normal form. Raises ValueProblem without an offset: a zone is not guessed."""
-    if _NORMAL.fullmatch(text):
+    """A date-time: RFC 3339 as it is spelled, any other in normal form.
+
+    Raises ValueProblem without an offset: a zone is not guessed.
+    """
+    if _RFC_3339.fullmatch(text):
         return text
     stripped = text.strip()
     exact = _DATE_TIME.fullmatch(stripped)

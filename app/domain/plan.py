@@ -43,7 +43,7 @@ __all__ = [
     "plain_key",
 ]
 
-ENGINE_VERSION = 1
+ENGINE_VERSION = 2
 """Raise it when the same mapping and schema would give other objects: all rows are read anew."""
 
 

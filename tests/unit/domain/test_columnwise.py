@@ -54,6 +54,8 @@ SCHEMAS: list[Any] = [
     {"type": ["string", "integer"]},
     {"enum": ["007", 2, None]},
     {"anyOf": [{"type": "integer"}, {"type": "string"}]},
+    {"anyOf": [{"type": "string", "format": "date"}, {"minLength": 2}, {"type": "integer"}]},
+    {"oneOf": [{"const": 12}, {"type": "string"}]},
     {"$ref": "#/$defs/whole"},
 ]
 

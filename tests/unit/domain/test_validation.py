@@ -1,15 +1,18 @@
-"""JSON Schema draft 2020-12: keyword by keyword, with formats, without the network.
+"""JSON Schema: keyword by keyword, with formats, without the network.
 
 The cases here are our own; the official ones are in test_json_schema_suite.py.
 """
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 
 import pytest
 
+from app.domain.mapping import parse_mapping
+from app.domain.plan import Mapped, compile_plan
 from app.domain.validation import (
     DIALECT,
     check_schema,
@@ -17,7 +20,7 @@ from app.domain.validation import (
     schema_faults,
     short_value,
 )
-from connectors.sdk import ConfigurationError
+from connectors.sdk import ConfigurationError, Row, RowProblem
 
 
 @pytest.mark.parametrize(
@@ -99,7 +102,12 @@ def test_big_integers_and_decimals_are_compared_exactly() -> None:
         ({"properties": {"a": {"minimum": "1"}}}, "properties.a.minimum"),
         ({"properties": {"a": {"$ref": "https://example.org/x"}}}, "(schema)"),
         ({"properties": {"a": {"$ref": "#/$defs/none"}}}, "(schema)"),
-        ({"$schema": "http://json-schema.org/draft-07/schema#"}, "$schema"),
+        ({"$schema": "http://json-schema.org/draft-03/schema#"}, "$schema"),
+        ({"$schema": 7}, "$schema"),
+        ({"$schema": "http://json-schema.org/draft-04/schema#", "properties": []}, "properties"),
+        ({"$ref": "#"}, "(schema)"),
+        ({"title": "x" * 1_000_001}, "(schema)"),
+        ({"properties": {f"p{i}": {} for i in range(300_000)}}, "(schema)"),
     ],
 )
 def test_a_bad_schema_is_refused_with_the_place(schema: Any, path: str) -> None:
@@ -126,3 +134,163 @@ def test_a_long_value_is_shortened_for_messages() -> None:
     assert short_value(5) == 5
     assert short_value({"a": 1}) == '{"a":1}'
     assert str(short_value(["x" * 500])).endswith("…")
+
+
+def doubled(steps: int, word: str = "anyOf", *, inwards: bool = False) -> dict[str, Any]:
+    """A schema in which every step refers to the next one twice."""
+    definitions: dict[str, Any] = {f"d{steps}": {"type": "integer"}}
+    for step in range(steps):
+        reference: dict[str, Any] = {"$ref": f"#/$defs/d{step + 1}"}
+        if inwards:
+            reference = {"properties": {"a": reference}}
+        definitions[f"d{step}"] = {word: [reference, dict(reference)]}
+    return {"type": "object", "$defs": definitions, "properties": {"x": {"$ref": "#/$defs/d0"}}}
+
+
+BUNDLED = {
+    "$id": "https://example.org/whole",
+    "properties": {"x": {"$ref": "d0"}},
+    "$defs": {
+        f"k{step}": {"$id": f"d{step}", "oneOf": [{"$ref": f"d{step + 1}"}] * 2}
+        for step in range(26)
+    }
+    | {"k26": {"$id": "d26", "type": "integer"}},
+}
+ANCHORED = {
+    "properties": {"x": {"$ref": "#d0"}},
+    "$defs": {
+        f"k{step}": {"$anchor": f"d{step}", "allOf": [{"$dynamicRef": f"#d{step + 1}"}] * 2}
+        for step in range(26)
+    }
+    | {"k26": {"$dynamicAnchor": "d26", "type": "integer"}},
+}
+OLD = {
+    "$schema": "http://json-schema.org/draft-04/schema#",
+    "definitions": {
+        f"d{step}": {"dependencies": {n: {"$ref": f"#/definitions/d{step + 1}"} for n in "ab"}}
+        for step in range(26)
+    }
+    | {"d26": {}},
+    "properties": {"x": {"$ref": "#/definitions/d0"}},
+}
+UNEVALUATED: dict[str, Any] = {"type": "integer"}
+for _ in range(26):
+    UNEVALUATED = {"allOf": [UNEVALUATED], "unevaluatedProperties": False}
+
+
+@pytest.mark.parametrize(
+    ("schema", "said"),
+    [
+        *((doubled(26, word), "apply more than 10,000") for word in ("anyOf", "allOf", "oneOf")),
+        (BUNDLED, "apply more than 10,000"),
+        (ANCHORED, "apply more than 10,000"),
+        (OLD, "apply more than 10,000"),
+        ({"properties": {"x": UNEVALUATED}}, "apply more than 10,000"),
+        ({"$defs": {"a": {"not": {"$ref": "#/$defs/a"}}}, "$ref": "#/$defs/a"}, "without end"),
+        ({"properties": {"x": {"anyOf": [{"$ref": "#/properties/x"}]}}}, "without end"),
+        (json.loads('{"not":' * 150 + "{}" + "}" * 150), "more than 100 levels"),
+    ],
+)
+def test_a_schema_that_costs_too_much_is_refused(schema: dict[str, Any], said: str) -> None:
+    started = time.monotonic()
+    assert said in schema_faults(schema)["(schema)"]
+    assert time.monotonic() - started < 5  # a hang, not a measurement
+
+
+def nested(levels: int, inner: Any = "x") -> Any:
+    for _ in range(levels):
+        inner = {"a": inner}
+    return inner
+
+
+def test_a_document_is_as_deep_as_its_schema_can_be_checked() -> None:
+    plan = compile_plan(parse_mapping({}), doubled(26, inwards=True))
+    shallow = plan.process(Row({"x": nested(8)}, "row 1"))
+    assert isinstance(shallow, Mapped)
+    deep = plan.process(Row({"x": nested(30)}, "row 2"))
+    assert isinstance(deep, RowProblem)
+    assert "can be checked" in deep.errors[0].message
+
+
+def test_a_recursive_schema_of_the_usual_kind_is_not_limited() -> None:
+    tree = {"type": "object", "properties": {"a": {"$ref": "#"}, "b": {"items": {"$ref": "#"}}}}
+    assert compile_validator(tree)(nested(190, {"a": {}})) == ()
+    kinds = [
+        {"properties": {"kind": {"const": k}, "args": {"items": {"$ref": "#/$defs/x"}}}}
+        for k in ("and", "or", "not")
+    ]
+    rules = {"$defs": {"x": {"oneOf": kinds}}, "properties": {"x": {"$ref": "#/$defs/x"}}}
+    rule: Any = {"kind": "and", "args": []}
+    for _ in range(4):
+        rule = {"kind": "or", "args": [rule]}
+    assert compile_validator(rules)({"x": rule}) == ()
+
+
+def test_a_document_with_more_errors_than_can_be_listed_names_its_properties() -> None:
+    validate = compile_validator(
+        {
+            "properties": {
+                "a": {"items": {"anyOf": [{"type": "integer"}, {"$ref": "#/$defs/none"}]}},
+                "b": {"type": "string"},
+            },
+            "required": ["c"],
+            "$defs": {"none": {"type": "null"}},
+        }
+    )
+    started = time.monotonic()
+    errors = validate({"a": ["x"] * 200_000, "b": "text"})
+    assert time.monotonic() - started < 5  # a hang, not a measurement
+    assert [error.path for error in errors] == ["c", "a"]
+    assert "too large for each of its errors" in errors[1].message
+    assert validate({"a": [1] * 200_000, "b": "text", "c": 1}) == ()
+
+
+def test_a_document_that_is_too_large_for_its_schema_is_refused() -> None:
+    validate = compile_validator(doubled(11))
+    assert "too large to be checked" in validate({"x": ["y"] * 100_000})[0].message
+    assert validate({"x": 5}) == ()
+    assert validate({"x": "y"}) != ()
+
+
+@pytest.mark.parametrize(
+    ("dialect", "schema", "valid", "invalid"),
+    [
+        ("http://json-schema.org/draft-07/schema#", {"items": [{"type": "string"}]}, ["a"], [1]),
+        ("http://json-schema.org/draft-07/schema", {"if": {"const": 1}, "then": False}, 2, 1),
+        ("http://json-schema.org/draft-06/schema#", {"exclusiveMinimum": 1}, 2, 1),
+        ("http://json-schema.org/draft-04/schema#",
+         {"minimum": 1, "exclusiveMinimum": True}, 2, 1),
+        ("https://json-schema.org/draft/2019-09/schema",
+         {"items": [{"type": "string"}], "additionalItems": False}, ["a"], ["a", "b"]),
+    ],
+)  # fmt: skip
+def test_a_schema_of_an_older_draft_is_read_by_its_own_rules(
+    dialect: str, schema: dict[str, Any], valid: Any, invalid: Any
+) -> None:
+    whole = {"$schema": dialect, "type": "object", "properties": {"x": schema}}
+    plan = compile_plan(parse_mapping({}), whole)
+    assert isinstance(plan.process(Row({"x": valid}, "row 1")), Mapped)
+    assert compile_validator(whole)({"x": invalid}) != ()
+
+
+def test_types_of_an_older_draft_are_taken_from_its_own_words() -> None:
+    schema = {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "definitions": {"whole": {"type": "integer"}},
+        "properties": {
+            "a": {"items": [{"type": "string"}], "additionalItems": {"type": "integer"}},
+            "b": {"$ref": "#/definitions/whole", "type": "string"},  # the reference alone counts
+        },
+    }
+    found = compile_plan(parse_mapping({}), schema).process(Row({"a": [1, "2"], "b": "3"}, "row 1"))
+    assert isinstance(found, Mapped)
+    assert found.data == {"a": ["1", 2], "b": 3}
+
+
+@pytest.mark.parametrize("pattern", ["^(a+)+$", "^(a|a)*$", "^(a|aa)+$", "^(?=a)(a+)+$", "(a*)*b"])
+def test_names_of_properties_cannot_stall_a_run(pattern: str) -> None:
+    schema = {"type": "object", "patternProperties": {pattern: {"type": "integer"}}}
+    plan = compile_plan(parse_mapping({}), schema)
+    started = time.monotonic()
+    plan.process(Row({"a" * 2000 + "!": "1", "aa": "2"}, "row 1"))
+    assert time.monotonic() - started < 5  # a hang, not a measurement
