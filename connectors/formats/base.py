@@ -28,6 +28,7 @@ from connectors.sdk import (
 
 BATCH_SIZE = 5000
 
+_FIRST_ROWS = 100
 _MOST_NAMES = 500
 _LONGEST_NAME = 200
 _SPOOL_IN_MEMORY = 8 * 1024 * 1024
@@ -91,6 +92,19 @@ class FormatReader(ABC):
             )
         if known is None:
             self.findings.settle("columns", [name[:_LONGEST_NAME] for name in names[:_MOST_NAMES]])
+
+    def settle_fields(self, batch: Batch, where: str) -> None:
+        """The same for formats without a header: by the fields of the first rows, if any."""
+        names: dict[str, None] = {}
+        for index in range(len(batch)):
+            if index >= _FIRST_ROWS and all(field in names for field in self.key):
+                break
+            try:
+                names.update(dict.fromkeys(batch.row(index).data))
+            except RowDecodeError:
+                continue
+        if names:
+            self.settle_columns(list(names), where)
 
     @abstractmethod
     def batches(

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
 from typing import BinaryIO
 
-import ijson  # type: ignore[import-untyped]  # it ships without type information
+from connectors.formats import base, jsonrows, signatures
+from connectors.formats.jsontext import JsonText
+from connectors.sdk import Batch, DataError, RowProblem
+from connectors.sdk.records import find_rows
 
-from connectors.formats import base
-from connectors.sdk import Batch, DataError, Row, RowProblem, canonical, redact
-
-USUAL_NAMES = ("results", "items", "data", "records", "rows", "value", "features", "entries")
 _BOM = b"\xef\xbb\xbf"
+_HEAD = 4096
 
 
 class JsonReader(base.FormatReader):
-    """Reads a JSON document (UTF-8) whatever its size.
+    """Reads a JSON document (UTF-8, RFC 8259 section 8.1) whatever its size.
 
-    `records` is the dotted path of the array of rows; empty means: the document itself if it is
-    an array, else its one array of objects (or the one with a usual name such as ``results``).
+    `records` is the dotted path of the array of rows; empty means: what an earlier read found,
+    else what `connectors.sdk.records.find_rows` says.
     """
 
     def __init__(self, records: str = "") -> None:
@@ -31,87 +30,75 @@ class JsonReader(base.FormatReader):
     ) -> Generator[Batch]:
         stream = base.rewindable(stream)
         start = stream.tell()
-        if stream.read(len(_BOM)) == _BOM:
+        head = stream.read(_HEAD)
+        _refuse_others(head, name)
+        if head.startswith(_BOM):
             start += len(_BOM)
-        stream.seek(start)
-        with _faults(name):
-            path = self.records or _find(stream, name)
+        path = self.records
+        if not path:
+            stream.seek(start)
+            path = self._path(stream, name)
         stream.seek(start)
         self.facts = {"records": path or "(the document)"}
-        return base.in_batches(_items(stream, path, name), batch_size)
+        return self._batches(JsonText(stream, name).items(path), name, batch_size)
 
-
-def _items(stream: BinaryIO, path: str, name: str) -> Iterator[Row | RowProblem]:
-    """Rows and problems; raises DataError where nothing of that path is an array."""
-    prefix = f"{path}.item" if path else "item"
-    start = stream.tell()
-    count, there = 0, False
-    with _faults(name):
-        for item in ijson.items(stream, prefix):
-            count += 1
-            position = base.at(name, f"item {count}")
-            if not isinstance(item, dict):
-                message = f"This item is no object but {base.kind(item)}"
-                yield base.problem(position, message, item if not isinstance(item, list) else None)
-                continue
-            try:
-                yield Row(canonical.value(item), position)
-            except ValueError as error:
-                yield base.problem(position, str(error))
-        if count == 0:
-            stream.seek(start)
-            there = any(
-                event == "start_array" and found == path for found, event, _ in ijson.parse(stream)
+    def _path(self, stream: BinaryIO, name: str) -> str:
+        known = self.known("records", name)
+        if isinstance(known, str):
+            return known
+        outline = JsonText(stream, name).outline()
+        try:
+            found = find_rows(outline)
+        except DataError as error:
+            raise DataError(error.what, where=name, hint=error.hint) from None
+        if found is None:
+            raise DataError(
+                "The document has no array of objects",
+                where=name,
+                hint="Set records to the path of the rows; for one object per line, format is "
+                "ndjson",
             )
-    if count == 0 and not there:
-        raise DataError(
-            f"There is no array at '{path or '(the document)'}'",
-            where=name,
-            hint="Set records to the dotted path of the array of rows",
+        self.settle("records", found, name)
+        return found
+
+    def _batches(self, items: Iterator[bytes], name: str, size: int) -> Generator[Batch]:
+        texts: list[bytes] = []
+        places: list[int] = []
+        problems: list[RowProblem] = []
+        first = True
+        for place, item in enumerate(items, 1):
+            if item.startswith(b"{"):
+                texts.append(item)
+                places.append(place)
+            else:
+                position = base.at(name, f"item {place}")
+                problems.append(jsonrows.not_an_object(item, position, "item"))
+            if len(texts) + len(problems) >= size:
+                yield self._batch(texts, places, problems, name, first=first)
+                texts, places, problems, first = [], [], [], False
+        if texts or problems:
+            yield self._batch(texts, places, problems, name, first=first)
+
+    def _batch(
+        self,
+        texts: list[bytes],
+        places: list[int],
+        problems: list[RowProblem],
+        name: str,
+        *,
+        first: bool,
+    ) -> Batch:
+        batch = jsonrows.batch(
+            texts, places, name=name, noun="item", key=self.key, problems=problems
         )
+        if first:
+            self.settle_fields(batch, name)
+        return batch
 
 
-def _find(stream: BinaryIO, name: str) -> str:
-    """The path of the array of rows, by one pass over the document. Raises DataError."""
-    candidates: list[str] = []
-    inside: str | None = None
-    previous: tuple[str, str] | None = None
-    for prefix, event, _ in ijson.parse(stream):
-        if inside is None:
-            if event == "start_array":
-                inside = prefix
-                if not prefix:
-                    return ""
-        elif event == "end_array" and prefix == inside:
-            inside = None
-        elif previous == (inside, "start_array") and event == "start_map":
-            candidates.append(inside)
-        previous = (prefix, event)
-    usual = [path for path in candidates if path.rpartition(".")[2] in USUAL_NAMES]
-    if len(candidates) == 1 or len(usual) == 1:
-        return (usual or candidates)[0]
-    if candidates:
-        raise DataError(
-            f"The document has several arrays of objects: {base.listing(candidates)}",
-            where=name,
-            hint="Set records to the path of the one that holds the rows",
-        )
-    raise DataError(
-        "The document has no array of objects",
-        where=name,
-        hint="Set records to the path of the rows; for one object per line, format is ndjson",
-    )
-
-
-@contextmanager
-def _faults(name: str) -> Iterator[None]:
-    try:
-        yield
-    except (ijson.JSONError, UnicodeDecodeError, ValueError, RecursionError) as error:
-        reason = error.args[0] if error.args else type(error).__name__
-        text = reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)
-        text = redact.shorten(text.partition("\n")[0], 160)  # what follows is a piece of the data
-        if "EOF" in text or "Incomplete" in text:
-            raise DataError(f"The JSON document ends too early ({text})", where=name) from None
-        hint = "For one object per line, set format: ndjson" if "trailing garbage" in text else ""
-        raise DataError(f"This is not one JSON document ({text})", where=name, hint=hint) from None
+def _refuse_others(head: bytes, name: str) -> None:
+    what = signatures.binary(head) or signatures.wide_text(head)
+    if what is None and (text := signatures.other_text(head)) and text[0] != "JSON":
+        what = text
+    if what is not None:
+        raise base.not_this(what, "JSON in UTF-8", name)

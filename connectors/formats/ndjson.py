@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from typing import BinaryIO
 
-from connectors.formats import base
+from connectors.formats import base, jsonrows, signatures
 from connectors.formats.text import TextSource
-from connectors.sdk import Batch, JsonValue, LineBatch, Row, RowDecodeError, canonical, redact
+from connectors.sdk import Batch
 
 
 class NdjsonReader(base.FormatReader):
@@ -16,10 +16,15 @@ class NdjsonReader(base.FormatReader):
     def batches(
         self, stream: BinaryIO, *, name: str = "", batch_size: int = base.BATCH_SIZE
     ) -> Generator[Batch]:
-        source = TextSource(stream)
+        source = TextSource(stream, "utf-8")  # RFC 8259, section 8.1; a mark is stronger
+        head = source.sample[:4096]
+        what = signatures.wide_text(head) or signatures.other_text(head)
+        if what is not None and what[0] != "JSON":
+            raise base.not_this(what, "one JSON object per line in UTF-8", name)
         lines: list[bytes] = []
         numbers: list[int] = []
         seen = 0
+        first = True
         for block in source.blocks():
             fresh = [line.strip() for line in source.split(block)]
             lines += fresh
@@ -31,25 +36,14 @@ class NdjsonReader(base.FormatReader):
             start = 0
             while len(lines) - start >= batch_size:
                 end = start + batch_size
-                yield _batch(lines[start:end], numbers[start:end], name)
-                start = end
+                yield self._batch(lines[start:end], numbers[start:end], name, first=first)
+                start, first = end, False
             del lines[:start], numbers[:start]
         if lines:
-            yield _batch(lines, numbers, name)
+            yield self._batch(lines, numbers, name, first=first)
 
-
-def _batch(lines: list[bytes], numbers: Sequence[int], name: str) -> Batch:
-    def decode(line: bytes, index: int) -> Row:
-        position = base.at(name, f"line {numbers[index]}")
-        try:
-            data = canonical.parse(line)
-        except ValueError as error:
-            message = f"This line is not JSON: {redact.shorten(str(error))}"
-        else:
-            if isinstance(data, dict):
-                return Row(data, position)
-            message = f"This line holds no JSON object but {base.kind(data)}"
-        shown: JsonValue = {"line": redact.shorten(line.decode(errors="replace"))}
-        raise RowDecodeError(base.problem(position, message, shown))
-
-    return LineBatch(lines=lines, decode=decode)
+    def _batch(self, lines: list[bytes], numbers: list[int], name: str, *, first: bool) -> Batch:
+        batch = jsonrows.batch(lines, numbers, name=name, noun="line", key=self.key)
+        if first:
+            self.settle_fields(batch, name)
+        return batch

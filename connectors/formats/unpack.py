@@ -23,6 +23,8 @@ RATIO = 250
 RATIO_FROM = 64 * 1024 * 1024
 """Unpacked bytes up to which the ratio does not matter."""
 
+_WORKBOOK_PARTS = ("[Content_Types].xml", "content.xml")
+"""Members that show that a zip file is an Office document or an OpenDocument."""
 _GZIP = b"\x1f\x8b"
 _ZIP = b"PK\x03\x04"
 _EMPTY_ZIP = b"PK\x05\x06"
@@ -122,6 +124,12 @@ def members(
             (info for info in archive.infolist() if not info.is_dir() and _shown(info.filename)),
             key=lambda info: info.filename,
         )
+        if not pattern and any(info.filename in _WORKBOOK_PARTS for info in files):
+            raise DataError(
+                "This is a workbook",
+                where=where,
+                hint="Set format: excel",
+            )
         if pattern:
             chosen = [info for info in files if matches(info.filename, pattern)]
         else:

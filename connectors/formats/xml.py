@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import re
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
@@ -10,7 +10,9 @@ from typing import Any, BinaryIO
 from lxml import etree
 from pydantic import Field
 
-from connectors.formats import base
+from connectors.formats import base, signatures
+from connectors.formats.encodings import detect, known_codec, marked
+from connectors.formats.xmlnames import NameClashError, Names, Survey, forget, local
 from connectors.sdk import (
     Batch,
     ConfigModel,
@@ -23,7 +25,8 @@ from connectors.sdk import (
 )
 
 _NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
-_SAMPLE_ELEMENTS = 20_000
+_HEAD = 64 * 1024
+_DECLARED = re.compile(rb"""\s*<\?xml[^>]*?\sencoding\s*=\s*["']([^"']{1,40})["']""")
 _HARDENED: dict[str, Any] = {
     "resolve_entities": False,
     "load_dtd": False,
@@ -40,53 +43,107 @@ class XmlOptions(ConfigModel):
     lists: list[str] = Field(
         [], description="Element names that are always a list, even where there is only one"
     )
+    prefixes: bool = Field(
+        False, description="Keep the prefixes of namespaces in the names of fields: gml:id"
+    )
 
 
 class XmlReader(base.FormatReader):
     """Reads an XML document whatever its size.
 
     `records` is the path of the row elements from the root, without namespaces:
-    ``catalog/book``. Empty: the outermost element that is repeated. Attributes become ``@name``,
-    text beside attributes or children ``#text``, a repeated child a list, an element with
-    neither attributes nor children its text.
+    ``catalog/book``. Empty: what an earlier read found, else see `Survey.rows`. Attributes become
+    ``@name``, text beside attributes or children ``#text``, a repeated child a list, an element
+    with neither attributes nor children its text. Namespaces are left out of names, unless two
+    names would become one. `encoding` is what a transport states (RFC 7303, section 3); it beats
+    the declaration of the document, and a byte order mark beats both.
     """
 
-    def __init__(self, records: str = "", options: XmlOptions | None = None) -> None:
+    def __init__(
+        self, records: str = "", options: XmlOptions | None = None, encoding: str | None = None
+    ) -> None:
         super().__init__()
         path = records.strip().strip("/")
         self.records = path if "/" in path else path.replace(".", "/")
         self.options = options or XmlOptions()
+        self._stated = encoding
 
     def batches(
         self, stream: BinaryIO, *, name: str = "", batch_size: int = base.BATCH_SIZE
     ) -> Generator[Batch]:
         stream = base.rewindable(stream)
         start = stream.tell()
-        path = self.records or _find(stream, name)
+        head = stream.read(_HEAD)
+        what = signatures.binary(head) or signatures.other_text(head)
+        if what is not None and what[0] != "an XML document":
+            raise base.not_this(what, "XML", name)
+        encoding = self._encoding(head)
         stream.seek(start)
-        self.facts = {"records": path}
-        return base.in_batches(self._items(stream, path, name), batch_size)
+        survey = Survey(_events(stream, name, encoding))
+        known = self.known("records", name)
+        path = self.records or (str(known) if known is not None else survey.rows(name))
+        if not self.records:
+            self.settle("records", path, name)
+        names = Names(self._clashes(survey, name), prefixes=self.options.prefixes)
+        stream.seek(start)
+        self.facts["records"] = path
+        items = self._items(_events(stream, name, encoding), path, names, name)
+        return self._batches(items, batch_size, name)
 
-    def _items(self, stream: BinaryIO, path: str, name: str) -> Iterator[Row | RowProblem]:
+    def _batches(self, items: Iterator[Row | RowProblem], size: int, name: str) -> Generator[Batch]:
+        first = True
+        for batch in base.in_batches(items, size):
+            if first:
+                self.settle_fields(batch, name)
+            first = False
+            yield batch
+
+    def _encoding(self, head: bytes) -> str | None:
+        """The encoding to read in, where the document's own declaration is not to be followed."""
+        self.facts = {}
+        if (mark := marked(head)) is not None:
+            return None if mark.name.startswith("utf-16") else mark.name
+        declared = _DECLARED.match(head)
+        said = self._stated or (declared.group(1).decode(errors="replace") if declared else "")
+        codec = known_codec(said) if said else None
+        wide = codec is not None and codec.startswith(("utf-16", "utf-32"))
+        if not said or (codec is not None and not (wide and b"\0" not in head)):
+            return codec if self._stated else None
+        # An unknown name, or a wide encoding that these bytes are not in.
+        found = detect(head, complete=len(head) < _HEAD)
+        self.facts["encoding"] = f"{found.described()}, although it is said to be {said}"
+        return found.name
+
+    def _clashes(self, survey: Survey, name: str) -> list[str]:
+        """Names to be told apart by their prefixes: the same ones in every run."""
+        if self.options.prefixes or not survey.elements:
+            return []
+        known, found = self.known("prefixed", name), survey.clashes
+        if isinstance(known, list) and set(found) <= set(map(str, known)):
+            return [str(place) for place in known]
+        self.settle("prefixed", list[JsonValue](found), name, "xml.prefixes: true")
+        return found
+
+    def _items(
+        self, events: Iterator[tuple[str, etree._Element]], path: str, names: Names, name: str
+    ) -> Iterator[Row | RowProblem]:
         wanted = path.split("/")
         lists = frozenset(self.options.lists)
         here: list[str] = []
         seen: set[str] = set()
         count = 0
-        for event, element in _events(stream, name):
+        for event, element in events:
             if event == "start":
-                here.append(_local(element.tag))
+                here.append(local(element.tag))
                 if len(here) < len(wanted):
                     seen.add("/".join(here))
                 continue
             if here == wanted:
                 count += 1
                 position = base.at(name, f"{here[-1]} {count} (line {element.sourceline})")
-                value = _value(element, lists)
-                data: RowData = value if isinstance(value, dict) else {"#text": value}
-                yield Row(data, position)
+                yield _row(element, lists, names, position)
             if len(here) <= len(wanted):
-                _forget(element)
+                forget(element)
             here.pop()
         parent = "/".join(wanted[:-1])
         if count == 0 and parent and parent not in seen:
@@ -97,11 +154,26 @@ class XmlReader(base.FormatReader):
             )
 
 
-def _events(stream: BinaryIO, name: str) -> Iterator[tuple[str, etree._Element]]:
+def _row(
+    element: etree._Element, lists: frozenset[str], names: Names, position: str
+) -> Row | RowProblem:
+    try:
+        value = _value(element, lists, names)
+    except NameClashError as error:
+        return base.problem(position, str(error))
+    data: RowData = value if isinstance(value, dict) else {"#text": value}
+    return Row(data, position)
+
+
+def _events(
+    stream: BinaryIO, name: str, encoding: str | None = None
+) -> Iterator[tuple[str, etree._Element]]:
     """Start and end of every element. Raises DataError for a DTD before anything of it is used."""
     checked = False
     with _faults(name):
-        for event, element in etree.iterparse(stream, events=("start", "end"), **_HARDENED):
+        for event, element in etree.iterparse(
+            stream, events=("start", "end"), encoding=_iconv(encoding), **_HARDENED
+        ):
             if not checked:
                 checked = True
                 if element.getroottree().docinfo.internalDTD is not None:
@@ -114,6 +186,11 @@ def _events(stream: BinaryIO, name: str) -> Iterator[tuple[str, etree._Element]]
                 yield event, element
 
 
+def _iconv(encoding: str | None) -> str | None:
+    """Python's name of an encoding as libxml2 knows it."""
+    return None if encoding is None else encoding.replace("-le", "le").replace("-be", "be")
+
+
 @contextmanager
 def _faults(name: str) -> Iterator[None]:
     try:
@@ -122,68 +199,23 @@ def _faults(name: str) -> Iterator[None]:
         raise DataError(
             f"This is not well-formed XML: {redact.shorten(str(error.msg), 160)}", where=name
         ) from None
+    except LookupError:
+        raise DataError("The encoding of the XML document is not supported", where=name) from None
 
 
-def _find(stream: BinaryIO, name: str) -> str:
-    """The outermost path that occurs several times within one parent; else the root's child."""
-    here: list[str] = []
-    siblings: list[Counter[str]] = [Counter()]
-    repeated: Counter[str] = Counter()
-    only: set[str] = set()
-    elements = 0
-    for event, element in _events(stream, name):
-        if event == "start":
-            elements += 1
-            tag = _local(element.tag)
-            siblings[-1][tag] += 1
-            here.append(tag)
-            siblings.append(Counter())
-            path = "/".join(here)
-            if siblings[-2][tag] > 1:
-                repeated[path] += 1
-            if len(here) == 2:
-                only.add(path)
-            if elements >= _SAMPLE_ELEMENTS and repeated:
-                break
-        else:
-            here.pop()
-            siblings.pop()
-            _forget(element)
-    if repeated:
-        return min(repeated, key=lambda path: (path.count("/"), -repeated[path]))
-    if len(only) == 1:
-        return only.pop()
-    raise DataError(
-        "The document has no repeated element",
-        where=name,
-        hint="Set records to the path of the row elements, from the root, such as catalog/book",
-    )
-
-
-def _forget(element: etree._Element) -> None:
-    """Free an element that is done with, and what was left of those before it."""
-    element.clear()
-    parent = element.getparent()
-    if parent is not None:
-        while (before := element.getprevious()) is not None:
-            parent.remove(before)
-
-
-def _local(tag: str | bytes) -> str:
-    return str(tag).rpartition("}")[2]
-
-
-def _value(element: etree._Element, lists: frozenset[str]) -> JsonValue:
+def _value(element: etree._Element, lists: frozenset[str], names: Names) -> JsonValue:
     if element.get(_NIL) in ("true", "1"):
         return None
     fields: dict[str, JsonValue] = {
-        f"@{_local(name)}": str(value) for name, value in element.attrib.items() if name != _NIL
+        names.attribute(element, str(name)): str(value)
+        for name, value in element.attrib.items()
+        if name != _NIL
     }
     text = element.text or ""
     for child in element:
         text += child.tail or ""
-        name = _local(child.tag)
-        value = _value(child, lists)
+        name = names.child(element, child)
+        value = _value(child, lists, names)
         present = fields.get(name)
         if isinstance(present, list):
             present.append(value)

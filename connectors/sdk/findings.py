@@ -6,6 +6,7 @@ use what was found; one that finds something else fails, rather than take other 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
 from connectors.sdk.errors import DataError
@@ -36,9 +37,16 @@ class Findings:
             self.new[name] = value
         elif before != value:
             raise DataError(
-                f"{name} is {value!r} now, but the first read of this source found {before!r}",
+                f"{name} is {_said(value)} now, but the first read of this source found "
+                f"{_said(before)}",
                 where=where,
                 hint=f"Nothing was deleted. If the source changed its form on purpose, set "
                 f"{setting or name} or accept the new form with "
                 "`source:edit NAME --forget-findings`",
             )
+
+
+def _said(value: JsonValue) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_said, value)) or "nothing"
+    return f"'{value}'" if isinstance(value, str) else json.dumps(value, default=str)

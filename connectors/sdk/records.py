@@ -52,7 +52,20 @@ _LISTS = (
     "hydra:member",
 )
 _WRAPPERS = ("data", "result", "results", "response", "d", "hits", "_embedded", "payload", "body")
-_NOT_ROWS = frozenset({"links", "_links", "errors", "warnings", "included", "facets", "messages"})
+_NOT_ROWS = frozenset(
+    {"links", "_links", "errors", "warnings", "included", "facets", "facet", "messages", "notices"}
+    | {"filter", "filters", "aggregations", "aggs", "suggestions", "sort", "sorting", "paging"}
+    | {"pagination", "meta", "metadata", "columns", "headers", "parameters", "statistics"}
+)
+"""What stands beside rows in answers and documents, and is never taken for them."""
+_PARTS = frozenset(
+    {"items", "data", "value", "entries", "content", "elements", "list", "members", "member"}
+)
+"""Names of lists that a single record has, too, for what it is made of."""
+IDENTIFYING = frozenset({"id", "_id", "@id", "uuid", "guid", "identifier", "identificatie"})
+"""Names of what tells one record from others: a list of rows has none of its own."""
+PAGED = ("total", "count", "page", "next", "limit", "offset", "size", "cursor", "more", "links")
+"""Parts of names that say that a document is a page of rows."""
 _PLAIN_NAME = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -80,12 +93,20 @@ def at(document: Any, path: str) -> Any:
 def find_rows(document: Any) -> str | None:
     """The path of the list of rows in a document, "" for the document itself, None for none.
 
-    Raises DataError when several lists may be meant.
+    Raises DataError when several lists may be meant, or when the document looks like one record.
     """
     if isinstance(document, list):
         return ""
     if not isinstance(document, dict):
         return None
+    path = _usual_list(document) or _only_list(document)
+    if path is None:  # a list without items, as Go and others write it
+        return next((name for name in _LISTS if name in document and document[name] is None), None)
+    _refuse_record(document, path)
+    return path
+
+
+def _usual_list(document: dict[str, Any]) -> str | None:
     for name in _LISTS:
         if isinstance(document.get(name), list):
             return name
@@ -95,10 +116,32 @@ def find_rows(document: Any) -> str | None:
             for name in _LISTS:
                 if isinstance(inner.get(name), list):
                     return f"{wrapper}.{name}"
-    found = _only_list(document)
-    if found is None:  # a list without items, as Go and others write it
-        return next((name for name in _LISTS if name in document and document[name] is None), None)
-    return found
+    return None
+
+
+def _refuse_record(document: dict[str, Any], path: str) -> None:
+    """Raise DataError when the list belongs to one record, such as the lines of an order.
+
+    That is so where what holds it is identified and says nothing of pages, and the name of the
+    list is not one that only lists of rows have.
+    """
+    above, _, name = ("", "", path) if path in document else path.rpartition(".")
+    holder = at(document, above)
+    if not isinstance(holder, dict):
+        return  # a name with dots in it
+    if name in _LISTS and name not in _PARTS:
+        return
+    scalars = [key for key, item in holder.items() if not isinstance(item, (dict, list))]
+    identified = next((key for key in scalars if key.lower() in IDENTIFYING), None)
+    words = [key.lower() for key in (*document, *holder)]
+    if identified is None or "jsonrpc" in document:
+        return
+    if any(part in word for word in words for part in PAGED):
+        return
+    raise DataError(
+        f"This looks like one record, with its own '{identified}', and not like a list of rows",
+        hint=f"Set records to {path} if the rows are there",
+    )
 
 
 def _only_list(document: dict[str, Any]) -> str | None:

@@ -13,7 +13,7 @@ from tests.acceptance.command_line import PROGRAM, CommandLine
 
 EVERYTHING = {
     "alembic", "argon2", "babel", "charset_normalizer", "croniter", "cryptography", "fastapi",
-    "ijson", "jinja2", "jsonschema_rs", "jwt", "lxml", "openpyxl", "opentelemetry", "paramiko",
+    "jinja2", "jsonschema_rs", "jwt", "lxml", "openpyxl", "opentelemetry", "paramiko",
     "prometheus_client", "psutil", "psycopg", "pydantic", "pymysql", "python_calamine", "regex",
     "requests", "rich", "sqlalchemy", "starlette", "structlog", "urllib3", "uvicorn", "yaml",
 }  # fmt: skip

@@ -55,9 +55,9 @@ def test_an_item_that_is_no_object_is_a_problem() -> None:
     [
         ('[{"a": 1}, {"a"', "ends too early"),
         ("", "ends too early"),
-        ("<html>", "not one JSON document"),
+        ("<html>", "an HTML page, not JSON"),
         ('{"a": 1}', "no array of objects"),
-        ('{"a": [{"x": 1}], "b": [{"x": 1}]}', "several arrays of objects: 'a', 'b'"),
+        ('{"a": [{"x": 1}], "b": [{"x": 1}]}', "Several lists may be the rows: a, b"),
     ],
 )
 def test_a_document_without_certain_rows_is_an_error(document: str, message: str) -> None:
