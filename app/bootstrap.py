@@ -49,18 +49,20 @@ class Application:
         source: str = "",
         source_id: int | None = None,
         batch_size: int | None = None,
+        limit: int | None = None,
         findings: Findings | None = None,
         key: Sequence[str] = (),
         stop: Callable[[], bool] = lambda: False,
     ) -> Connector[ConnectorConfig]:
         """A connector with this instance's limits and policy; `source_id` gives it a memory.
 
-        `confined`: its connection was set up in the pages or by the API.
+        `confined`: its connection was set up in the pages or by the API. `limit`: no more rows
+        than that are wanted, so batches are no larger.
         """
         chosen = registry.get(type_name)
         context = Context(
             source=source,
-            limits=self._limits(batch_size),
+            limits=self._limits(batch_size, limit),
             policy=self.policy(confined=confined),
             state=MemoryState()
             if source_id is None
@@ -71,8 +73,9 @@ class Application:
         )
         return chosen(config, context)
 
-    def _limits(self, batch_size: int | None) -> Limits:
+    def _limits(self, batch_size: int | None, limit: int | None) -> Limits:
         defaults = self.instance().source
+        size = batch_size or defaults.batch_size
         return Limits(
             connect_timeout=defaults.connect_timeout,
             read_timeout=defaults.timeout,
@@ -81,7 +84,7 @@ class Application:
             longest_wait=defaults.longest_wait,
             max_response=defaults.max_response,
             max_file=defaults.max_file,
-            batch_size=batch_size or defaults.batch_size,
+            batch_size=min(size, limit or size),
         )
 
     def policy(self, *, confined: bool) -> Policy:

@@ -264,6 +264,8 @@ def take(batches: Iterator[Batch], limit: int | None) -> Generator[Batch]:
             yield batch
             if left is not None:
                 left -= len(batch)
+                if not left:  # what else the source has is not even asked for
+                    return
     finally:
         if isinstance(batches, Generator):
             batches.close()

@@ -22,7 +22,6 @@ from connectors.sdk import (
     End,
     JsonValue,
     MissingError,
-    Proof,
     RowData,
 )
 from connectors.sdk.auth import BasicAuth, authenticator
@@ -30,8 +29,9 @@ from connectors.sdk.bodies import parse_json
 from connectors.sdk.gather import Gatherer, field_facts
 from connectors.sdk.http import CancelledError, HttpClient, Request, origin_of
 from connectors.sdk.incremental import HighWater, IncrementalConfig, step_back
-from connectors.sdk.pages import PageFetcher, Pages
+from connectors.sdk.pages import PageFetcher
 from connectors.sdk.pagination import NumberedPages
+from connectors.sdk.paging.walk import Pages
 from connectors.sdk.records import at
 from connectors.sdk.tls import TlsConfig
 
@@ -103,6 +103,7 @@ class OpenRegisterConnector(Connector[OpenRegisterConfig]):
                 ) from None
             facts: dict[str, JsonValue] = {
                 "objects": pages.total,
+                "evidence": pages.so_far().evidence,
                 "registers": _listed(registers),
                 "schemas": _listed(schemas),
                 **client.facts(),
@@ -134,8 +135,12 @@ class OpenRegisterConnector(Connector[OpenRegisterConfig]):
             reached: Cursor | None = None
             if config.changed_only and water.value is not None:
                 reached = {"updated": water.value, "objects": self._identity()}
+            verdict = pages.verdict()
+            if verdict.because is None:  # the cursor would pass over objects that were missed
+                yield gatherer.last(End.UNPROVEN, None, pages.total, doubt=verdict.doubt)
+                return
             end = End.FULL if since is None else End.INCREMENTAL
-            yield gatherer.last(end, reached, pages.total, Proof.TOTAL)
+            yield gatherer.last(end, reached, pages.total, verdict.because)
 
     def _client(self, retries: int | None = None) -> HttpClient:
         config = self.config
@@ -172,7 +177,8 @@ class OpenRegisterConnector(Connector[OpenRegisterConfig]):
         )
         fetch = PageFetcher(client, "results", complete=_trimmed)
         base = Request("GET", self.config.objects, query)
-        return Pages(fetch, paging, base, client, parallel=self.config.parallel)
+        parallel = self.config.parallel
+        return Pages(fetch, paging, base, client, parallel=parallel, key=("@self.id",))
 
     def _names(self, client: HttpClient, kind: str) -> list[str] | None:
         """Slugs of the registers or schemas there; None when this user may not list them."""

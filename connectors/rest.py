@@ -31,7 +31,6 @@ from connectors.sdk import (
     truth,
 )
 from connectors.sdk.auth import AuthConfig, NoAuth, authenticator
-from connectors.sdk.autopaging import likely_key
 from connectors.sdk.bodies import encoded
 from connectors.sdk.details import DetailConfig, Details
 from connectors.sdk.gather import Gatherer, field_facts
@@ -43,8 +42,11 @@ from connectors.sdk.incremental import (
     step_back,
     with_cursor,
 )
-from connectors.sdk.pages import Page, PageFetcher, Pages
+from connectors.sdk.pages import Page, PageFetcher
 from connectors.sdk.pagination import AutoPages, PaginationConfig
+from connectors.sdk.paging.distinct import likely_key
+from connectors.sdk.paging.ledger import Verdict
+from connectors.sdk.paging.walk import Pages
 from connectors.sdk.records import MISSING, at
 from connectors.sdk.refusals import Errors
 from connectors.sdk.shapes import Shape, likely_wrapper
@@ -170,9 +172,10 @@ class RestConnector(Connector[RestConfig]):
     def check(self) -> CheckResult:
         limits = self.context.limits
         with self._client(retries=min(1, limits.retries)) as client:
-            pages = Pages(self._fetcher(client), self.config.pagination, self._base(None), client)
+            pages = self._pages(client, self._fetcher(client))
             walk = iter(pages)
             page = next(walk)
+            evidence = pages.so_far()
             style = pages.paginator.name if pages.paginator else "none"
             facts: dict[str, JsonValue] = {
                 "status": page.answer.status,
@@ -180,14 +183,15 @@ class RestConnector(Connector[RestConfig]):
                 "rows on the first page": page.rows,
                 "rows in all": pages.total,
                 "pagination": style,
+                "evidence": evidence.evidence,
             }
             if page.records is not None:
                 facts["records"] = page.records or "(the answer itself)"
-            advice = self._advice(page)
+            advice = [*self._advice(page), *filter(None, [evidence.doubt])]
             if server := page.answer.headers.get("Server"):
                 facts["server"] = server
             return CheckResult(
-                message=_summary(page.rows, pages.total),
+                message=_summary(page.rows, pages.total, evidence),
                 facts={**facts, **client.facts()},
                 fields=_fields(page),
                 warnings=[*client.warnings(), *self._bodies.warnings, *advice],
@@ -216,9 +220,7 @@ class RestConnector(Connector[RestConfig]):
         conditions = _conditions(cursor) if config.conditional and not config.details else {}
         water = HighWater(config.incremental, since) if config.incremental else None
         with self._client() as client, contextlib.suppress(CancelledError):
-            fetch = self._fetcher(client, conditions)
-            parallel = 1 if config.details else config.parallel
-            pages = Pages(fetch, config.pagination, self._base(since), client, parallel=parallel)
+            pages = self._pages(client, self._fetcher(client, conditions), since)
             gatherer = Gatherer(self.context.limits.batch_size, self._is_deleted())
             first: Page | None = None
             last: Page | None = None
@@ -230,10 +232,17 @@ class RestConnector(Connector[RestConfig]):
                 if water is not None:
                     _see(water, page)
                 yield from gatherer.add(page, pages.total)
-            end = End.FULL if since is None else End.INCREMENTAL
-            reached = self._cursor(water, first if first is last else None)
-            because = Proof.LAST_LINK if pages.total is None else Proof.TOTAL
-            closing = gatherer.last(end, reached, pages.total, because)
+            verdict = pages.verdict()
+            if verdict.because is None:
+                # A cursor beyond rows that may be missing would never ask for them again.
+                safe = water if water is not None and water.in_order else None
+                doubt = _about_cursor(verdict, water)
+                end, reached = End.UNPROVEN, self._cursor(safe, None)
+            else:
+                end, doubt = End.FULL if since is None else End.INCREMENTAL, ""
+                alone = first is last and verdict.in_body
+                reached = self._cursor(water, first if alone else None)
+            closing = gatherer.last(end, reached, pages.total, verdict.because, doubt)
             closing.warnings = self._bodies.warnings
             yield closing
 
@@ -300,6 +309,19 @@ class RestConnector(Connector[RestConfig]):
             complete=complete,
             conditions=conditions,
             shape=Shape(config.errors, config.row, config.columns),
+            findings=self.context.findings,
+        )
+
+    def _pages(self, client: HttpClient, fetch: PageFetcher, since: JsonValue = None) -> Pages:
+        config = self.config
+        return Pages(
+            fetch,
+            config.pagination,
+            self._base(since),
+            client,
+            parallel=1 if config.details else config.parallel,
+            key=self.context.key,
+            findings=self.context.findings,
         )
 
     def _is_deleted(self) -> Any:
@@ -379,7 +401,18 @@ def _see(water: HighWater, page: Page) -> None:
             water.see(row.data, row.position)
 
 
-def _summary(rows: int, total: int | None) -> str:
+def _about_cursor(verdict: Verdict, water: HighWater | None) -> str:
+    """The doubt, and what becomes of the cursor of an incremental read."""
+    if water is None or water.value is None:
+        return verdict.doubt
+    if water.in_order:
+        return f"{verdict.doubt} The next run goes on from the last row."
+    return f"{verdict.doubt} The cursor stays where it was, as the rows do not come in its order."
+
+
+def _summary(rows: int, total: int | None, evidence: Verdict) -> str:
+    if evidence.doubt:
+        return evidence.evidence
     if total is not None:
         return f"{rows} rows on the first page, {total} in all"
     return f"{rows} rows on the first page"

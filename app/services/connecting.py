@@ -48,9 +48,10 @@ def connector(
     source: Source,
     *,
     batch_size: int | None = None,
+    limit: int | None = None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Connector[ConnectorConfig]:
-    """The connector of a stored source."""
+    """The connector of a stored source; `limit` as in `Application.connector`."""
     return app.connector(
         source.type,
         stored(app, source).config,
@@ -58,6 +59,7 @@ def connector(
         source=source.name,
         source_id=source.id,
         batch_size=batch_size or source.options.get("batch_size"),
+        limit=limit,
         findings=Findings(source.findings),
         key=key_fields(source),
         stop=stop,

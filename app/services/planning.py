@@ -156,7 +156,9 @@ def _planned(
 ) -> Plan:
     """The pipeline over the whole source, in read-only transactions; `over` sees its batches."""
     app = job.app
-    connector = job.connector = connecting.connector(app, job.source, stop=should_stop)
+    connector = job.connector = connecting.connector(
+        app, job.source, limit=job.request.limit, stop=should_stop
+    )
     recorder = _Recorder()
     with DryRunObjects(app.engine, job.source.id, recorder) as objects:
         sync = Sync(job.targets, objects, job.options, observe=observe, stop=should_stop)

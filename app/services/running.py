@@ -230,7 +230,9 @@ def _sync(job: Job, run_id: int, observe: Observer, stop: Stop) -> Finish:
         _log.debug("A batch is committed", extra={"so_far": counters.as_dict(), "total": total})
         observe(counters, total)
 
-    connector = job.connector or connecting.connector(app, source, stop=stop)
+    connector = job.connector or connecting.connector(
+        app, source, limit=job.request.limit, stop=stop
+    )
     job.connector = connector
     batches = job.spooled() if job.spooled else connector.read(job.cursor)
     lanes = documents.SourceOptions.model_validate(source.options).lanes

@@ -236,6 +236,8 @@ class HttpClient:
             except CancelledError:
                 raise
             except RetriableError as error:
+                if request.once:
+                    raise
                 self._pause(error, tries, deadline)
                 tries += 1
 

@@ -16,6 +16,7 @@ from connectors.sdk.records import at
 from connectors.sdk.rows import JsonValue, RowData
 
 _CURSOR = re.compile(r"\{\{\s*cursor\s*\}\}")
+_BY_CHANCE = 3
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
@@ -71,7 +72,17 @@ class HighWater:
     def __init__(self, config: IncrementalConfig, start: JsonValue = None) -> None:
         self._field = config.field
         self.value: JsonValue = start
+        self._before: Any = None
+        self._falls = self._rises = 0
         self._order = None if start is None else _order(start, config.field)
+
+    @property
+    def in_order(self) -> bool:
+        """The rows came by rising value, so that none below the highest is still to come.
+
+        A few rows may stand in order by chance, which is why more than three steps are asked for.
+        """
+        return self._falls == 0 and self._rises > _BY_CHANCE
 
     def see(self, row: RowData, position: str) -> None:
         """Take one row into account. A row without a value does not count."""
@@ -85,6 +96,10 @@ class HighWater:
                 where=position,
                 hint="incremental.field must hold times or numbers throughout",
             )
+        if self._before is not None and type(order) is type(self._before):
+            self._falls += order < self._before
+            self._rises += order > self._before
+        self._before = order
         if self._order is None or order > self._order:
             self._order = order
             self.value = value if not isinstance(value, Decimal) else str(value)

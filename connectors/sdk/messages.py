@@ -37,6 +37,8 @@ class Request:
     body: bytes | None = field(default=None, repr=False)
     what: str = ""
     redirects: bool = True
+    once: bool = False
+    """Not tried again when it fails: it asks for something that the server may not know."""
 
     @property
     def full_url(self) -> str:

@@ -1,29 +1,21 @@
-"""Every page of a read: fetched, checked to be one, and handed on in order."""
+"""One page of a read: fetched, checked to be one, and its rows taken out."""
 
 from __future__ import annotations
 
-import contextlib
-from collections import deque
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import TimeoutError as FutureTimeoutError
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from connectors.sdk import autopaging
 from connectors.sdk.bodies import Items, checked, digest_of, excerpt, items_of, kind, parse_json
-from connectors.sdk.errors import AccessDeniedError, AuthenticationError, DataError, FatalError
+from connectors.sdk.errors import DataError
+from connectors.sdk.findings import Findings
 from connectors.sdk.http import Answer, HttpClient, Request
-from connectors.sdk.pagination import AutoPages, PaginationConfig
-from connectors.sdk.paginators import Numbered, Paginator, Seen
+from connectors.sdk.paging.base import Seen
 from connectors.sdk.records import MISSING, at, find_rows
 from connectors.sdk.refusals import failure_in, may_hide_an_error
 from connectors.sdk.rows import Batch, RowData, RowProblem
 from connectors.sdk.shapes import Shape
 from connectors.sdk.totals import total_counter
-
-_EMPTY_IN_A_ROW = 100
-"""Pages without rows that may follow each other before they are taken for a loop."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +34,6 @@ class Page(Seen):
     """The items as they came: before details, and those that are no objects included."""
     raws: Sequence[bytes] | None = None
     """The raw forms of the items, made where the page was fetched; None: not yet."""
-    records: str | None = None
-    """Where in the document the rows were found."""
 
     digest: bytes = b""
     """Equal digests mean equal rows in equal order."""
@@ -76,11 +66,14 @@ class PageFetcher:
         complete: Callable[[list[RowData], str], list[RowData]] | None = None,
         conditions: Mapping[str, str] | None = None,
         shape: Shape | None = None,
+        findings: Findings | None = None,
     ) -> None:
+        self._findings = Findings() if records or findings is None else findings
         self._shape = shape or Shape()
         self._client = client
         self._records = records
-        self._found: str | None = records or None
+        known = self._findings.get("records")
+        self._found: str | None = records or (known if isinstance(known, str) else None)
         self._decode = decode
         self._complete = complete
         self._conditions = dict(conditions or {})
@@ -172,8 +165,10 @@ class PageFetcher:
             self._found = path
         found = at(document, path)
         if isinstance(found, list):
+            if found:  # of lists without rows the wrong one is taken too easily
+                self._findings.settle("records", path, where=where)
             return found
-        if isinstance(found, dict):
+        if isinstance(found, dict) and self._records:  # a person says that this is the row
             return [found]
         if found is None and self._is_empty(document, answer):
             return []
@@ -195,150 +190,3 @@ def _page(number: int, request: Request, answer: Answer, document: Any, **more: 
         answer=answer,
         **more,
     )
-
-
-class Pages:
-    """The pages of one read. Iterate once; `paginator` is known after the first page."""
-
-    def __init__(
-        self,
-        fetch: PageFetcher,
-        config: PaginationConfig,
-        base: Request,
-        client: HttpClient,
-        *,
-        parallel: int = 1,
-    ) -> None:
-        self._fetch = fetch
-        self._config = config
-        self._base = base
-        self._client = client
-        self._parallel = parallel
-        self._digests: dict[bytes, int] = {}
-        self._empty = 0
-        self.paginator: Paginator | None = None
-
-    @property
-    def total(self) -> int | None:
-        return self.paginator.total if self.paginator else None
-
-    def __iter__(self) -> Iterator[Page]:
-        paginator = autopaging.paginator(self._config, self._base, self._client.join)
-        start = paginator.first() if paginator else self._unpaged()
-        page = self._fetch(start, 1, ())
-        if page.answer.status == 304:
-            yield page
-            return
-        second: Page | None = None
-        if paginator is None:
-            paginator, second = self._detected(page)
-        self.paginator = paginator
-        self._check_new(page)
-        following = paginator.next(page)
-        yield page
-        if second is None and following is not None and self._parallel > 1:
-            ahead = self._in_parallel(paginator.ahead(page), paginator)
-            with contextlib.closing(ahead):
-                for page in ahead:
-                    self._check_new(page)
-                    following = paginator.next(page)
-                    yield page
-                    if following is None:
-                        return
-        while following is not None:
-            page = second or self._fetch(following, page.number + 1, paginator.end_status)
-            second = None
-            self._check_new(page)
-            following = paginator.next(page)
-            yield page
-
-    def _unpaged(self) -> Request:
-        assert isinstance(self._config, AutoPages)
-        return autopaging.single(self._config, self._base).first()
-
-    def _detected(self, page: Page) -> tuple[Paginator, Page | None]:
-        """The paginator that fits the first page, and page 2 when it took that to find out."""
-        config = self._config
-        assert isinstance(config, AutoPages)
-        follow = self._client.join
-        found = autopaging.detect(page, config, self._base, follow)
-        if found is not None:
-            return found, None
-        for candidate in autopaging.candidates(page.rows, config, self._base):
-            request = candidate.next(page)
-            if request is None:  # its total says that this is all
-                break
-            second = self._probe(request)
-            if second is None or autopaging.same_rows(page.items, second.items):
-                continue
-            if isinstance(candidate, Numbered) and second.rows:
-                # A source that counts from 0 gives its second page for page=1.
-                zero = autopaging.from_zero(config, self._base)
-                other = self._probe(zero.next(page) or request)
-                if other and other.rows and not autopaging.same_rows(page.items, other.items):
-                    candidate, second = zero, other
-            candidate.rows = 0
-            return candidate, second
-        return autopaging.single(config, self._base), None
-
-    def _probe(self, request: Request) -> Page | None:
-        """Page 2 asked for in a way that the source may not know; None when it refuses."""
-        try:
-            return self._fetch(request, 2, ())
-        except (AuthenticationError, AccessDeniedError):
-            raise
-        except FatalError:
-            return None
-
-    def _check_new(self, page: Page) -> None:
-        """Raise DataError when this page came before: paging does not advance."""
-        if page.rows == 0:
-            self._empty += 1
-            if self._empty > _EMPTY_IN_A_ROW:
-                raise DataError(
-                    f"{self._empty} pages without rows in a row, and always a next one",
-                    where=page.label,
-                    hint="Check pagination: the source may not know its parameters",
-                )
-            return
-        self._empty = 0
-        before = self._digests.setdefault(page.digest, page.number)
-        if before != page.number:
-            raise DataError(
-                f"Page {page.number} repeats page {before} word for word: paging goes in a circle",
-                where=page.request.where,
-                hint="Check pagination: the source may not know its parameters",
-            )
-
-    def _in_parallel(
-        self, requests: Iterator[Request], paginator: Paginator
-    ) -> Generator[Page, None, None]:
-        """Pages of known requests, several under way at once, handed on in order."""
-        waiting: deque[Future[Asked]] = deque()
-        with ThreadPoolExecutor(self._parallel, thread_name_prefix="pages") as pool:
-            try:
-                for number, request in enumerate(requests, 2):
-                    end_status = paginator.end_status
-                    waiting.append(pool.submit(self._fetch.ask, request, number, end_status))
-                    if len(waiting) > self._parallel:
-                        yield self._result(waiting.popleft())
-                while waiting:
-                    yield self._result(waiting.popleft())
-            except BaseException:
-                # Whoever stopped listening must not wait for pages under way.
-                for future in waiting:
-                    future.cancel()
-                if not all(future.done() for future in waiting):
-                    self._client.close()
-                raise
-
-    def _result(self, future: Future[Asked]) -> Page:
-        while True:
-            try:
-                asked = future.result(timeout=0.2)
-            except FutureTimeoutError:
-                if future.done():
-                    raise
-                self._client.check_cancelled()
-            else:
-                return self._fetch.page(asked)

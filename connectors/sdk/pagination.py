@@ -1,4 +1,4 @@
-"""Settings of the styles that APIs page in; `connectors.sdk.paginators` does the paging."""
+"""Settings of the styles that APIs page in; `connectors.sdk.paging` does the paging."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ from pydantic import BeforeValidator, Field
 
 from connectors.sdk.config import ConfigModel
 
-Place = Literal["query", "body"]
+Place = Literal["query", "body", "header"]
+_TOTAL = "Path of the number of all rows; empty: by itself, null: ignore it"
+_MORE = "Path of a flag that says whether there is more; empty: by itself, null: ignore all signs"
+_REPEATS = "The same row may come on several pages; otherwise that proves nothing complete"
 
 
 class SizedPages(ConfigModel):
     size_param: str = Field(default="", description="Parameter that asks for a page size")
     size: int = Field(default=100, ge=1, description="Rows to ask for per page")
     place: Place = Field(default="query", description="Where page parameters go")
-    total: str | None = Field(
-        default="", description="Path of the number of all rows; empty: by itself, null: ignore it"
-    )
+    total: str | None = Field(default="", description=_TOTAL)
+    more: str | None = Field(default="", description=_MORE)
+    repeats: bool = Field(default=False, description=_REPEATS)
 
 
 class AutoPages(SizedPages):
@@ -27,12 +30,11 @@ class AutoPages(SizedPages):
 
 
 class NoPages(ConfigModel):
-    """One request gives everything."""
+    """One request gives everything: a person has said so."""
 
     type: Literal["none"] = "none"
-    total: str | None = Field(
-        default="", description="Path of the number of all rows; empty: by itself, null: ignore it"
-    )
+    total: str | None = Field(default="", description=_TOTAL)
+    more: str | None = Field(default="", description=_MORE)
 
 
 class NumberedPages(SizedPages):
@@ -66,8 +68,12 @@ class CursorPages(SizedPages):
 
     type: Literal["cursor"] = "cursor"
     param: str = Field(default="", description="Parameter that takes the token; empty: by itself")
-    token: str = Field(default="", description="Path of the token; empty: by itself")
-    more: str = Field(default="", description="Path of a flag that says whether there is more")
+    token: str = Field(
+        default="", description="Path of the token (data.-1.id: of the last row); empty: by itself"
+    )
+    keep: tuple[str, ...] | None = Field(
+        default=None, description="Query parameters that go along with the token; null: all"
+    )
 
 
 class NextUrlPages(SizedPages):

@@ -39,6 +39,7 @@ _LISTS = (
     "records",
     "rows",
     "entries",
+    "entry",
     "features",
     "objects",
     "content",
@@ -70,7 +71,10 @@ _PLAIN_NAME = re.compile(r"[A-Za-z_]\w*")
 
 
 def at(document: Any, path: str) -> Any:
-    """The value at a dotted path (``data.items``, ``@odata.nextLink``, ``a.0.b``), or MISSING."""
+    """The value at a dotted path (``data.items``, ``@odata.nextLink``, ``a.0.b``), or MISSING.
+
+    Below a list, ``-1`` is its last item, and ``rel=next`` its first item whose `rel` is *next*.
+    """
     if path in ("", "."):
         return document
     if isinstance(document, dict):
@@ -85,9 +89,19 @@ def at(document: Any, path: str) -> Any:
             head = f"{head}.{more}"
     elif isinstance(document, list):
         head, _, rest = path.partition(".")
-        if head.isdecimal() and int(head) < len(document):
+        name, equals, wanted = head.partition("=")
+        if equals:
+            return next((at(i, rest) for i in document if _has(i, name, wanted)), MISSING)
+        if head.removeprefix("-").isdecimal() and -len(document) <= int(head) < len(document):
             return at(document[int(head)], rest)
     return MISSING
+
+
+def _has(item: Any, name: str, wanted: str) -> bool:
+    """Whether an item's field is `wanted` or a list with it, in any case of letters."""
+    found = item.get(name) if isinstance(item, dict) else None
+    texts = found if isinstance(found, list) else str(found).split()
+    return wanted in [str(text).lower() for text in texts]
 
 
 def find_rows(document: Any) -> str | None:
@@ -161,7 +175,7 @@ def _only_list(document: dict[str, Any]) -> str | None:
                 elif isinstance(member, list):
                     if not member:
                         empty.append(here)
-                    elif all(isinstance(item, dict) for item in member):
+                    elif all(isinstance(item, dict) and not _is_link(item) for item in member):
                         found.append(here)
         if len(found) > 1:
             raise DataError(
@@ -172,6 +186,10 @@ def _only_list(document: dict[str, Any]) -> str | None:
             return found[0]
         level = below
     return empty[0] if len(empty) == 1 else None
+
+
+def _is_link(item: dict[str, Any]) -> bool:
+    return ("rel" in item or "relation" in item) and ("href" in item or "url" in item)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -180,6 +180,20 @@ def test_a_total_that_is_not_reached_proves_nothing(register: HttpApi, quick: Co
         read(register, quick, parallel=1)
 
 
+@pytest.mark.parametrize("parallel", [1, 4])
+@pytest.mark.parametrize("moved", ["deleted", "twice"])
+def test_objects_that_move_while_they_are_read_prove_nothing(
+    register: HttpApi, quick: Context, moved: str, parallel: int
+) -> None:
+    whole = objects(TOWNS)
+    later = objects(TOWNS[1:] if moved == "deleted" else [*TOWNS[:5], *TOWNS[4:22]])
+    register.on(OBJECTS, lambda c: (whole if c.number("_page", 1) == 1 else later)(c))
+    last = read(register, quick, parallel=parallel, changed_only=True)[-1]
+    assert last.end is End.UNPROVEN
+    assert last.cursor is None
+    assert ("between 22 and 23" if moved == "deleted" else "more than one page") in last.doubt
+
+
 def test_check_lists_registers_and_schemas(register: HttpApi, quick: Context) -> None:
     result = connector(register, quick).check()
     assert result.message == "23 objects in geo/town"

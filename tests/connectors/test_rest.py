@@ -22,6 +22,7 @@ from connectors.sdk import (
     DataError,
     End,
     MissingError,
+    Proof,
     Row,
     RowProblem,
     UnreachableError,
@@ -93,7 +94,8 @@ def test_a_bare_list_without_any_sign_is_probed_for_more(
     api.on("/rows", paged if records == "page 1" else http_api.always(ROWS))
     rows, last = read(api, quick)
     assert data(rows) == ROWS
-    assert last.end is End.FULL
+    assert last.end is (End.FULL if records == "page 1" else End.UNPROVEN)
+    assert (last.because is Proof.SHORT_PAGE) == (records == "page 1")
 
 
 @pytest.mark.parametrize("code", [400, 404, 422])
@@ -499,9 +501,10 @@ def test_an_answer_that_did_not_change_is_not_sent_again(
         return http_api.answer(ROWS, headers={header: value})
 
     api.on("/rows", handle)
-    _, first = read(api, quick)
-    rows, second = read(api, quick, first.cursor)
+    _, first = read(api, quick, pagination="none")
+    rows, second = read(api, quick, first.cursor, pagination="none")
     assert rows == []
+    assert second.because is Proof.NOT_MODIFIED
     assert second.end is End.UNCHANGED
     assert second.cursor == first.cursor
 

@@ -1,0 +1,326 @@
+"""The evidence of a read: rows met, totals named, and at its end whether that was everything.
+
+Complete needs positive evidence, and nothing against it. What says that there is more and was
+not followed is an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from connectors.sdk import canonical
+from connectors.sdk.errors import DataError
+from connectors.sdk.pages import Page
+from connectors.sdk.paging import advice, words
+from connectors.sdk.paging.base import Paginator
+from connectors.sdk.paging.distinct import Distinct, alike, columns, key_function, likely_key
+from connectors.sdk.paging.signs import Kind, Look, Sign, look
+from connectors.sdk.records import MISSING
+from connectors.sdk.rows import Proof
+from connectors.sdk.totals import page_size
+
+_EMPTY_IN_A_ROW = 100
+"""Pages without rows that may follow each other before they are taken for a loop."""
+_NOTHING_NEW = 10
+"""Pages of which every row came before, in a row, that are taken for a loop."""
+_CIRCLE = "Check pagination: the source may not know its parameters"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Why a read is complete, or the doubt that it is; and one sentence for people."""
+
+    because: Proof | None
+    doubt: str
+    evidence: str
+    in_body: bool = False
+    """The body of the only page says so: while that stays the same, nothing else can change."""
+
+
+class Ledger:
+    """What the pages of one read add up to. `key`: the paths that identify a row."""
+
+    def __init__(
+        self, key: Sequence[str] = (), *, repeats: bool = False, more: str | None = ""
+    ) -> None:
+        self._key = tuple(key)
+        self._repeats = repeats
+        self._more = more
+        self._take: Callable[[Sequence[Any]], list[Any]] | None = None
+        self._chosen = False
+        self._distinct = Distinct()
+        self._digests: dict[Hashable, int] = {}
+        self._forms: dict[Hashable, int] = {}
+        self._columns: dict[int, dict[str, int]] = {}
+        self._familiar = 0
+        self._stale = 0
+        self._empty = 0
+        self._largest = 0
+        self._full_pages = 0
+        self._totals: set[int] = set()
+        self.rows = 0
+        self.last: Page | None = None
+        self.again = False
+        """The last page came once more when the one after it was asked for."""
+
+    # One page.
+
+    def add(self, page: Page, paginator: Paginator) -> bool:
+        """Take a page in. False: it is the last page once more, and not to be handed on.
+
+        Raises DataError when paging does not advance.
+        """
+        if page.rows == 0:
+            self._empty += 1
+            if self._empty > _EMPTY_IN_A_ROW:
+                raise DataError(
+                    f"{self._empty} pages without rows in a row, and always a next one",
+                    where=page.label,
+                    hint=_CIRCLE,
+                )
+            self.last = page
+            return True
+        self._empty = 0
+        before = self._seen_before(page)
+        if before is not None:
+            if self._is_last_again(page, before, paginator):
+                self.again = True
+                return False
+            raise DataError(
+                f"Page {page.number} repeats page {before}: paging goes in a circle",
+                where=page.request.where,
+                hint=_CIRCLE,
+            )
+        self.rows += page.rows
+        self._full_pages += page.rows == self._largest
+        if page.rows > self._largest:
+            self._largest, self._full_pages = page.rows, 1
+        self.last = page
+        return True
+
+    def _is_last_again(self, page: Page, before: int, paginator: Paginator) -> bool:
+        if not paginator.counts or before != page.number - 1:
+            return False
+        return before > 1 or (paginator.total is not None and self.rows >= paginator.total)
+
+    def counted(self, total: int | None) -> None:
+        """Note the total that was named on a page."""
+        if total is not None:
+            self._totals.add(total)
+
+    def _seen_before(self, page: Page) -> int | None:
+        """The page that this one repeats, in whatever order and whatever time it carries."""
+        before: int | None = self._digests.setdefault(page.digest, page.number)
+        if before != page.number:
+            return before
+        keys = self._keys(page)
+        if self._take is None and (before := self._alike(page)) is not None:
+            return before
+        if not keys:
+            return None
+        new = self._distinct.add(keys)
+        earlier = self._forms.setdefault(_form(keys), page.number)
+        self._familiar = self._familiar + 1 if earlier != page.number else 0
+        self._stale = self._stale + 1 if new == 0 else 0
+        if self._repeats:
+            return None
+        if earlier != page.number and ((new == 0 and len(keys) == page.rows) or self._familiar > 2):
+            return earlier
+        if self._stale >= _NOTHING_NEW:
+            return page.number - self._stale
+        return None
+
+    def _keys(self, page: Page) -> Sequence[Hashable]:
+        """What identifies the rows of a page: their keys, or the whole rows."""
+        if page.batches:
+            return self._keys_of_batches(page)
+        if not self._chosen:
+            self._chosen = True
+            self._take = (self._key and key_function(self._key, page.items)) or key_function(
+                (), page.items
+            )
+        if self._take is not None:
+            return [key for key in self._take(page.items) if key is not None]
+        if page.raws is not None:
+            return page.raws
+        return [canonical.raw_bytes(item) for item in page.items]
+
+    def _keys_of_batches(self, page: Page) -> Sequence[Hashable]:
+        keys: list[Hashable] = []
+        for batch in page.batches:
+            found = batch.keys(self._key) if self._key else None
+            keys += batch.raw() if found is None else [key for key in found if key is not None]
+        return keys
+
+    def _alike(self, page: Page) -> int | None:
+        """Page 1 or the page before, when this one has the same values in most of its fields."""
+        before, here = self._columns, columns(page.items)
+        first = before.get(1, here)
+        self._columns = {1: first, page.number: here}
+        same = (number for number, other in before.items() if alike(other, here))
+        return next(same, None)
+
+    # The end.
+
+    def verdict(self, paginator: Paginator, *, stated: bool = False) -> Verdict:
+        """Whether the read is complete, after its last page. `stated`: a person said so.
+
+        Raises DataError when the source speaks of more than was read.
+        """
+        page = self.last
+        if page is None:
+            return Verdict(None, "No page was read.", "nothing was read")
+        signs = self._signs(page)
+        self._check_totals(paginator, page)
+        found = self._evidence(paginator, page, signs, stated=stated)
+        self._check_signs(signs, page, found)
+        against = self._against()
+        if found is not None and not against:
+            because, evidence = found
+            in_body = because in (Proof.STATED, Proof.TOTAL, Proof.END_MARKER)
+            if because is not Proof.STATED and not (signs.in_body or paginator.total_in_body):
+                in_body = False
+            return Verdict(because, "", f"{self.rows} rows; {evidence}", in_body)
+        if against:
+            return Verdict(None, against, f"{self.rows} rows; {against}")
+        return Verdict(
+            None,
+            self._doubt(paginator, page),
+            f"{self.rows} rows; nothing says whether there are more",
+        )
+
+    def _signs(self, page: Page) -> Look:
+        if self._more is None:
+            return Look()
+        if self._more:
+            value = page.at(self._more)
+            said = words.truth(value)
+            sign = Sign(Kind.FLAG, self._more, value)
+            if value is MISSING:
+                return Look()
+            more = not words.is_nothing(value) if said is None else said
+            return Look(more=[sign] if more else [], ends=[] if more else [sign])
+        return look(page.document, page.headers, page.records)
+
+    def _check_totals(self, paginator: Paginator, page: Page) -> None:
+        total = paginator.total
+        floor = max(paginator.floor, total if total is not None and len(self._totals) < 2 else 0)
+        if self.rows < floor:
+            raise DataError(
+                f"The source speaks of {floor} rows but gave {self.rows}",
+                where=page.label,
+                hint=f"Set {advice.counting(page)}; if the number means something else, set "
+                "pagination.total to null",
+            )
+        pages = paginator.pages
+        if pages is not None and total is None and page.number < pages and self._more is not None:
+            raise DataError(
+                f"The source speaks of {pages} pages but gave {page.number}",
+                where=page.label,
+                hint=f"Set {advice.counting(page)}; if the number means something else, set more: "
+                "null in pagination",
+            )
+
+    def _evidence(
+        self, paginator: Paginator, page: Page, signs: Look, *, stated: bool
+    ) -> tuple[Proof, str] | None:
+        if stated:
+            return Proof.STATED, "pagination: none says that one answer holds everything"
+        if self._total_proves(paginator, page):
+            return Proof.TOTAL, f"the source speaks of {paginator.total}"
+        if paginator.pages is not None and page.number >= paginator.pages and not signs.more:
+            return Proof.END_MARKER, f"the last of {paginator.pages} pages"
+        if signs.is_last or (signs.ends and not signs.more):
+            flag = next((s for s in signs.ends if s.kind is Kind.FLAG), signs.ends[0])
+            return Proof.END_MARKER, flag.text
+        if paginator.null_seen:
+            return Proof.END_MARKER, "no further page is named"
+        if page.rows == 0 or page.past_end:
+            return Proof.SHORT_PAGE, "the page after the last row is empty"
+        led = [sign for sign in signs.more if sign.kind is not Kind.TOKEN]
+        if paginator.followed and paginator.absent and not led:
+            return Proof.LAST_LINK, "the last page leads no further"
+        if self.again and page.rows < self._largest and self._full_pages > 1:
+            return Proof.SHORT_PAGE, f"the last page has fewer than {self._largest} rows"
+        return None
+
+    def _total_proves(self, paginator: Paginator, page: Page) -> bool:
+        total = paginator.total
+        if total is None or len(self._totals) > 1 or self.rows != total or total == 0:
+            return False
+        if paginator.total_path:
+            return True
+        size = page_size(page.document, page.records)
+        real = paginator.trusts_total or (size is not None and size > page.rows)
+        # A round figure may be the most that the server counts to.
+        return real and total % 1000 != 0
+
+    def _check_signs(self, signs: Look, page: Page, found: tuple[Proof, str] | None) -> None:
+        """Raise DataError when there is more by the source's own word."""
+        because = found[0] if found else None
+        outweighed = because in (Proof.TOTAL, Proof.SHORT_PAGE) or signs.is_last
+        left = signs.flags if outweighed else signs.more
+        if because is Proof.LAST_LINK:  # a token may be handed out on the last page as well
+            left = [sign for sign in left if sign.kind is not Kind.TOKEN]
+        if not left:
+            return
+        # a link or token can be followed as it stands, a flag needs a way of paging with it
+        best = next((sign for sign in left if sign.kind is not Kind.FLAG), left[0])
+        said = " and ".join(sign.text for sign in left[:3])
+        raise DataError(
+            f"The source says that there is more, and it was not followed: {said}",
+            where=page.label,
+            hint=f"Set {advice.following(best, page, likely_key(page.items) or 'id')}; if this "
+            "does not speak of pages, set more: null in pagination",
+        )
+
+    def _against(self) -> str:
+        """What speaks against every evidence, or nothing."""
+        if len(self._totals) > 1:
+            return (
+                f"The total was between {min(self._totals)} and {max(self._totals)} while the "
+                "pages were read, so rows may have moved between them; the next run reads them "
+                "again."
+            )
+        repeated = 0 if self._repeats else self._distinct.repeated()
+        if repeated:
+            key = ", ".join(self._key) or "identifier"
+            return (
+                f"{repeated} rows came on more than one page, so others may have been passed over; "
+                f"the next run reads them again. If rows share their {key}, set repeats: true in "
+                "pagination."
+            )
+        return ""
+
+    def _doubt(self, paginator: Paginator, page: Page) -> str:
+        if self.again:
+            return (
+                f"The page after page {page.number} is page {page.number} once more, and nothing "
+                "else says that it is the last: no total, no flag, no shorter page. Set "
+                "pagination.total or pagination.pages to the path of the number that tells."
+            )
+        if paginator.name in ("cursor", "next_url", "link_header"):
+            return (
+                f"{self.rows} rows came, and the {_LED[paginator.name]} of pagination was on none "
+                f"of the pages. If this is everything, set {advice.EVERYTHING}."
+            )
+        own = paginator.total is not None and paginator.total == page.rows
+        total = "a total that is only the size of the page" if own else "no total"
+        return (
+            f"{self.rows} rows came, and nothing says whether there are more: {total}, no flag, no "
+            "link, no token, and the usual page parameters change nothing. If this is everything, "
+            f"set {advice.EVERYTHING}; otherwise set pagination to the way that the source pages."
+        )
+
+
+_LED = {"cursor": "token", "next_url": "link", "link_header": "Link header"}
+
+
+def _form(keys: Sequence[Any]) -> Hashable:
+    """Equal for pages of the same rows in any order."""
+    try:
+        return hash((len(keys), min(keys), max(keys)))
+    except TypeError:
+        return hash(frozenset(keys))
