@@ -34,7 +34,16 @@ from app.flow.detect import Resolver, prepare
 from app.flow.lanes import Lanes, Watermark
 from app.flow.missing import Totals, settle_missing
 from app.flow.seen import Seen
-from connectors.sdk.rows import Batch, Cursor, End, Proof, RowBatch, RowDecodeError, RowProblem
+from connectors.sdk.rows import (
+    Batch,
+    Cursor,
+    End,
+    Proof,
+    Row,
+    RowBatch,
+    RowDecodeError,
+    RowProblem,
+)
 
 T = TypeVar("T")
 
@@ -259,7 +268,7 @@ def take(batches: Iterator[Batch], limit: int | None) -> Generator[Batch]:
     try:
         for batch in batches:
             if left is not None and len(batch) > left:
-                yield RowBatch(rows=[batch.row(i) for i in range(left)], total=batch.total)
+                yield _cut(batch, left)
                 return
             yield batch
             if left is not None:
@@ -269,6 +278,18 @@ def take(batches: Iterator[Batch], limit: int | None) -> Generator[Batch]:
     finally:
         if isinstance(batches, Generator):
             batches.close()
+
+
+def _cut(batch: Batch, left: int) -> Batch:
+    """The first rows of a batch; one that cannot be decoded is a problem."""
+    rows: list[Row] = []
+    problems: list[RowProblem] = []
+    for index in range(left):
+        try:
+            rows.append(batch.row(index))
+        except RowDecodeError as error:
+            problems.append(error.problem)
+    return RowBatch(rows=rows, problems=problems, total=batch.total)
 
 
 def retried(attempt: Callable[[], T]) -> T:

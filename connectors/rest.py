@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -50,7 +51,7 @@ from connectors.sdk.paging.walk import Pages
 from connectors.sdk.records import MISSING, at
 from connectors.sdk.refusals import Errors
 from connectors.sdk.shapes import Shape, likely_wrapper
-from connectors.sdk.timeouts import TimeoutConfig, timeouts
+from connectors.sdk.timeouts import QUICK, TimeoutConfig, limited, timeouts
 from connectors.sdk.tls import TlsConfig
 
 Scalar = str | int | float | bool
@@ -252,13 +253,18 @@ class RestConnector(Connector[RestConfig]):
         config = self.config
         secret = {name: value.get_secret_value() for name, value in config.secret_headers.items()}
         redact.remember(*secret.values())
+        waits = timeouts(config.timeout, self.context.limits)
+        for_auth = waits
+        if retries is not None:  # a person waits for the answer
+            waits = replace(waits, connect=min(waits.connect, QUICK))
+            for_auth = replace(waits, read=min(waits.read, QUICK))
         return HttpClient(
             config.url,
             self.context,
             tls=config.tls,
-            auth=authenticator(config.auth, self.context, config.tls),
+            auth=authenticator(config.auth, limited(self.context, for_auth, retries), config.tls),
             headers=config.headers | secret,
-            timeouts=timeouts(config.timeout, self.context.limits),
+            timeouts=waits,
             per_minute=config.calls_per_minute,
             connections=config.parallel,
             retries=retries,
@@ -334,8 +340,7 @@ class RestConnector(Connector[RestConfig]):
             try:
                 return value is not MISSING and truth.is_set(value)
             except ValueError as error:
-                shown = redact.shorten(repr(value), 60)
-                raise ValueError(f"{path} is {shown}, which {error}") from None
+                raise truth.FlagError(path, value, str(error)) from None
 
         return is_deleted
 

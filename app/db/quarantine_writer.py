@@ -30,7 +30,12 @@ def put(
     problems: Sequence[RowProblem],
 ) -> None:
     """Insert or refresh one line per bad row."""
-    latest = {identity(problem): problem for problem in problems}
+    latest: dict[str, RowProblem] = {}
+    for problem in problems:
+        name = identity(problem)
+        if problem.key is None and name in latest:  # as many rows are listed as were counted
+            name = f"{name} {problem.position}"
+        latest[name] = problem
     rows = list(latest.values())
     connection.execute(
         sql.QUARANTINE,

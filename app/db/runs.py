@@ -22,6 +22,7 @@ from sqlalchemy.dialects.postgresql import insert
 from app.db.tables import runs, sources
 from app.domain.report import Counters, RunState
 from app.errors import AlreadyRunningError, LostRunError, NotFoundError
+from connectors.sdk import lenient
 from connectors.sdk.redact import redact
 from connectors.sdk.rows import JsonValue, Proof
 
@@ -197,7 +198,7 @@ class RunStore:
                     complete_because=finish.complete_because,
                     message=None if finish.message is None else redact(finish.message),
                     warnings=[redact(text) for text in finish.warnings],
-                    drift=finish.drift,
+                    drift=None if finish.drift is None else lenient.shown(finish.drift),
                     peak_memory=finish.peak_memory,
                     cursor_after=sa.func.coalesce(
                         sa.cast(finish.cursor, runs.c.cursor_after.type), runs.c.cursor_after
@@ -348,7 +349,9 @@ def _source_after(source_id: int, finish: Finish) -> sa.Update:
     if finish.cursor is not None:
         values |= {"cursor": finish.cursor, "cursor_fingerprint": finish.cursor_fingerprint}
     if finish.findings and finish.state in SETTLED:
-        values["findings"] = sources.c.findings + sa.cast(finish.findings, sources.c.findings.type)
+        values["findings"] = sources.c.findings + sa.cast(
+            lenient.shown(finish.findings), sources.c.findings.type
+        )
     if finish.full:
         values["last_full"] = sa.func.now()
     return (

@@ -12,7 +12,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from connectors.sdk import JsonValue, RowData
+from connectors.sdk import JsonValue, RowData, lenient
 
 
 class DriftPolicy(StrEnum):
@@ -72,7 +72,8 @@ class Profile:
                 own[found] = own.get(found, 0) + count
 
     def as_json(self) -> dict[str, Any]:
-        return {"rows": self.rows, "fields": self.fields}
+        """What is stored; a name that PostgreSQL cannot hold with its odd characters shown."""
+        return {"rows": self.rows, "fields": lenient.shown(self.fields)}
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Profile:

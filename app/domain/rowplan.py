@@ -127,7 +127,13 @@ class RowPlan:
     # --- key ----------------------------------------------------------------------------------
 
     def key(self, data: RowData) -> str | None:
-        """The canonical key of a row; None when a part is missing, null, blank or fails."""
+        """The canonical key of a row; None when a part is missing, null, blank or fails, and when
+        it cannot be stored.
+        """
+        key = self._whole_key(data)
+        return None if key is None or canonical.key_fault(key) is not None else key
+
+    def _whole_key(self, data: RowData) -> str | None:
         if self._key_name is not None:  # the usual key: one field of the row itself
             value = data.get(self._key_name)
             if type(value) is str:
@@ -146,6 +152,10 @@ class RowPlan:
 
     def _key_problem(self, row: Row) -> RowProblem:
         errors = []
+        whole = self._whole_key(row.data)
+        if whole is not None and (fault := canonical.key_fault(whole)) is not None:
+            names = ", ".join(name for name, _ in self._key_parts)
+            errors.append(FieldError(names, fault, short_value(whole)))
         for name, read in self._key_parts:
             try:
                 value = read(row.data)

@@ -62,10 +62,7 @@ def prepare(target: Target, batch: Batch, *, all_new: bool = False) -> Prepared:
     hashes = [xxh3_128_digest(raw, seed) for raw in batch.raw()]
     prepared = Prepared(target, batch, range(len(batch)), None, hashes)
     if target.plan.has_key:
-        keys = _keys(target, batch)
-        if "\0" in "".join(filter(None, keys)):  # PostgreSQL's text cannot hold it
-            keys = [None if key is not None and "\0" in key else key for key in keys]
-        _place_keys(prepared, keys)
+        _place_keys(prepared, canonical.usable_keys(_keys(target, batch)))
     if all_new and len(prepared.indices) >= MANY:
         places = range(len(prepared.indices))
         prepared.made = [

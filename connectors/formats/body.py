@@ -20,7 +20,7 @@ from connectors.formats.base import FormatReader, decoded
 from connectors.formats.csv import CsvOptions, CsvReader
 from connectors.formats.ndjson import NdjsonReader
 from connectors.formats.xml import XmlReader
-from connectors.sdk import Batch, DataError, Row, RowBatch, RowData, RowProblem, canonical
+from connectors.sdk import Batch, DataError, Row, RowBatch, RowData, RowProblem, canonical, truth
 from connectors.sdk.bodies import encoding_of, excerpt
 from connectors.sdk.connector import Context
 from connectors.sdk.messages import Answer
@@ -212,9 +212,9 @@ def _head(body: bytes) -> str:
 
 
 def _is_lines(body: bytes) -> bool:
-    """Whether the first line is a JSON object of its own and another follows."""
+    """Whether the first line is a JSON object of its own and something follows."""
     first, _, rest = body.removeprefix(codecs.BOM_UTF8).lstrip().partition(b"\n")
-    if not first.startswith(b"{") or rest[:_SAMPLE].lstrip()[:1] != b"{":
+    if not first.startswith(b"{") or not rest[:_SAMPLE].strip():
         return False
     try:
         return isinstance(orjson.loads(first), dict)
@@ -272,8 +272,9 @@ def _flagged(batch: Batch, is_deleted: Callable[[RowData], bool]) -> Batch:
             continue
         try:
             rows.append(Row(item.data, item.position, is_deleted(item.data)))
-        except ValueError as error:
-            problems.append(base.problem(item.position, f"The deletion flag {error}", item.data))
+        except truth.FlagError as error:
+            message = f"The deletion flag {error}"
+            problems.append(base.problem(item.position, message, item.data, path=error.path))
     return RowBatch(rows=rows, problems=problems)
 
 

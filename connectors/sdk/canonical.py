@@ -337,3 +337,41 @@ def join_key(parts: Sequence[str | None]) -> str | None:
             for text in texts
         ]
     return KEY_SEPARATOR.join(texts)
+
+
+LONGEST_KEY = 2000
+"""Bytes of a key in UTF-8: an entry of a PostgreSQL index (B-tree) has room for some 2,700."""
+
+
+def key_fault(key: str) -> str | None:
+    """Why a key cannot be stored, or None for one that can."""
+    if "\0" in key:
+        return "the key has a NUL character, which cannot be stored"
+    try:
+        size = len(key) if key.isascii() else len(key.encode())
+    except UnicodeEncodeError:
+        return "the key holds half a surrogate pair, which is not text"
+    if size > LONGEST_KEY:
+        return f"the key has {size:,} bytes; {LONGEST_KEY:,} is the most that can be stored"
+    return None
+
+
+def usable_keys(keys: Sequence[str | None]) -> Sequence[str | None]:
+    """The keys, with None in place of those that cannot be stored."""
+    present = [key for key in keys if key is not None]
+    joined = "".join(present)
+    if (
+        "\0" not in joined
+        and max(map(len, present), default=0) * 4 <= LONGEST_KEY
+        and (joined.isascii() or _is_text(joined))
+    ):
+        return keys
+    return [None if key is None or key_fault(key) else key for key in keys]
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

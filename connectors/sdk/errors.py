@@ -40,7 +40,10 @@ class FatalError(ConnectorError):
 
 
 class RetriableError(ConnectorError):
-    """Trying again later may help; `retry_after` is in seconds when the source named a time."""
+    """Trying again later may help; `retry_after` is in seconds when the source named a time.
+
+    `exhausted`: it was tried as often as it may be, so that nobody tries again at once.
+    """
 
     default_hint = "The source may recover by itself; the run is tried again at the next schedule"
 
@@ -49,6 +52,7 @@ class RetriableError(ConnectorError):
     ) -> None:
         super().__init__(what, where=where, hint=hint)
         self.retry_after = retry_after
+        self.exhausted = False
 
 
 class ConfigurationError(FatalError):

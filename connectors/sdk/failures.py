@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import email.utils
 import errno
+import re
 import socket
 import ssl
 import time
@@ -31,34 +32,62 @@ TRY_AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Statuses that may be different next time."""
 
 
+_UNIX = 10**9
+"""A larger number is a moment (Unix time), a smaller one a number of seconds."""
+_MILLISECONDS = 10**11
+_LONGEST = 32 * 86400.0
+"""Seconds: quotas end with the month at the latest, so that a longer wait is a mistake."""
+_RESETS = ("X-RateLimit-Reset", "RateLimit-Reset", "X-Rate-Limit-Reset")
+_REMAINING = ("X-RateLimit-Remaining", "RateLimit-Remaining", "X-Rate-Limit-Remaining")
+
+
 def retry_after(headers: Mapping[str, str], now: float | None = None) -> float | None:
     """Seconds to wait as the server asked (RFC 9110, 10.2.3), or None when it named no time.
 
-    `Retry-After` in seconds or as a date; else, with no calls left, the common
-    `X-RateLimit-Reset` as Unix time or seconds.
+    `Retry-After` in seconds or as a date; else, with no calls left, the time at which a
+    `RateLimit-Reset` says that there are some again. Moments are compared with the server's own
+    clock where it tells it. A time that nobody can mean (in milliseconds and still years ahead)
+    is left out.
     """
-    now = time.time() if now is None else now
+    now = clock_of(headers) or (time.time() if now is None else now)
     text = headers.get("Retry-After", "").strip()
     if text:
-        seconds = _number(text)
-        if seconds is not None:
-            return max(0.0, seconds)
-        try:
-            at = email.utils.parsedate_to_datetime(text)
-        except ValueError:
-            return None
-        if at.tzinfo is None:
-            at = at.replace(tzinfo=datetime.UTC)
-        return max(0.0, at.timestamp() - now)
-    if headers.get("X-RateLimit-Remaining", "").strip() == "0":
-        reset = _number(headers.get("X-RateLimit-Reset", ""))
-        if reset is not None:
-            return max(0.0, reset - now if reset > 10**9 else reset)
+        return _wait(text, now)
+    if any(headers.get(name, "").strip() == "0" for name in _REMAINING):
+        found = [_wait(headers[name].strip(), now) for name in _RESETS if name in headers]
+        return next((wait for wait in found if wait is not None), None)
     return None
 
 
+def clock_of(headers: Mapping[str, str]) -> float | None:
+    """The server's own time (Unix seconds) by its `Date` header (RFC 9110, 6.6.1), or None."""
+    return _moment(headers.get("Date", ""))
+
+
+def _wait(text: str, now: float) -> float | None:
+    number = _number(text)
+    if number is None:
+        at = _moment(text)
+        wait = None if at is None else at - now
+    elif number >= _MILLISECONDS:
+        wait = number / 1000 - now
+    else:
+        wait = number - now if number > _UNIX else number
+    return None if wait is None or wait > _LONGEST else max(0.0, wait)
+
+
 def _number(text: str) -> float | None:
-    return float(text) if text.strip().isdecimal() else None
+    return float(text) if re.fullmatch(r"[0-9]{1,18}(\.[0-9]{1,9})?", text.strip()) else None
+
+
+def _moment(text: str) -> float | None:
+    for read in (email.utils.parsedate_to_datetime, datetime.datetime.fromisoformat):
+        try:
+            at = read(text.strip())
+        except (ValueError, TypeError, IndexError):
+            continue
+        return (at if at.tzinfo else at.replace(tzinfo=datetime.UTC)).timestamp()
+    return None
 
 
 def of_status(status: int, headers: Mapping[str, str], body: bytes, where: str) -> ConnectorError:

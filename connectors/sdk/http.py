@@ -129,6 +129,7 @@ class HttpClient:
         self._proxies: dict[tuple[str, str, int], dict[str, str]] = {}
         self._lock = threading.Lock()
         self._stop = threading.Event()
+        self._forbidden = False
         self._owner = threading.get_ident()
 
     def __enter__(self) -> Self:
@@ -236,7 +237,7 @@ class HttpClient:
             except CancelledError:
                 raise
             except RetriableError as error:
-                if request.once:
+                if request.once or error.exhausted:
                     raise
                 self._pause(error, tries, deadline)
                 tries += 1
@@ -252,15 +253,27 @@ class HttpClient:
                 if 200 <= status < 300 or status in accept:
                     keep(response, sent, deadline)
                     return response
-                if status == 401 and not renewed and self._renew(sent):
+                if self._may_renew(response) and not renewed and self._renew(sent):
                     renewed = True
                     continue
                 raise failures.of_status(
                     status, response.headers, self._beginning(response, sent), sent.where
                 )
 
+    def _may_renew(self, response: requests.Response) -> bool:
+        """Whether new credentials may help: after a 401, and once after a 403, with which some
+        servers refuse a token that has ended.
+        """
+        if response.status_code == 403 and failures.retry_after(response.headers) is None:
+            first, self._forbidden = not self._forbidden, True
+            return first
+        return response.status_code == 401
+
     def _renew(self, sent: Request) -> bool:
-        return self._auth is not None and self._is_own(sent.url) and self._auth.renew(sent)
+        if self._auth is None or not self._is_own(sent.url):
+            return False
+        with _once_only():
+            return self._auth.renew(sent)
 
     def _pause(self, error: RetriableError, tries: int, deadline: float) -> None:
         """Wait before the next try, or raise `error` when there is to be none."""
@@ -316,7 +329,8 @@ class HttpClient:
         own = self._is_own(request.url)
         outgoing = replace(request, query=list(request.query), headers=self._headers_for(request))
         if own and self._auth is not None:
-            self._auth.apply(outgoing)
+            with _once_only():
+                self._auth.apply(outgoing)
         origin = origin_of(request.url)
         session = self._session(own, origin[0])
         try:
@@ -431,6 +445,16 @@ class HttpClient:
             return next(self._body(response, request, deadline, _CHUNK), b"")[:4096]
         except (ConnectorError, StopIteration):
             return b""
+
+
+@contextlib.contextmanager
+def _once_only() -> Iterator[None]:
+    """What gets credentials has tried often enough by itself: its failure is not tried again."""
+    try:
+        yield
+    except RetriableError as error:
+        error.exhausted = True
+        raise
 
 
 def _is_loopback(host: str) -> bool:

@@ -127,7 +127,7 @@ def shown(item: Any, level: int = 0) -> Any:
             return "…"
         if not is_text(item):
             item = item.encode("utf-8", "backslashreplace").decode()
-        return item
+        return item.replace("\0", "\N{SYMBOL FOR NULL}")  # PostgreSQL cannot hold it
     if item is None or isinstance(item, bool):
         return item
     try:

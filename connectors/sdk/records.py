@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any, Final
 
-from connectors.sdk import canonical, lenient
+from connectors.sdk import canonical, lenient, truth
 from connectors.sdk.errors import DataError
 from connectors.sdk.rows import (
     Batch,
@@ -198,8 +198,8 @@ class PageBatch(Batch):
 
     `starts` says where in the batch each page begins, `labels` what that page is called, the
     positions of its items (None: counted from 1) and how many of them came in earlier batches.
-    `is_deleted` says of a row whether it is a tombstone; it raises ValueError for a flag that
-    says neither. `faults` are the rows that cannot be used, by their place in the batch.
+    `is_deleted` says of a row whether it is a tombstone; it raises FlagError for a flag
+    that says neither. `faults` are the rows that cannot be used, by their place in the batch.
     """
 
     items: list[RowData] = field(default_factory=list)
@@ -240,8 +240,8 @@ class PageBatch(Batch):
                 continue
             try:
                 gone = is_deleted(self.items[index])
-            except ValueError as error:
-                wrong = FieldError("", f"The deletion flag {error}")
+            except truth.FlagError as error:
+                wrong = FieldError(error.path, f"The deletion flag {error}")
                 problem = RowProblem(self._position(index), Stage.READ, (wrong,), self.items[index])
                 self.faults[index] = problem
             else:

@@ -53,7 +53,11 @@ def _exactly(secret: str) -> str:
 
 
 def redact(text: str) -> str:
-    """`text` with every known secret and everything shaped like one masked."""
+    """`text` with every known secret and everything shaped like one masked.
+
+    A NUL character, which no log line and no column can hold, is shown as its symbol.
+    """
+    text = text.replace("\0", "\N{SYMBOL FOR NULL}")
     if _pattern is not None:
         text = _pattern.sub(MASK, text)
     for shape, replacement in _SHAPES:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pydantic import Field
 
 from connectors.sdk.config import ConfigModel
-from connectors.sdk.connector import Limits
+from connectors.sdk.connector import Context, Limits
 from connectors.sdk.messages import Timeouts
+
+QUICK = 4.0
+"""Seconds for a connection, and for a token server's answer, while a person waits: with its one
+retry a test ends within ten.
+"""
 
 
 class TimeoutConfig(ConfigModel):
@@ -27,3 +34,15 @@ def timeouts(given: float | TimeoutConfig | None, limits: Limits) -> Timeouts:
         config.read or limits.read_timeout,
         config.total or limits.total_timeout,
     )
+
+
+def limited(context: Context, waits: Timeouts, retries: int | None = None) -> Context:
+    """The context of what works for a source, such as its token requests, with the same limits."""
+    limits = replace(
+        context.limits,
+        connect_timeout=waits.connect,
+        read_timeout=waits.read,
+        total_timeout=waits.total,
+        retries=context.limits.retries if retries is None else retries,
+    )
+    return replace(context, limits=limits)

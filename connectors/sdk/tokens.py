@@ -21,6 +21,7 @@ from connectors.sdk.errors import AuthenticationError, DataError
 from connectors.sdk.http import Answer, HttpClient, Request
 from connectors.sdk.tls import TlsConfig
 
+_LONGEST_LIFE = 10 * 366 * 86400.0
 _EARLY = 60.0
 """Seconds before its end that a token is renewed; a tenth of its life when that is shorter."""
 
@@ -198,9 +199,7 @@ class OAuth2Tokens(TokenAuthenticator):
         said = _document(answer, config.token_url)
         if answer.status >= 400 or not isinstance(said.get("access_token"), str):
             raise _refusal(answer.status, said, config.token_url)
-        seconds = said.get("expires_in")
-        lasts = float(seconds) if isinstance(seconds, (int, float, str)) and seconds else None
-        token = Token.lasting(said["access_token"], lasts)
+        token = Token.lasting(said["access_token"], _lifetime(said.get("expires_in")))
         rotated = said.get("refresh_token")
         if isinstance(rotated, str):
             redact.remember(rotated)
@@ -239,6 +238,15 @@ class OAuth2Tokens(TokenAuthenticator):
             what="token request",
             redirects=False,
         )
+
+
+def _lifetime(seconds: Any) -> float | None:
+    """How long a token lasts (RFC 6749, 5.1); None where it says nothing that can be meant."""
+    try:
+        lasts = float(seconds)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return lasts if 0 < lasts < _LONGEST_LIFE else None
 
 
 def _never() -> bool:

@@ -11,6 +11,8 @@ import re
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from connectors.sdk import redact
+
 TRUE = frozenset(
     "true t yes y 1 on ja j waar oui si sí x wahr vrai vero verdadero sim".split()  # noqa: SIM905
 )
@@ -27,6 +29,14 @@ _LATEST = 10**15
 _DATE_OF_DOTNET = re.compile(r"/Date\((-?\d{1,15})(?:[+-]\d{4})?\)/")
 _NO_TIME = re.compile(r"0{4}-0{2}-0{2}|0001-01-01")
 """How MySQL, .NET and Go write that there is no time."""
+
+
+class FlagError(ValueError):
+    """A flag that says neither yes nor no; `path` is the field that holds it."""
+
+    def __init__(self, path: str, value: Any, reason: str) -> None:
+        super().__init__(f"{path} is {redact.shorten(repr(value), 60)}, which {reason}")
+        self.path = path
 
 
 def read(value: Any) -> bool:

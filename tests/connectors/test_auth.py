@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import socket
 import threading
 import time
 from dataclasses import replace
@@ -14,10 +15,22 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from pydantic import TypeAdapter, ValidationError
 
-from connectors.sdk import AuthenticationError, ConfigurationError, Context, DataError, MemoryState
+from connectors.rest import RestConfig, RestConnector
+from connectors.sdk import (
+    AccessDeniedError,
+    AuthenticationError,
+    ConfigurationError,
+    Context,
+    DataError,
+    Limits,
+    MemoryState,
+    UnreachableError,
+)
 from connectors.sdk.auth import AuthConfig, authenticator
+from connectors.sdk.config import parse
 from connectors.sdk.http import HttpClient, Request
 from connectors.sdk.redact import redact
+from connectors.sdk.timeouts import QUICK
 from connectors.sdk.tls import TlsConfig
 from tests.servers import http_api
 from tests.servers.http_api import Answer, Call, HttpApi
@@ -154,6 +167,73 @@ def test_a_new_token_that_is_refused_too_is_an_error(api: HttpApi, quick: Contex
     with pytest.raises(AuthenticationError, match="401"):
         ask(api, quick, server.config)
     assert server.issued == 2
+
+
+def test_a_token_that_ended_may_be_refused_with_403(api: HttpApi, quick: Context) -> None:
+    server = TokenServer(api, expires_in=3600)
+    with client_for(api, quick, server.config) as client:
+        client.request(Request("GET", api.url + "/x"))
+        api.on("/x", [http_api.status(403), server.data])
+        client.request(Request("GET", api.url + "/x"))
+        assert server.issued == 2
+        api.on("/x", http_api.status(403))  # we may not read this, whatever the token
+        for _ in range(3):
+            with pytest.raises(AccessDeniedError):
+                client.request(Request("GET", api.url + "/x"))
+    assert server.issued == 2
+
+
+@pytest.mark.parametrize("lasts", ["soon", None, -5, 0, "3600", 1e300, [1]])
+def test_a_lifetime_may_be_anything(api: HttpApi, quick: Context, lasts: Any) -> None:
+    server = TokenServer(api, expires_in=lasts)
+    ask(api, quick, server.config)
+    assert server.issued == 1
+
+
+def test_a_token_server_that_is_gone_is_tried_as_often_as_any_other(
+    api: HttpApi, quick: Context
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    auth = {
+        "type": "oauth2",
+        "token_url": f"http://127.0.0.1:{port}/token",
+        "client_id": "us",
+        "client_secret": "x",
+    }
+    slow = replace(quick, limits=replace(Limits(), backoff=0.05))
+    began = time.monotonic()
+    with pytest.raises(UnreachableError, match="refused the connection"):
+        ask(api, slow, auth)
+    assert time.monotonic() - began < 3  # its own tries, not those of the source as well
+    document = {"url": api.url, "endpoint": "/x", "auth": auth}
+    began = time.monotonic()
+    with pytest.raises(UnreachableError, match="refused the connection"):
+        RestConnector(parse(RestConfig, document), Context()).check()
+    assert time.monotonic() - began < 5
+    assert not api.calls
+
+
+def test_a_token_server_that_never_answers_keeps_no_one_waiting(
+    api: HttpApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert QUICK * 2 + 1 < 10  # seconds that a person waits for a test
+    monkeypatch.setattr("connectors.rest.QUICK", 0.3)
+    api.on("/token", lambda call: Answer(200, delay=2))
+    document = {
+        "url": api.url,
+        "endpoint": "/x",
+        "auth": {
+            "type": "oauth2",
+            "token_url": api.url + "/token",
+            "client_id": "us",
+            "client_secret": "x",
+        },
+    }
+    began = time.monotonic()
+    with pytest.raises(UnreachableError, match="stopped answering"):
+        RestConnector(parse(RestConfig, document), Context()).check()
+    assert time.monotonic() - began < 3
 
 
 def test_threads_that_are_refused_together_renew_once(api: HttpApi, quick: Context) -> None:

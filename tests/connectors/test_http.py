@@ -115,6 +115,41 @@ def test_retry_after_may_be_a_date() -> None:
     assert retry_after({}, now) is None
 
 
+NOW = 1_793_986_000.0
+DATE = email.utils.formatdate(NOW, usegmt=True)
+
+
+@pytest.mark.parametrize(
+    ("headers", "wait"),
+    [
+        ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": str(int(NOW) + 60)}, 60),
+        # in milliseconds, as some APIs write it
+        ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": f"{int(NOW) + 60}000"}, 60),
+        # RateLimit header fields for HTTP (an IETF draft): seconds
+        ({"RateLimit-Remaining": "0", "RateLimit-Reset": "30"}, 30),
+        ({"X-Rate-Limit-Remaining": "0", "X-Rate-Limit-Reset": "30.5"}, 30.5),
+        ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "2026-11-06T17:27:40Z"}, 60),
+        ({"X-RateLimit-Remaining": "12", "X-RateLimit-Reset": "30"}, None),
+        ({"Retry-After": str(int(NOW) + 60)}, 60),
+        ({"Retry-After": f"{int(NOW) + 60}000"}, 60),
+        ({"Retry-After": "2.5"}, 2.5),
+        ({"Retry-After": str(int(NOW) - 60)}, 0),
+        # waits that nobody can mean
+        ({"Retry-After": "99999999"}, None),
+        ({"Retry-After": "1793986267540000"}, None),
+        ({"Retry-After": "Fri, 31 Dec 9999 23:59:59 GMT"}, None),
+        ({"Retry-After": "-5"}, None),
+        ({"Retry-After": "1e9"}, None),
+        ({"Retry-After": "9" * 400}, None),
+    ],
+)
+def test_a_time_to_come_back_is_plausible_or_left_out(
+    headers: dict[str, str], wait: float | None
+) -> None:
+    assert retry_after({**headers, "Date": DATE}, 5.0) == wait  # by the server's clock
+    assert retry_after(headers, NOW) == wait
+
+
 def test_a_403_for_spent_calls_is_throttling(api: HttpApi, client: HttpClient) -> None:
     spent = {"X_RateLimit_Remaining": "0", "X_RateLimit_Reset": str(int(time.time()) + 500)}
     api.on("/x", http_api.status(403, **spent))

@@ -1,0 +1,130 @@
+"""Rows of an API that cannot be used: counted, shown and kept, whatever is done with the source."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from app.domain.report import RunState
+from app.services import inferring, planning, previewing, rejects, running, testing
+from app.services.running import Request
+from tests.integration.sync.conftest import Bench, figures
+from tests.servers.http_api import HttpApi
+from tests.servers.http_api import text as answering
+
+
+@pytest.fixture
+def api() -> Iterator[HttpApi]:
+    with HttpApi() as server:
+        yield server
+
+
+class Source:
+    """The source `places` on an API that sends one body."""
+
+    def __init__(self, bench: Bench, api: HttpApi) -> None:
+        self.bench, self.api = bench, api
+
+    def define(self, mapping: dict[str, Any] | None = None, **connection: Any) -> None:
+        self.bench.define(
+            mapping,
+            type="rest",
+            on_missing="delete",
+            connection={
+                "url": self.api.url,
+                "endpoint": "/rows",
+                "pagination": "none",
+                "conditional": False,
+                **connection,
+            },
+        )
+
+    def send(self, body: str | bytes, media: str = "application/json") -> None:
+        self.api.on("/rows", answering(body, media))
+
+
+@pytest.fixture
+def source(bench: Bench, api: HttpApi) -> Source:
+    return Source(bench, api)
+
+
+def test_what_postgresql_cannot_hold_rejects_its_row(source: Source) -> None:
+    source.define()
+    rows: list[dict[str, Any]] = [
+        {"code": "1", "name": "good"},
+        {"code": "2", "name": "nul in a name", "a\0b": 1},
+        {"code": "3", "name": "nul\0in a value"},
+        {"code": "4\0", "name": "nul in the key"},
+        {"code": "5" * 4000, "name": "a long key"},
+        {"code": "".join(chr(0x4E00 + n * 7 % 20000) for n in range(4000)), "name": "longer"},
+        {"code": "7", "name": "nested", "deep": {"x\0": [{"y": "\0"}]}},
+        {"code": "8", "name": "good", "n" * 4000: 1},
+        {"code": "9", "name": "half \ud83d"},
+    ]
+    source.send(json.dumps(rows))
+    run = source.bench.sync()
+    assert run.state is RunState.PARTIAL, run.message
+    assert figures(run, "read", "created") == {"read": 9, "created": 2}
+    rejected = rejects.rows(source.bench.app, "places", limit=100)
+    assert len(rejected) == 7
+    assert run.counters.errors == 7
+    assert figures(source.bench.sync(), "deleted") == {"deleted": 0}
+
+
+def test_as_many_errors_are_listed_as_were_counted(source: Source) -> None:
+    source.define()
+    source.send(
+        json.dumps([{"code": "1", "name": "a"}, 7, 7, None, None, {"name": "x"}, {"name": "x"}])
+    )
+    run = source.bench.sync()
+    assert run.counters.errors == 6
+    assert len(rejects.rows(source.bench.app, "places")) == 6
+    again = source.bench.sync()
+    assert len(rejects.rows(source.bench.app, "places")) == again.counters.errors == 6
+
+
+def _plain(item: Any) -> Any:
+    """The members of a dataclass, and of anything else its text."""
+    try:
+        return {each.name: getattr(item, each.name) for each in dataclasses.fields(item)}
+    except TypeError:
+        return str(item)
+
+
+BAD_ROWS = {
+    "CSV": (b"code,name\n1,a\n2,b,too much\n3,Zo\xeb\n4,d\n", "text/csv; charset=utf-8"),
+    "NDJSON": (b'{"code": "1", "name": "a"}\nno json\n[]\n{"code": "4", "name": "d"}\n', "x/y"),
+    "JSON": (b'[{"code": "1", "name": "a"}, 2, {"code": "3", "name": "\\ud83d"}, null]', ""),
+    "XML": (b"<r><i><code>1</code><name>a</name></i><i><code>4</code><name>d</name></i></r>", ""),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_ROWS)
+def test_no_boundary_shows_how_a_row_is_kept_inside(source: Source, kind: str) -> None:
+    """Every way to a row: test, preview, inference, limited run, dry run, plan, run, rejects."""
+    body, media = BAD_ROWS[kind]
+    source.send(body, media)
+    source.define(incremental={"field": "code", "param": "since"})
+    app = source.bench.app
+    said: list[Any] = [
+        testing.test(app, "places"),
+        previewing.preview(app, "places", limit=10),
+        previewing.preview(app, "places", problems_only=True),
+        inferring.infer(app, "places"),
+        running.run(app, "places", Request(limit=3)).run,
+        planning.dry_run(app, "places", Request()),
+    ]
+    run = source.bench.sync()
+    plan = planning.dry_run(app, "places", Request()).hash
+    said += [run, planning.apply(app, "places", Request(), plan).run]
+    said += [rejects.rows(app, "places"), rejects.groups(app, "places")]
+    text = json.dumps(said, default=_plain)
+    for name in ("RowProblem", "RowDecodeError", "FieldError", "Stage.", "<Stage", "Traceback"):
+        assert name not in text
+    if kind != "XML":
+        assert run.state is RunState.PARTIAL
+        assert run.counters.errors == len(rejects.rows(app, "places")) > 0
