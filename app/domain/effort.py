@@ -172,6 +172,14 @@ def size(value: Any) -> int:
     return len(value) if type(value) in (str, list, dict) else 0
 
 
+def reading(value: Any) -> int:
+    """Units for a function that reads a value: each item of a list is a step."""
+    kind = type(value)
+    if kind is str:
+        return STEP + len(value)
+    return STEP * (1 + len(value)) if kind is list or kind is dict else STEP
+
+
 def weigh(value: Any) -> None:
     """Count a list or object with all that is in it. Raises ValueProblem when it is too large.
 

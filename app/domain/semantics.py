@@ -130,6 +130,9 @@ def _as_number(value: Any) -> Decimal | None:
 
 
 def _equal(left: Any, right: Any) -> bool:
+    if type(left) in (list, dict) and type(right) is type(left):
+        effort.weigh(left)
+        effort.weigh(right)
     pair = _alike(left, right)
     return pair is not None and bool(pair[0] == pair[1])
 
@@ -150,6 +153,7 @@ def _within(item: Any, container: Any) -> bool:
     if isinstance(container, dict):
         return values.text(item) in container
     if isinstance(container, (list, tuple)):
+        effort.spend(effort.STEP * len(container))
         return any(member is not None and _equal(item, member) for member in container)
     return False
 
@@ -252,7 +256,7 @@ def _null_safe(name: str, function: functions.Function) -> functions.Function:
         if value is None:
             effort.spend()
             return None
-        effort.spend(effort.STEP + effort.size(value))
+        effort.spend(effort.reading(value))
         try:
             if args or named:
                 args, named = kinds.settle(map(_settled, args), named, _settled)

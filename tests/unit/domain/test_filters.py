@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import time
 from typing import Any
 
 import pytest
@@ -118,8 +120,15 @@ def test_tables_can_be_asked_in_a_filter() -> None:
         ({">": [{"var": "inhabitants"}, 1000]}, True),
         ({"<": [1, {"var": "area"}, 11]}, True),
         ({"<=": [1, 1, 2]}, True),
-        ({">=": [{"var": "unknown"}, 0]}, False),
-        ({"<": [{"var": "unknown"}, 1]}, False),
+        # null is 0 where it is ordered, as in JavaScript
+        ({">=": [{"var": "unknown"}, 0]}, True),
+        ({"<": [{"var": "unknown"}, 1]}, True),
+        ({"<": [None, 1]}, True),
+        ({"/": [8, 2, 2]}, 2),
+        ({"val": ["nested", "deep"]}, 1),
+        ({"??": [{"var": "unknown"}, "x"]}, "x"),
+        ({"try": [{"/": [1, 0]}, {"val": "type"}]}, "NaN"),
+        ({"max": {"merge": [[1, 3], 2]}}, 3),
         ({"and": [True, "x", 3]}, 3),
         ({"and": [True, "", 3]}, ""),
         ({"or": [False, 0, "x"]}, "x"),
@@ -187,3 +196,70 @@ def test_a_jsonlogic_filter_keeps_what_is_true() -> None:
     keep = compile_filter({"and": [{"==": [{"var": "s"}, "x"]}, {">": [{"var": "n"}, 5]}]})
     assert keep({"s": "x", "n": 6}) is True
     assert keep({"s": "x"}) is False
+
+
+GROWN = {
+    "reduce": [
+        {"var": "list"},
+        [{"var": "accumulator"}, {"var": "accumulator"}],
+        [1, 2],
+    ]
+}
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"cat": [GROWN]},
+        {"==": [GROWN, GROWN]},
+        {"===": [GROWN, {"reduce": [{"var": "list"}, [{"var": "accumulator"}] * 2, [1, 2]]}]},
+        {"in": [GROWN, [GROWN]]},
+        {"reduce": [{"var": "list"}, {"cat": [{"var": "accumulator"}] * 2}, "xx"]},
+        {"reduce": [{"var": "list"}, {"merge": [{"var": "accumulator"}] * 2}, [1, 2]]},
+        {"reduce": [{"var": "list"}, {"*": [{"var": "accumulator"}] * 2}, 10]},
+        {"map": [{"var": "long"}, {"map": [{"val": [[2], "long"]}, 1]}]},
+        {"map": [{"var": "long"}, {"filter": [{"val": [[2], "long"]}, True]}]},
+        {"map": [{"var": "long"}, {"substr": [{"val": [[2], "text"]}, 1]}]},
+        {"try": [{"map": [{"var": "long"}, {"in": ["y", {"val": [[2], "long"]}]}]}] * 5},
+    ],
+)
+def test_a_jsonlogic_rule_cannot_grow_or_run_without_end(rule: dict[str, Any]) -> None:
+    started = time.monotonic()
+    row = {"list": list(range(64)), "long": list(range(20_000)), "text": "x" * 500_000}
+    with pytest.raises(ExpressionError):
+        jsonlogic.compile_rule(rule)(row)
+    assert time.monotonic() - started < 10  # a hang, not a measurement
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        ({"/": []}, "/ takes 1 or more operands"),
+        ({"in": ["a"]}, "in takes 2 operands"),
+        ({"substr": ["a", 1, 2, 3]}, "substr takes 2 to 3 operands"),
+        ({"<": 5}, "< takes 2 or more operands"),
+        ({"cat": [1e400]}, "is not a JSON number"),
+        ({"and": [{"var": ""}] * 10_001}, "more than 10,000 parts"),
+    ],
+)
+def test_a_rule_with_the_wrong_operands_is_refused(rule: dict[str, Any], said: str) -> None:
+    with pytest.raises(ExpressionSyntaxError, match=re.escape(said)):
+        compile_filter(rule)
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        ({"/": [1, 0]}, "division by zero"),
+        ({"%": [1, 0]}, "division by zero"),
+        ({"+": ["a", 1]}, "'a' is not a number"),
+        ({"+": [[1, 2], 1]}, "[…] is not a number"),
+        ({"throw": "no member"}, "the rule says: no member"),
+        ({"max": {"var": "none"}}, "max takes 1 or more operands"),
+        ({"substr": ["abc", 1e20]}, "is not a position"),
+        ({"missing_some": [1, 2]}, "needs a list of names"),
+    ],
+)
+def test_an_error_of_a_rule_is_said_in_words(rule: dict[str, Any], said: str) -> None:
+    with pytest.raises(ExpressionError, match=re.escape(said)):
+        jsonlogic.compile_rule(rule)({"none": []})
