@@ -162,7 +162,9 @@ def infer(
 ) -> None:
     """Propose a JSON Schema for the objects that a source's mapping makes of its rows.
 
-    What it was unsure of is said on stderr: read that before you save it.
+    What it was unsure of is listed on stderr: read that before you save it. Nothing is required
+    and nothing an enum because the rows happen to be so; what speaks for it is listed. Where texts
+    need a cast (a decimal comma, 31-12-2025, Ja and Nee), the casts for the mapping are listed too.
 
     Examples:
       openregister schema:infer countries
@@ -175,7 +177,13 @@ def infer(
     if slug is not None and register is not None:
         schemas.add(cli.application, slug, found.schema, register=register, actor=cli.actor)
     notes = [{"path": note.path, "message": note.message} for note in found.notes]
-    record = {"rows": found.rows, "schema": found.schema, "notes": notes, "saved": slug}
+    record = {
+        "rows": found.rows,
+        "schema": found.schema,
+        "casts": found.casts,
+        "notes": notes,
+        "saved": slug,
+    }
     for note in found.notes:
         cli.output.warning(f"{note.path} {note.message}".strip())
     cli.output.result(record, dump(found.schema, pretty=True))

@@ -1,41 +1,33 @@
 """Schema inference: a proposal for a JSON Schema from rows, with notes on what is unsure.
 
 It only proposes. A person reads the notes and saves the schema; from then on the schema decides
-and nothing is guessed any more.
+and nothing is guessed any more. Schema and casts together accept every row that they were made
+from. What a sample merely happens to show (no value missing, few different values) is noted with
+its evidence, and does not become a rule.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-import jsonschema_rs
-
+from app.domain import paths
+from app.domain.readings import Texts, example
 from app.domain.validation import DIALECT
 from connectors.sdk import RowData, canonical
 
-_MOST_EXAMPLES = 3
-_MOST_VALUES = 12
-"""More distinct texts than this are no enum."""
-_ENUM_ROWS = 50
-"""Fewer rows than this say nothing about an enum."""
-_LONGEST_EXAMPLE = 100
+MOST_NAMES = 1000
+"""Fields of one object; more are taken for keys of a map, which has no fixed properties."""
+MOST_LEVELS = 50
+"""Levels looked at; what is deeper is left open."""
+MOST_VALUES = 5_000_000
+"""Values looked at, nested ones included."""
 
-_INTEGER = re.compile(r"-?(?:0|[1-9]\d*)", re.ASCII)
-_NUMBER = re.compile(r"-?(?:0|[1-9]\d*)\.\d+", re.ASCII)
-_LEADING_ZERO = re.compile(r"-?0\d+", re.ASCII)
-_DECIMAL_COMMA = re.compile(r"-?(?:\d{1,3}(?:\.\d{3})+|\d+),\d+", re.ASCII)
-_BOOLEANS = frozenset({"true", "false"})
-_FORMATS = ("date-time", "date", "time", "uuid", "email", "uri", "ipv4", "ipv6")
-_VALIDATORS = {
-    name: jsonschema_rs.Draft202012Validator(
-        {"type": "string", "format": name}, validate_formats=True, offline=True
-    )
-    for name in _FORMATS
-}
+_MOST_EXAMPLES = 3
+_LONGEST_EXAMPLE = 100
+_OFTEN = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,27 +40,48 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Inference:
-    """The proposal."""
+    """The proposal: a schema, and the casts that a mapping needs for the rows to be valid."""
 
     schema: dict[str, Any]
     notes: tuple[Note, ...]
     rows: int
+    casts: dict[str, Any] = field(default_factory=dict)
 
 
-def infer_schema(rows: Iterable[RowData], *, title: str = "") -> Inference:
-    """Propose a draft 2020-12 schema for objects like these rows."""
-    seen = _Seen()
-    for row in rows:
-        seen.add(row)
+def infer_schema(
+    rows: Iterable[RowData],
+    *,
+    title: str = "",
+    enough: Callable[[], bool] = lambda: False,
+    without_casts: frozenset[str] = frozenset(),
+) -> Inference:
+    """Propose a draft 2020-12 schema for objects like these rows.
+
+    `enough` is asked after each row whether time is up; `without_casts` are the properties that
+    the mapping casts already.
+    """
+    seen, budget = _Seen(), _Budget(MOST_VALUES)
     notes: list[Note] = []
+    for row in rows:
+        seen.add(row, budget)
+        if budget.left <= 0 or enough():
+            notes.append(Note("", f"only the first {seen.count:,} rows were looked at"))
+            break
     if not seen.count:
         notes.append(Note("", "there are no rows, so nothing can be said about fields"))
     schema: dict[str, Any] = {"$schema": DIALECT}
     if title:
         schema["title"] = title
     schema["type"] = "object"
-    schema.update(_object_words(seen, "", notes))
-    return Inference(schema, tuple(notes), seen.count)
+    proposal = _Proposal(notes, without_casts)
+    schema.update(proposal.object(seen, "", castable=True))
+    proposal.note_always_there(seen)
+    return Inference(schema, tuple(notes), seen.count, proposal.casts)
+
+
+@dataclass(slots=True)
+class _Budget:
+    left: int
 
 
 @dataclass(slots=True)
@@ -78,51 +91,46 @@ class _Seen:
     count: int = 0
     kinds: dict[str, int] = field(default_factory=dict)
     blanks: int = 0
-    members: dict[str, _Seen] = field(default_factory=dict)
+    members: dict[str, _Seen] | None = field(default_factory=dict)
+    """By name; None when there are too many names, or levels, to look at them."""
     items: _Seen | None = None
     examples: list[Any] = field(default_factory=list)
-    values: dict[str, int] | None = field(default_factory=dict)
-    shapes: dict[str, int] = field(default_factory=dict)
-    formats: set[str] | None = None
+    texts: Texts = field(default_factory=Texts)
 
-    def add(self, value: Any) -> None:
+    def add(self, value: Any, budget: _Budget, levels: int = MOST_LEVELS) -> None:
+        budget.left -= 1
         self.count += 1
         kind = _kind(value)
         if kind == "string" and not value.strip():
             self.blanks += 1
             return
         self.kinds[kind] = self.kinds.get(kind, 0) + 1
-        if kind == "object":
-            for name, member in value.items():
-                self.members.setdefault(name, _Seen()).add(member)
+        if kind in ("object", "array") and levels == 0:
+            self.members = None
+        elif kind == "object":
+            self._add_members(value, budget, levels - 1)
         elif kind == "array":
             self.items = self.items or _Seen()
             for item in value:
-                self.items.add(item)
+                self.items.add(item, budget, levels - 1)
         elif kind != "null":
-            self._add_example(value)
+            short = not isinstance(value, str) or len(value) <= _LONGEST_EXAMPLE
+            if len(self.examples) < _MOST_EXAMPLES and short and value not in self.examples:
+                self.examples.append(value)
             if kind == "string":
-                self._add_text(value)
+                self.texts.add(value)
 
-    def _add_example(self, value: Any) -> None:
-        short = not isinstance(value, str) or len(value) <= _LONGEST_EXAMPLE
-        if len(self.examples) < _MOST_EXAMPLES and short and value not in self.examples:
-            self.examples.append(value)
-
-    def _add_text(self, value: str) -> None:
-        if self.values is not None:
-            self.values[value] = self.values.get(value, 0) + 1
-            if len(self.values) > _MOST_VALUES:
-                self.values = None
-        shape = _shape(value)
-        self.shapes[shape] = self.shapes.get(shape, 0) + 1
-        candidates = _FORMATS if self.formats is None else self.formats
-        if candidates:
-            self.formats = {name for name in candidates if _VALIDATORS[name].is_valid(value)}
-
-    @property
-    def texts(self) -> int:
-        return self.kinds.get("string", 0)
+    def _add_members(self, value: dict[str, Any], budget: _Budget, levels: int) -> None:
+        for name, member in value.items():
+            if self.members is None:
+                return
+            place = self.members.get(name)
+            if place is None:
+                if len(self.members) >= MOST_NAMES:
+                    self.members = None
+                    return
+                place = self.members[name] = _Seen()
+            place.add(member, budget, levels)
 
 
 def _kind(value: Any) -> str:
@@ -137,126 +145,102 @@ def _kind(value: Any) -> str:
     return "object" if isinstance(value, dict) else "array"
 
 
-def _shape(text: str) -> str:
-    stripped = text.strip()
-    for name, pattern in (
-        ("integer", _INTEGER),
-        ("number", _NUMBER),
-        ("leading zero", _LEADING_ZERO),
-        ("decimal comma", _DECIMAL_COMMA),
-    ):
-        if pattern.fullmatch(stripped):
-            return name
-    return "boolean" if stripped.lower() in _BOOLEANS else "text"
+class _Proposal:
+    """The schema put together place by place, with the casts and notes that go with it."""
 
+    def __init__(self, notes: list[Note], without_casts: frozenset[str]) -> None:
+        self._notes = notes
+        self._without_casts = without_casts
+        self.casts: dict[str, Any] = {}
 
-def _object_words(seen: _Seen, path: str, notes: list[Note]) -> dict[str, Any]:
-    words: dict[str, Any] = {
-        "properties": {
-            name: _schema(member, f"{path}.{name}" if path else name, notes)
-            for name, member in seen.members.items()
+    def note_always_there(self, seen: _Seen) -> None:
+        """Name the fields that speak for `required`, which a sample cannot decide."""
+        always = [
+            name
+            for name, member in (seen.members or {}).items()
+            if member.count == seen.count and not member.blanks and "null" not in member.kinds
+        ]
+        if always and seen.count >= _OFTEN:
+            shown = ", ".join(always[:20]) + (" …" if len(always) > 20 else "")
+            self._note(
+                "",
+                f"these have a value in all {seen.count:,} rows; make them required if they "
+                f"always have: {shown}",
+            )
+
+    def object(self, seen: _Seen, path: str, *, castable: bool) -> dict[str, Any]:
+        if seen.members is None:
+            self._note(path, "has too many different names, or levels, so they are left open")
+            return {"properties": {}}
+        return {
+            "properties": {
+                name: self._place(member, _below(path, name), castable=castable and bool(name))
+                for name, member in seen.members.items()
+            }
         }
-    }
-    objects = seen.kinds.get("object", 0)
-    required = [
-        name
-        for name, member in seen.members.items()
-        if member.count == objects and not member.blanks and "null" not in member.kinds
-    ]
-    if required:
-        words["required"] = required
-    return words
 
+    def _place(
+        self, seen: _Seen, path: str, *, castable: bool, item: bool = False
+    ) -> dict[str, Any]:
+        kinds = set(seen.kinds) - {"null"}
+        if not kinds:
+            self._note(path, "is always empty, so its type is not known")
+            return {}
+        if kinds == {"integer", "number"}:
+            kinds = {"number"}
+        if kinds == {"string"}:
+            words = self._text(seen, path, castable=castable)
+        else:
+            words = self._kinds(seen, kinds, path)
+        if "object" in kinds:
+            words.update(self.object(seen, path, castable=castable and kinds == {"object"}))
+        if "array" in kinds:
+            self._items(seen, path, words)
+        own = words["type"]
+        blank = item and seen.blanks and (own != "string" or "format" in words)
+        if "null" in seen.kinds or blank:  # an item that is blank cannot be left out
+            words["type"] = [*([own] if isinstance(own, str) else own), "null"]
+        return words
 
-def _schema(seen: _Seen, path: str, notes: list[Note]) -> dict[str, Any]:
-    kinds = set(seen.kinds) - {"null"}
-    if not kinds:
-        notes.append(Note(path, "is always empty, so its type is not known"))
-        return {}
-    if kinds == {"integer", "number"}:
-        kinds = {"number"}
-    if kinds == {"string"}:
-        words = _text_schema(seen, path, notes)
-    else:
+    def _kinds(self, seen: _Seen, kinds: set[str], path: str) -> dict[str, Any]:
         if len(kinds) > 1:
             counts = ", ".join(f"{kind} {seen.kinds.get(kind, 0):,}×" for kind in sorted(kinds))
-            notes.append(Note(path, f"has values of several types: {counts}"))
+            self._note(path, f"has values of several types: {counts}")
         ordered = sorted(kinds)
-        words = {"type": ordered[0] if len(ordered) == 1 else ordered}
-    if "object" in kinds:
-        words.update(_object_words(seen, path, notes))
-    if "array" in kinds:
+        words: dict[str, Any] = {"type": ordered[0] if len(ordered) == 1 else ordered}
+        if seen.examples:
+            words["examples"] = [canonical.value(value) for value in seen.examples]
+        return words
+
+    def _text(self, seen: _Seen, path: str, *, castable: bool) -> dict[str, Any]:
+        reading = seen.texts.reading()
+        if reading.cast is not None and (not castable or path in self._without_casts):
+            self._note(path, f"{reading.note}, which cannot be proposed here; proposed as text")
+            return {"type": "string", "examples": seen.examples}
+        if reading.cast is not None:
+            self.casts[path] = reading.cast
+        if reading.note:
+            self._note(path, reading.note)
+        if "format" in reading.words and seen.blanks:
+            self._note(path, "is blank in some rows; those objects will not have it")
+        words = dict(reading.words)
+        if seen.examples:
+            words["examples"] = [example(value, reading) for value in seen.examples]
+        return words
+
+    def _items(self, seen: _Seen, path: str, words: dict[str, Any]) -> None:
         items = seen.items
-        if items is None or not items.count:
-            notes.append(Note(path, "is always an empty list, so its items are not known"))
+        if seen.members is None:
+            self._note(path, "has too many levels, so they are left open")
+        elif items is None or not items.count:
+            self._note(path, "is always an empty list, so its items are not known")
         else:
-            words["items"] = _schema(items, f"{path}.*", notes)
-    if "null" in seen.kinds:
-        own = words["type"]
-        words["type"] = [*([own] if isinstance(own, str) else own), "null"]
-    if seen.examples and "enum" not in words:
-        words["examples"] = [_example(value, words) for value in seen.examples]
-    if "enum" in words and "null" in seen.kinds:
-        words["enum"] = [*words["enum"], None]
-    return words
+            words["items"] = self._place(items, f"{path}.*", castable=False, item=True)
+
+    def _note(self, path: str, message: str) -> None:
+        self._notes.append(Note(path, message))
 
 
-def _text_schema(seen: _Seen, path: str, notes: list[Note]) -> dict[str, Any]:
-    shapes = seen.shapes
-    if "leading zero" in shapes:
-        if set(shapes) <= {"integer", "leading zero"}:
-            notes.append(
-                Note(path, "looks like numbers but has leading zeros, so it is proposed as text")
-            )
-    elif "decimal comma" in shapes and set(shapes) <= {"integer", "decimal comma"}:
-        notes.append(Note(path, "is numbers with a decimal comma: map it with number(…, ',')"))
-        return {"type": "number"}
-    elif set(shapes) <= {"integer", "number"}:
-        kind = "integer" if set(shapes) == {"integer"} else "number"
-        if kind == "integer" and seen.values is not None and set(seen.values) <= {"0", "1"}:
-            notes.append(Note(path, "has only 0 and 1: it may be a boolean"))
-        notes.append(
-            Note(path, f"is text that always reads as {kind}; keep it text if it is a code")
-        )
-        return {"type": kind}
-    elif set(shapes) == {"boolean"}:
-        return {"type": "boolean"}
-    elif len(shapes) > 1 and set(shapes) & {"integer", "number"}:
-        numbers = shapes.get("integer", 0) + shapes.get("number", 0)
-        notes.append(Note(path, f"mixes numbers ({numbers:,}×) and other text; proposed as text"))
-    words: dict[str, Any] = {"type": "string"}
-    if seen.formats:
-        words["format"] = next(name for name in _FORMATS if name in seen.formats)
-        if seen.blanks:
-            notes.append(Note(path, "is blank in some rows; those objects will not have it"))
-    elif _is_enum(seen):
-        assert seen.values is not None  # _is_enum looked
-        words["enum"] = sorted(seen.values)
-        notes.append(Note(path, f"has only {len(seen.values)} different values; is that for good?"))
-        if seen.blanks:
-            words["enum"] = ["", *words["enum"]]
-    return words
-
-
-def _is_enum(seen: _Seen) -> bool:
-    values = seen.values
-    return (
-        values is not None
-        and seen.texts >= _ENUM_ROWS
-        and len(values) >= 2
-        and min(values.values()) >= 2
-        and set(seen.shapes) == {"text"}
-    )
-
-
-def _example(value: Any, words: dict[str, Any]) -> Any:
-    """An example in the proposed type, not in the source's spelling."""
-    kinds = words.get("type", ())
-    if isinstance(value, str) and "string" not in kinds:
-        if "boolean" in kinds:
-            return value.strip().lower() == "true"
-        plain = value.strip()
-        if "," in plain:
-            plain = plain.replace(".", "").replace(",", ".")
-        return canonical.number(Decimal(plain))
-    return canonical.value(value)
+def _below(path: str, name: str) -> str:
+    escaped = paths.escape(name)
+    return f"{path}.{escaped}" if path else escaped

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import json
+import time
+from collections.abc import Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
+from typing import Any
 
 from app.bootstrap import Application
 from app.db import sources as store
@@ -18,6 +21,8 @@ from app.services.previewing import read_rows
 from connectors.sdk import RowData, RowProblem
 
 _ANYTHING = {"type": "object"}
+SECONDS = 60.0
+"""How long rows are looked at; a page that waits for the answer gives less."""
 
 
 @dataclass(slots=True)
@@ -57,12 +62,19 @@ class _Sample:
 
 
 def infer(
-    app: Application, name: str, *, target: int = 0, limit: int = 10_000, title: str = ""
+    app: Application,
+    name: str,
+    *,
+    target: int = 0,
+    limit: int = 10_000,
+    title: str = "",
+    seconds: float = SECONDS,
 ) -> Inference:
     """A schema for the objects that the source's mapping makes of its first `limit` rows.
 
     Without a mapping these are the rows as they are. The target's present schema plays no part.
-    Raises NotFoundError, ConfigurationError, ConnectorError.
+    With the casts of the proposal in the mapping, every row that was looked at is valid. Looking
+    ends after `seconds`. Raises NotFoundError, ConfigurationError, ConnectorError.
     """
     with app.engine.connect() as connection:
         source = store.get(connection, name)
@@ -71,13 +83,34 @@ def infer(
         raise NotFoundError(
             f"Source {name} has no target {target}", hint=f"It has {len(source.targets)}, from 0"
         )
+    spec = MappingSpec.model_validate(place.mapping)
     plan = compile_plan(
-        MappingSpec.model_validate(place.mapping),
+        spec,
         _ANYTHING,
         lookups=RegisterLookups(app.engine, place.register),
         where=f"source {name}",
     )
     sample = _Sample(app, source, plan, limit)
+    until = time.monotonic() + seconds
     with closing(sample.objects()) as rows:
-        found = infer_schema(rows, title=title)
-    return replace(found, notes=(*sample.notes(), *found.notes))
+        found = infer_schema(
+            rows,
+            title=title,
+            enough=lambda: time.monotonic() > until,
+            without_casts=frozenset(spec.casts),
+        )
+    return replace(found, notes=(*sample.notes(), *_cast_notes(found), *found.notes))
+
+
+def with_casts(mapping: Mapping[str, Any], found: Inference) -> dict[str, Any]:
+    """A mapping document with the casts that the proposed schema relies on."""
+    if not found.casts:
+        return dict(mapping)
+    return {**mapping, "casts": {**found.casts, **(mapping.get("casts") or {})}}
+
+
+def _cast_notes(found: Inference) -> list[Note]:
+    if not found.casts:
+        return []
+    text = json.dumps(found.casts, ensure_ascii=False)
+    return [Note("", f"the mapping needs these casts for the rows to be valid: casts: {text}")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from app.bootstrap import Application
@@ -13,6 +13,8 @@ from app.services.definitions import Saved
 
 SAMPLE = 1000
 """Rows that the schema is made from."""
+LONGEST_LOOK = 15.0
+"""Seconds that a page waits for the first rows to be looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +59,16 @@ def _source(
     saved = outsiders.save(app, {**document, "target": place}, test=test, update=False)
     try:
         if test:
-            found = inferring.infer(app, saved.source.name, limit=SAMPLE, title=target.schema)
+            name = saved.source.name
+            found = inferring.infer(
+                app, name, limit=SAMPLE, title=target.schema, seconds=LONGEST_LOOK
+            )
             schemas.update(app, target.schema, actor=actor, document=found.schema)
+            if found.casts:
+                stored = definitions.to_document(definitions.get(app, name))
+                mapping = inferring.with_casts(stored.get("mapping") or {}, found)
+                again = outsiders.save(app, {**stored, "mapping": mapping}, test=False, update=True)
+                saved = replace(saved, source=again.source)
     except BaseException:
         definitions.delete(app, saved.source.name)
         raise

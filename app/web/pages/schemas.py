@@ -29,6 +29,7 @@ EMPTY = {
     "required": ["name"],
 }
 SAMPLE = 1000
+LONGEST_LOOK = 15.0
 
 
 @router.get("/schemas")
@@ -49,7 +50,7 @@ def form(
     notes: Sequence[Note] = ()
     if source:
         try:
-            proposed = inferring.infer(app, source, limit=SAMPLE)
+            proposed = inferring.infer(app, source, limit=SAMPLE, seconds=LONGEST_LOOK)
             text, notes = answers.indented(proposed.schema), proposed.notes
         except OpenRegisterError as error:
             problem = describe(error)
