@@ -16,9 +16,14 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.soak_faults import FAULTS, ROWS, BrokenError, Installation, UntriedError
+from benchmarks.soak_faults import FAULTS, ROWS, BrokenError, Fault, Installation, UntriedError
+from benchmarks.soak_paging import rows_move
 
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "reliability.md"
+EVERY: dict[str, Fault] = {
+    **FAULTS,
+    "rows move between pages while they are read": rows_move,
+}
 BEGIN, END = "<!-- soak: begin -->", "<!-- soak: end -->"
 
 
@@ -38,14 +43,14 @@ class Tally:
 
 def soak(minutes: float) -> dict[str, Tally]:
     """Try every fault in turn for so long, each once at least."""
-    tallies = {fault: Tally() for fault in FAULTS}
+    tallies = {fault: Tally() for fault in EVERY}
     end = time.monotonic() + minutes * 60
     with tempfile.TemporaryDirectory(prefix="openregister-soak-") as directory:
         here = Installation(Path(directory))
         try:
             turn = 0
-            while turn < len(FAULTS) or time.monotonic() < end:
-                fault = list(FAULTS)[turn % len(FAULTS)]
+            while turn < len(EVERY) or time.monotonic() < end:
+                fault = list(EVERY)[turn % len(EVERY)]
                 _try(here, fault, f"soak-{turn}", tallies[fault])
                 turn += 1
         finally:
@@ -57,7 +62,7 @@ def _try(here: Installation, fault: str, name: str, tally: Tally) -> None:
     began = time.monotonic()
     tally.times += 1
     try:
-        FAULTS[fault](here, name)
+        EVERY[fault](here, name)
         here.settle(name)
         said = "nothing lost"
     except UntriedError as missing:

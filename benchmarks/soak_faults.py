@@ -125,17 +125,18 @@ class Installation:
 
     def define(self, name: str) -> None:
         """A scheduled source of `ROWS` rows, due now."""
-        self._define(name, "files", {"path": str(self._rows), "format": "ndjson"})
+        self.define_as(name, "files", {"path": str(self._rows), "format": "ndjson"})
 
     def define_hanging(self, name: str, port: int) -> None:
         """A source that never answers; its job may take two seconds."""
-        self._define(name, "rest", {"url": f"http://127.0.0.1:{port}/"})
+        self.define_as(name, "rest", {"url": f"http://127.0.0.1:{port}/"})
         self.execute(
             "UPDATE openregister.jobs SET time_limit = 2 WHERE id ="
             " (SELECT max(id) FROM openregister.jobs WHERE handler = 'source.sync')"
         )
 
-    def _define(self, name: str, kind: str, connection: dict[str, str]) -> None:
+    def define_as(self, name: str, kind: str, connection: dict[str, str], **options: str) -> None:
+        """A scheduled source with this connection, due now."""
         document = {
             "name": name,
             "type": kind,
@@ -144,6 +145,7 @@ class Installation:
             "mapping": {"key": "code", "passthrough": True},
             "schedule": "daily",
             "batch_size": BATCH,
+            **options,
         }
         definitions.save(self.app, document, test=False)
         self.make_due()

@@ -103,7 +103,6 @@ class OpenRegisterConnector(Connector[OpenRegisterConfig]):
                 ) from None
             facts: dict[str, JsonValue] = {
                 "objects": pages.total,
-                "evidence": pages.so_far().evidence,
                 "registers": _listed(registers),
                 "schemas": _listed(schemas),
                 **client.facts(),
@@ -114,6 +113,7 @@ class OpenRegisterConnector(Connector[OpenRegisterConfig]):
                 fields=[fact for fact in field_facts(page.items[:100]) if fact.name != "@self"],
                 warnings=client.warnings(),
                 row_estimate=pages.total,
+                evidence=pages.so_far().evidence,
             )
 
     def default_key(self) -> Sequence[str]:

@@ -109,7 +109,8 @@ class RestConfig(ConnectorConfig):
     )
     deleted: str = Field(
         default="",
-        description="Path of a flag or time that is set when the source deleted the row",
+        description="Path of a flag or time that is set when the source deleted the row; or "
+        "path=word for a field that has this value then",
     )
     details: list[DetailConfig] = Field(
         default_factory=list, description="One more request for each row"
@@ -184,11 +185,15 @@ class RestConnector(Connector[RestConfig]):
                 "rows on the first page": page.rows,
                 "rows in all": pages.total,
                 "pagination": style,
-                "evidence": evidence.evidence,
             }
             if page.records is not None:
                 facts["records"] = page.records or "(the answer itself)"
-            advice = [*self._advice(page), *filter(None, [evidence.doubt])]
+            advice = self._advice(page)
+            decision: dict[str, JsonValue] | None = None
+            if evidence.silent:
+                decision = {"pagination": "none"}
+            elif evidence.doubt:
+                advice = [*advice, evidence.doubt]
             if server := page.answer.headers.get("Server"):
                 facts["server"] = server
             return CheckResult(
@@ -197,6 +202,8 @@ class RestConnector(Connector[RestConfig]):
                 fields=_fields(page),
                 warnings=[*client.warnings(), *self._bodies.warnings, *advice],
                 row_estimate=page.rows if style == "none" else pages.total,
+                evidence=evidence.evidence,
+                decision=decision,
             )
 
     def _advice(self, page: Page) -> list[str]:
@@ -316,6 +323,7 @@ class RestConnector(Connector[RestConfig]):
             conditions=conditions,
             shape=Shape(config.errors, config.row, config.columns),
             findings=self.context.findings,
+            about=self._bodies.about,
         )
 
     def _pages(self, client: HttpClient, fetch: PageFetcher, since: JsonValue = None) -> Pages:
@@ -331,12 +339,14 @@ class RestConnector(Connector[RestConfig]):
         )
 
     def _is_deleted(self) -> Any:
-        path = self.config.deleted
+        path, equals, word = self.config.deleted.partition("=")
         if not path:
             return None
 
         def is_deleted(row: RowData) -> bool:
             value = at(row, path)
+            if equals:
+                return value is not MISSING and str(value) == word
             try:
                 return value is not MISSING and truth.is_set(value)
             except ValueError as error:

@@ -11,7 +11,7 @@ import csv
 import io
 import re
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import orjson
 
@@ -19,8 +19,19 @@ from connectors.formats import base, signatures
 from connectors.formats.base import FormatReader, decoded
 from connectors.formats.csv import CsvOptions, CsvReader
 from connectors.formats.ndjson import NdjsonReader
+from connectors.formats.outline import outline
 from connectors.formats.xml import XmlReader
-from connectors.sdk import Batch, DataError, Row, RowBatch, RowData, RowProblem, canonical, truth
+from connectors.sdk import (
+    Batch,
+    DataError,
+    Row,
+    RowBatch,
+    RowData,
+    RowProblem,
+    canonical,
+    redact,
+    truth,
+)
 from connectors.sdk.bodies import encoding_of, excerpt
 from connectors.sdk.connector import Context
 from connectors.sdk.messages import Answer
@@ -100,6 +111,8 @@ class BodyReader:
         body = _as_lines(answer.body) if kind == "ndjson" else answer.body
         if kind == "xml":
             body = self._xml(answer)
+            if self._says_empty(body, what):
+                return []
         reader = self._reader(kind, answer).told(self._context)
         size = self._context.limits.batch_size
         read = reader.batches(io.BytesIO(body), name=what, batch_size=size)
@@ -107,6 +120,33 @@ class BodyReader:
         if self._is_deleted is not None:
             batches = [_flagged(batch, self._is_deleted) for batch in batches]
         return batches
+
+    def about(self, answer: Answer) -> dict[str, Any] | None:
+        """What a body that is not JSON says beside its rows; None where it can say nothing."""
+        if self.format_of(answer) != "xml":
+            return None
+        known = self._findings.get("records")
+        path = self._records or (known if isinstance(known, str) else "")
+        return outline(self._xml(answer), path if "/" in path else path.replace(".", "/"))[1]
+
+    def _says_empty(self, body: bytes, what: str) -> bool:
+        """Whether an OAI-PMH answer says that no record matches, which is not an error.
+
+        Raises DataError for its other errors (OAI-PMH 2.0, section 3.6).
+        """
+        if b"OAI-PMH" not in body[:_SAMPLE] or b"error" not in body[:_SAMPLE]:
+            return False
+        root, about = outline(body, "OAI-PMH/ListRecords/record")
+        if root != "OAI-PMH" or "error" not in about:
+            return False
+        if about.get("code") == "noRecordsMatch":
+            return True
+        raise DataError(
+            f"The repository answers with the error {about.get('code')}: "
+            f"{redact.shorten(str(about['error']), 200)}",
+            where=what,
+            hint="Check query (verb, metadataPrefix, set) and pagination.keep",
+        )
 
     def _refuse(self, kind: BodyFormat, answer: Answer, what: str) -> None:
         failure = None

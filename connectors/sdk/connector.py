@@ -102,6 +102,11 @@ class CheckResult:
     fields: Sequence[FieldFact] = ()
     warnings: Sequence[str] = ()
     row_estimate: int | None = None
+    evidence: str = ""
+    """What says that a read sees every row, or that nothing does: one sentence."""
+    decision: dict[str, JsonValue] | None = None
+    """Settings by dotted name, for a person to confirm, that would state that `evidence` shows
+    everything: ``{"pagination": "none"}``. None where nothing is to be decided."""
 
 
 class Connector(ABC, Generic[C]):

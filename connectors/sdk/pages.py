@@ -67,7 +67,9 @@ class PageFetcher:
         conditions: Mapping[str, str] | None = None,
         shape: Shape | None = None,
         findings: Findings | None = None,
+        about: Callable[[Answer], Any] | None = None,
     ) -> None:
+        self._about = about or (lambda answer: None)
         self._findings = Findings() if records or findings is None else findings
         self._shape = shape or Shape()
         self._client = client
@@ -100,7 +102,8 @@ class PageFetcher:
         if batches is not None:
             rows = sum(len(batch) + len(batch.problems) for batch in batches)
             digest = digest_of(raw for batch in batches for raw in (*batch.raw(), b"\n"))
-            return _page(number, request, answer, None, rows=rows, batches=batches, digest=digest)
+            about = self._about(answer)
+            return _page(number, request, answer, about, rows=rows, batches=batches, digest=digest)
         return self._from_json(number, request, answer)
 
     def _from_json(self, number: int, request: Request, answer: Answer) -> Page:

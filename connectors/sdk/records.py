@@ -65,7 +65,19 @@ _PARTS = frozenset(
 """Names of lists that a single record has, too, for what it is made of."""
 IDENTIFYING = frozenset({"id", "_id", "@id", "uuid", "guid", "identifier", "identificatie"})
 """Names of what tells one record from others: a list of rows has none of its own."""
-PAGED = ("total", "count", "page", "next", "limit", "offset", "size", "cursor", "more", "links")
+PAGED = (
+    "total",
+    "count",
+    "page",
+    "next",
+    "limit",
+    "offset",
+    "size",
+    "cursor",
+    "more",
+    "links",
+    "token",
+)
 """Parts of names that say that a document is a page of rows."""
 _PLAIN_NAME = re.compile(r"[A-Za-z_]\w*")
 

@@ -325,14 +325,41 @@ def test_a_check_shows_the_evidence(api: HttpApi, quick: Context) -> None:
     api.on("/rows", http_api.always(ROWS[:10]))
     result = opened(api, quick).check()
     assert result.message == "10 rows; nothing says whether there are more"
-    assert any("pagination: none" in warning for warning in result.warnings)
+    assert result.evidence == result.message
+    assert result.decision == {"pagination": "none"}
     api.on("/rows", http_api.always({"items": ROWS[:10], "has_more": False}))
     with pytest.raises(DataError, match="is an object"):  # it was a list before
         opened(api, quick).check()
-    assert (
-        opened(api, Context(limits=quick.limits)).check().facts["evidence"]
-        == "10 rows; has_more is false"
-    )
+    settled = opened(api, Context(limits=quick.limits)).check()
+    assert (settled.evidence, settled.decision) == ("10 rows; has_more is false", None)
+    api.on("/rows", numbered(lambda call: ROWS))
+    paged = opened(api, Context(limits=quick.limits)).check()
+    assert "the next page by pagination: {type: page, param: page}" in paged.evidence
+    assert paged.row_estimate == 25
+
+
+def test_a_graphql_cursor_goes_into_the_variables(api: HttpApi, quick: Context) -> None:
+    def handle(call: Call) -> Answer:
+        start = int(call.json["variables"].get("after") or 0)
+        info = {"hasNextPage": start + 10 < 25, "endCursor": str(start + 10)}
+        things = {"nodes": ROWS[start : start + 10], "pageInfo": info}
+        return http_api.answer({"data": {"things": things}})
+
+    api.on("/rows", handle)
+    pagination = {
+        "type": "cursor",
+        "token": "data.things.pageInfo.endCursor",
+        "param": "variables.after",
+        "place": "body",
+    }
+    body = {"query": "query($kind: String, $after: String) { … }", "variables": {"kind": "b"}}
+    batch = last(api, quick, method="POST", body=body, pagination=pagination)
+    assert batch.because is Proof.END_MARKER
+    assert [call.json["variables"] for call in api.calls] == [
+        {"kind": "b"},
+        {"kind": "b", "after": "10"},
+        {"kind": "b", "after": "20"},
+    ]
 
 
 def test_nothing_is_guessed_twice(api: HttpApi, quick: Context) -> None:

@@ -160,6 +160,8 @@ class Detector:
         for sign in signs.more:
             if sign.kind is not Kind.TOKEN:
                 continue
+            if sign.path.endswith("resumptionToken"):  # OAI-PMH 2.0: it excludes all but the verb
+                yield self._cursor(token=sign.path, param="resumptionToken", keep=("verb",))
             for param in params_for(sign.path, sign.value, page)[:_TRIES]:
                 yield self._cursor(token=sign.path, param=param, place=self._place(param))
             if sign.path.startswith(HEADER):

@@ -35,6 +35,8 @@ class Verdict:
     because: Proof | None
     doubt: str
     evidence: str
+    silent: bool = False
+    """The source says nothing at all: a person can say whether this was everything."""
     in_body: bool = False
     """The body of the only page says so: while that stays the same, nothing else can change."""
 
@@ -173,7 +175,7 @@ class Ledger:
         if page is None:
             return Verdict(None, "No page was read.", "nothing was read")
         signs = self._signs(page)
-        self._check_totals(paginator, page)
+        self._check_totals(paginator, page, signs)
         found = self._evidence(paginator, page, signs, stated=stated)
         self._check_signs(signs, page, found)
         against = self._against()
@@ -182,13 +184,14 @@ class Ledger:
             in_body = because in (Proof.STATED, Proof.TOTAL, Proof.END_MARKER)
             if because is not Proof.STATED and not (signs.in_body or paginator.total_in_body):
                 in_body = False
-            return Verdict(because, "", f"{self.rows} rows; {evidence}", in_body)
+            return Verdict(because, "", f"{self.rows} rows; {evidence}", in_body=in_body)
         if against:
             return Verdict(None, against, f"{self.rows} rows; {against}")
         return Verdict(
             None,
             self._doubt(paginator, page),
             f"{self.rows} rows; nothing says whether there are more",
+            silent=not self.again,
         )
 
     def _signs(self, page: Page) -> Look:
@@ -204,23 +207,23 @@ class Ledger:
             return Look(more=[sign] if more else [], ends=[] if more else [sign])
         return look(page.document, page.headers, page.records)
 
-    def _check_totals(self, paginator: Paginator, page: Page) -> None:
+    def _check_totals(self, paginator: Paginator, page: Page, signs: Look) -> None:
+        led = next((sign for sign in signs.more if sign.kind is not Kind.FLAG), None)
+        way = advice.following(led, page, "id") if led else advice.counting(page)
         total = paginator.total
         floor = max(paginator.floor, total if total is not None and len(self._totals) < 2 else 0)
         if self.rows < floor:
             raise DataError(
                 f"The source speaks of {floor} rows but gave {self.rows}",
                 where=page.label,
-                hint=f"Set {advice.counting(page)}; if the number means something else, set "
-                "pagination.total to null",
+                hint=f"Set {way}; if the number means something else, set pagination.total to null",
             )
         pages = paginator.pages
         if pages is not None and total is None and page.number < pages and self._more is not None:
             raise DataError(
                 f"The source speaks of {pages} pages but gave {page.number}",
                 where=page.label,
-                hint=f"Set {advice.counting(page)}; if the number means something else, set more: "
-                "null in pagination",
+                hint=f"Set {way}; if the number means something else, set more: null in pagination",
             )
 
     def _evidence(

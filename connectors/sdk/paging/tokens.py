@@ -34,6 +34,8 @@ _KNOWN = {
     "cursor": "cursor",
     "NextContinuationToken": "continuation-token",
     "nextCursorMark": "cursorMark",
+    "nextRecordPosition": "startRecord",
+    "resumptionToken": "resumptionToken",
 }
 _USUAL = ("cursor", "after", "page_token", "pageToken", "next_token", "continuation", "page")
 _VARIABLE = re.compile(r"\$(\w+)")
