@@ -51,6 +51,20 @@ _CRON_FIELD = re.compile(
     r"|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)+"
 )
 
+_NICKNAMES = {
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+    "@monthly": "0 0 1 * *",
+    "@weekly": "0 0 * * 0",
+    "@daily": "daily",
+    "@midnight": "daily",
+    "@hourly": "hourly",
+}
+"""Short names of Vixie's cron (crontab(5)); @reboot is no moment and not among them."""
+_SECONDS = "seconds "
+"""In front of six fields, the first of which is then the second: ``seconds 30 0 6 * * *``."""
+_LONGEST_TEXT = 500
+
 _Next = Callable[[datetime], datetime | None]
 
 
@@ -97,7 +111,10 @@ class Schedule:
 def parse(text: str, timezone: str = "UTC") -> Schedule:
     """Read a schedule as written by a person. Raises `ScheduleError` with examples."""
     zone = _zone(timezone)
+    if len(text) > _LONGEST_TEXT:
+        raise ScheduleError(f"A schedule has {_LONGEST_TEXT} characters at most")
     written = " ".join(text.lower().split())
+    written = _NICKNAMES.get(written, written)
     if written == "manual":
         return Schedule("manual", timezone, "only when started by hand", lambda _: None)
     if match := _EVERY.fullmatch(written):
@@ -160,22 +177,33 @@ def _daily(
 def _cron(text: str, expression: str, timezone: str, zone: ZoneInfo) -> Schedule:
     from croniter import CroniterBadDateError, CroniterError
 
-    fields = expression.split(" ")
-    if len(fields) != 5 or not all(_CRON_FIELD.fullmatch(part) for part in fields):
+    seconds = expression.startswith(_SECONDS)
+    fields = expression.removeprefix(_SECONDS).split(" ")
+    if not all(_CRON_FIELD.fullmatch(part) for part in fields):
+        raise ScheduleError(f"'{text}' is not a schedule")
+    if len(fields) == 6 and not seconds:
+        raise ScheduleError(
+            f"'{text}' has six fields: write '{_SECONDS}{expression}' if the first is the second"
+        )
+    if len(fields) != (6 if seconds else 5):
         raise ScheduleError(f"'{text}' is not a schedule")
     try:
         matches = _matches(expression, _EPOCH)
         matches.get_next(datetime)
     except CroniterBadDateError:
         raise ScheduleError(f"The cron expression '{text}' names a day that never comes") from None
-    except (CroniterError, ValueError, KeyError) as error:
-        raise ScheduleError(f"'{text}' is not a cron expression: {error}") from None
+    except (CroniterError, ValueError, KeyError, ArithmeticError, IndexError, TypeError):
+        raise ScheduleError(
+            f"'{text}' is not a cron expression: minute (0-59), hour (0-23), day (1-31), month "
+            "(1-12 or jan-dec) and weekday (0-7 or sun-sat)"
+        ) from None
     fallback = f"whenever '{expression}' matches the clock"
     next_moment = _by_elapsed_time if matches.expanded[1] == ["*"] else _by_the_clock
+    said = words(" ".join(fields[-5:])) if not seconds or fields[0] == "0" else None
     return Schedule(
         expression,
         timezone,
-        f"{words(expression) or fallback}, {timezone} time",
+        f"{said or fallback}, {timezone} time",
         lambda after: next_moment(expression, zone, after),
     )
 
@@ -207,6 +235,8 @@ def _by_elapsed_time(expression: str, zone: ZoneInfo, after: datetime) -> dateti
 def _matches(expression: str, start: datetime) -> croniter:
     from croniter import croniter  # takes time that schedules without a cron expression should not
 
+    if expression.startswith(_SECONDS):
+        return croniter(expression.removeprefix(_SECONDS), start, second_at_beginning=True)
     return croniter(expression, start)
 
 

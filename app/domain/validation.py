@@ -77,7 +77,8 @@ def schema_faults(schema: Any) -> dict[str, str]:
         return {"$schema": f"{shorten(str(dialect), 100)!r} is not supported; there are {known}"}
     try:
         schemacost.estimate(schema)
-    except schemacost.SchemaSizeError as error:
+        canonical.value(schema)
+    except ValueError as error:  # of its size, or a number that is not one of JSON
         return {"(schema)": str(error)}
     faults = {
         _dotted(error.instance_path) or "(schema)": shorten(error.message)

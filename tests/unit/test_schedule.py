@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
@@ -55,6 +56,16 @@ def test_manual_never_comes() -> None:
         ("30 6 * * mon-fri", "2024-05-02T06:30"),
         ("*/20 * * * *", "2024-05-01T10:20"),
         ("0 0 29 2 *", "2028-02-29T00:00"),
+        ("@hourly", "2024-05-01T11:00"),
+        ("@daily", "2024-05-02T00:00"),
+        ("@midnight", "2024-05-02T00:00"),
+        ("@weekly", "2024-05-05T00:00"),
+        ("@Monthly", "2024-06-01T00:00"),
+        ("@yearly", "2025-01-01T00:00"),
+        ("@annually", "2025-01-01T00:00"),
+        ("seconds 30 0 6 * * mon-fri", "2024-05-02T06:00:30"),
+        ("Seconds */20 * * * * *", "2024-05-01T10:07:40"),
+        ("seconds 0 0 6 * * *", "2024-05-02T06:00"),
     ],
 )
 def test_the_next_moment_is_the_first_one_later(text: str, expected: str) -> None:
@@ -82,7 +93,20 @@ def test_a_moment_is_not_its_own_next() -> None:
         "0 25 * * *",
         "* * * *",
         "* * * * * *",
-        "@daily",
+        "seconds * * * * *",
+        "seconds 60 * * * * *",
+        "seconds",
+        "@reboot",
+        "@every 5m",
+        "*/0 * * * *",
+        "99999999999999999999 * * * *",
+        "5-1/0 * * * *",
+        "?? * * * *",
+        "l l l l l",
+        "0 0 * * 5#9",
+        "0 0 * * #",
+        "- - - - -",
+        "1," * 300 + "1 * * * *",
         "R R * * *",
         "0 0 1,, * *",
         "0 0 * * monday",
@@ -92,6 +116,33 @@ def test_a_schedule_that_makes_no_sense_is_answered_with_examples(text: str) -> 
     with pytest.raises(ScheduleError, match="every 15 minutes") as caught:
         parse(text)
     assert caught.value.exit_code == 2
+    assert not re.search(r"Error|object|NoneType|\binvalid literal", str(caught.value))
+
+
+CRON_FIELDS = ["*", "0", "5-9", "*/7", "l", "mon#2", "jan", "1,2", "?", "70", "-", "#", "/"]
+
+
+@given(
+    st.lists(st.sampled_from(CRON_FIELDS), min_size=4, max_size=7).map(" ".join),
+    st.sampled_from(["", "seconds ", "@"]),
+)
+def test_any_text_is_a_schedule_or_refused_in_words(fields: str, before: str) -> None:
+    try:
+        found = parse(before + fields)
+    except ScheduleError as refused:
+        said = str(refused)
+    else:
+        said = found.describe()
+        found.next_after(utc("2024-05-01"))
+    assert not re.search(r"Error|object|NoneType|invalid literal", said)
+
+
+def test_the_first_of_six_fields_is_named_where_it_is_the_second() -> None:
+    with pytest.raises(ScheduleError, match=r"write 'seconds 0 0 6 \* \* \*'"):
+        parse("0 0 6 * * *")
+    assert parse("seconds 0 30 6 * * *").describe() == "at 06:30, every day, UTC time"
+    assert "matches the clock" in parse("seconds 5 30 6 * * *").describe()
+    assert parse("@daily") == parse("daily")
 
 
 def test_a_day_that_never_comes_is_refused_at_once() -> None:

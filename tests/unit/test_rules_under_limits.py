@@ -1,0 +1,27 @@
+"""Whatever rule is written and whatever row comes: a value or a problem in words, within limits."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROGRAM = Path(__file__).with_name("rules_under_limits.py")
+EXAMPLES = 150
+
+
+@pytest.mark.parametrize("kind", ["schemas", "templates", "filters", "jsonlogic"])
+def test_a_rule_gives_a_value_or_a_problem_in_words_within_its_limits(kind: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, str(PROGRAM), kind, str(EXAMPLES)],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    counted = json.loads(ended.stdout)
+    assert counted.get("value", 0) + counted.get("problem", 0) > 0
