@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
+from app.domain import report
 from app.domain.budget import ErrorBudget
 from app.domain.covered import covered_keys
 from app.domain.flow import (
@@ -25,12 +26,13 @@ from app.domain.flow import (
     Prepared,
     Progress,
     Target,
+    Transaction,
     WriteConflictError,
 )
 from app.domain.guard import DeleteGuard
 from app.domain.report import Counters
 from app.flow.ahead import ahead
-from app.flow.detect import Resolver, prepare
+from app.flow.detect import Resolver, give_problems, looked_for, prepare
 from app.flow.lanes import Lanes, Watermark
 from app.flow.missing import Totals, settle_missing
 from app.flow.seen import Seen
@@ -46,6 +48,8 @@ from connectors.sdk.rows import (
 )
 
 T = TypeVar("T")
+
+NO_END = "The connector stopped without saying that it read everything; nothing was deleted"
 
 MAX_CONFLICTS = 5
 """How often a batch is done again because somebody else changed the same objects."""
@@ -64,6 +68,15 @@ class Options:
 
 
 @dataclass(slots=True)
+class Fate:
+    """What became of the rows in one target."""
+
+    counters: Counters = field(default_factory=Counters)
+    first_problem: RowProblem | None = None
+    """The first bad row that was met, for the message of a run in which all were bad."""
+
+
+@dataclass(slots=True)
 class Outcome:
     """What a run did. `end` None: the source did not prove that everything was handed out."""
 
@@ -79,8 +92,8 @@ class Outcome:
     warnings: list[str] = field(default_factory=list)
     cursor: Cursor | None = None
     """Where the next read carries on; every batch before it is committed."""
-    first_problem: RowProblem | None = None
-    """The first bad row that was met, for the message of a run in which all were bad."""
+    fates: dict[int, Fate] = field(default_factory=dict)
+    """The same by number of the target."""
     first_fields: tuple[str, ...] = ()
     """Field names of the first row, for messages that say what the source offers."""
 
@@ -141,6 +154,8 @@ class Sync:
         self._write_deferred()
         if last is None or last.end is None:
             outcome.cancelled |= self._stop()  # the connector was told as well, and broke off
+            if not outcome.cancelled and self._options.limit is None:
+                outcome.warnings.append(NO_END)
         outcome.cursor = cursor
         if last is not None and not (outcome.cancelled or outcome.exhausted):
             last = proven(last)
@@ -155,7 +170,7 @@ class Sync:
     def _prepare(self, batch: Batch) -> list[Prepared]:
         empty = self._store.empty
         work = [prepare(target, batch, all_new=empty) for target in self._targets]
-        work[0].problems.extend(batch.problems)
+        give_problems(work, batch.problems)
         known = self._outcome.warnings
         known += [warning for warning in batch.warnings if warning not in known]
         if not self._outcome.first_fields and len(batch):
@@ -175,7 +190,7 @@ class Sync:
         self, number: int, batch: Batch, work: Sequence[Prepared], lane: int
     ) -> tuple[list[Changes], Cursor | None]:
         with self._store.transaction(lane) as transaction:
-            changes = [self._resolver.resolve(item, transaction.find(item)) for item in work]
+            changes = self._resolve(work, transaction)
             waiting = self._resolver.waiting or any(change.deferred for change in changes)
             cursor = None if waiting else early_cursor(batch)
             safe = self._watermark.cursor_with(number, cursor)
@@ -184,14 +199,31 @@ class Sync:
         self._outcome.cancelled |= stop
         return changes, cursor
 
+    def _resolve(self, work: Sequence[Prepared], transaction: Transaction) -> list[Changes]:
+        changes = []
+        for item in work:
+            change = self._resolver.resolve(item, transaction.find(item))
+            if item.present:
+                self._resolver.present(change, transaction.find(looked_for(item)))
+            changes.append(change)
+        gone = [known for change in changes for known in change.deletions]
+        if gone and not any(change.creates for change in changes) and transaction.empties(gone):
+            for change in changes:
+                change.hold_deletions()
+        return changes
+
     def _commit(self, changes: Sequence[Changes], skipped: int = 0) -> None:
         with self._lock:
             for change in changes:
                 self._resolver.commit(change)
                 self._unidentified += change.unidentified
-                if self._outcome.first_problem is None and change.problems:
-                    self._outcome.first_problem = change.problems[0]
+                fate = self._outcome.fates.setdefault(change.target.number, Fate())
+                fate.counters.add(change.counters)
+                if fate.first_problem is None and change.problems:
+                    fate.first_problem = change.problems[0]
             self._outcome.counters.add(added(changes, skipped))
+            if held := sum(len(change.held) for change in changes):
+                self._outcome.held = self._options.guard.message(held, held)
 
     @property
     def _proves_missing(self) -> bool:
@@ -217,6 +249,7 @@ class Sync:
                 range(len(rows)),
                 [row.key for row in rows],
                 [row.origin_hash for row in rows],
+                key_set={row.key for row in rows},
             )
             with self._store.transaction(0) as transaction:
                 changes = [self._resolver.resolve(item, transaction.find(item), defer=False)]
@@ -240,17 +273,16 @@ class Sync:
         else:
             self._store.settle_ranges(covered)
         if options.on_missing is not OnMissing.DELETE:
+            self._store.settle_held()
             return last.cursor
         kept, doubtful = last.cursor, last.cursor if last.covered is None else None
         if last.covered and len(covered) < len(found):
             kept = doubtful = {}  # nothing to compare with: the next run reads everything
             outcome.warnings.append(no_ranges(last.covered[0].field))
         if self._unidentified:
-            outcome.warnings.append(
-                f"{self._unidentified:,} bad rows have no readable key, so it is not known which "
-                "objects are missing at the source; nothing was deleted"
-            )
+            outcome.warnings.append(report.unidentified(self._unidentified))
             return doubtful
+        self._store.settle_held()
         counters, outcome.held = settle_missing(
             self._store,
             self._seen,

@@ -99,6 +99,7 @@ def verify(
             }
             for fault in found.faults
         ],
+        "heads": found.heads,
     }
     return answer(request, document)
 

@@ -21,8 +21,8 @@ def health(request: Request, app: App, identity: MaybeIdentity) -> Response:
     """Answer 200 with `ok` or `warning`, 503 with `failing`.
 
     `failing`: the database is away, or not in the form that this version needs. `warning`:
-    background:cron has stopped, jobs wait too long, or a source is in error or older than it
-    promises. Who is signed in also gets the `checks` one by one.
+    background:cron has stopped, jobs wait too long, rows stay rejected, or a source is in error or
+    older than it promises. Who is signed in also gets the `checks` one by one.
     """
     checks = {check.name: check for check in checking.of_database(app.engine)}
     state = checking.verdict(checks.values())
@@ -35,6 +35,7 @@ def health(request: Request, app: App, identity: MaybeIdentity) -> Response:
             "warnings": [check.message for check in wrong],
             "sources_in_error": _subjects(checks.get("sources")),
             "sources_not_fresh": _subjects(checks.get("freshness")),
+            "sources_with_rejected_rows": _subjects(checks.get("rejected")),
         }
     return answer(request, document, status=503 if state is Health.FAILING else 200)
 

@@ -25,6 +25,7 @@ from app.domain.ownership import merge_patch
 from app.errors import ConflictError, UsageError
 from app.http.identity import App, RegisterAdmin, Viewer
 from app.services import (
+    deciding,
     definitions,
     deletes,
     outsiders,
@@ -35,6 +36,7 @@ from app.services import (
     testing,
 )
 from app.services.definitions import Saved
+from connectors.sdk import CheckResult
 
 router = APIRouter(prefix="/sources", tags=["sources"])
 
@@ -140,6 +142,7 @@ def test_source(request: Request, app: App, identity: RegisterAdmin, name: str) 
         ],
         "row_estimate": check.row_estimate,
         "warnings": tested.warnings,
+        **_evidence(check),
     }
     return answer(request, document)
 
@@ -154,7 +157,12 @@ def preview_source(
 ) -> Response:
     """Show what the first rows would become; writes nothing."""
     sample = previewing.preview(app, name, limit=limit)
-    return answer(request, {"results": sample.rows, "warnings": sample.warnings})
+    document = {
+        "results": sample.rows,
+        "warnings": sample.warnings,
+        "evidence": sample.evidence,
+    }
+    return answer(request, document)
 
 
 @router.post(
@@ -277,6 +285,23 @@ def enable_source(request: Request, app: App, identity: RegisterAdmin, name: str
     return answer(request, overview.describe(app, source))
 
 
+@router.post("/{name}/complete", responses={200: {"model": Document}, **problems(404, 502)})
+def state_complete(request: Request, app: App, identity: RegisterAdmin, name: str) -> Response:
+    """Confirm that what the source hands out is everything, where its test asks that.
+
+    The source is tested once more, and the `decision` of that test becomes part of its connection.
+    """
+    check = deciding.decide_from_outside(app, name)
+    return answer(request, {"source": name, **_evidence(check)})
+
+
+@router.delete("/{name}/findings", responses={200: {"model": Document}, **problems(404)})
+def forget_findings(request: Request, app: App, identity: RegisterAdmin, name: str) -> Response:
+    """Let the next run find out anew what form the source has: accept that it changed."""
+    definitions.forget_findings(app, name)
+    return answer(request, overview.describe(app, definitions.get(app, name)))
+
+
 @router.post("/{name}/disable", responses={200: {"model": Document}, **problems(404)})
 def disable_source(request: Request, app: App, identity: RegisterAdmin, name: str) -> Response:
     """Keep a source from running; its objects stay."""
@@ -295,4 +320,14 @@ def _saved(app: App, saved: Saved) -> dict[str, Any]:
             *saved.warnings,
             *overview.standing_warnings(saved.source),
         ],
+        **_evidence(saved.check),
+    }
+
+
+def _evidence(check: CheckResult | None) -> dict[str, Any]:
+    """What says that a read is whole; `decision` is to be patched into `connection` after a yes."""
+    return {
+        "evidence": check.evidence if check else "",
+        "decision": check.decision if check else None,
+        "question": deciding.question(check) if check else "",
     }

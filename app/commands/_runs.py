@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from app.commands._context import Cli
-from app.db.runs import Run
+from app.db.runs import SETTLED, Run
+from app.domain import report
 from app.domain.report import Counters, RunState
 
 
@@ -13,22 +15,28 @@ def print_run(cli: Cli, run: Run) -> None:
     """A finished run, whatever its state."""
     for warning in run.warnings:
         cli.output.warning(warning)
-    cli.output.result(document(run), sentence(run.state, run.counters))
-    details(cli, run.counters, run.message)
+    cli.output.result(document(run), sentence(run.state, run.counters, run.rejected_before))
+    details(cli, run.counters, run.message, run.warnings)
+    if cli.output.plain and (run.counters.errors or run.rejected_before):
+        cli.output.message(f"  `openregister source:errors {run.source}` lists the rejected rows")
+    if cli.output.plain and run.state in SETTLED and run.full:
+        cli.output.message(f"  {report.evidence(run.complete, run.complete_because)}")
 
 
-def sentence(state: RunState, counters: Counters) -> str:
+def sentence(state: RunState, counters: Counters, rejected_before: int = 0) -> str:
     """`Done — 3 created, …`; another word where the run did not come to its end."""
-    ending = counters.summary()
-    finished = state in (RunState.DONE, RunState.PARTIAL) or bool(counters.held)
+    ending = counters.summary(rejected_before)
+    finished = state in SETTLED
     return ending if finished else ending.replace("Done", state.value.title())
 
 
-def details(cli: Cli, counters: Counters, message: str | None) -> None:
-    """What the sentence leaves out."""
+def details(
+    cli: Cli, counters: Counters, message: str | None, warnings: Sequence[str] = ()
+) -> None:
+    """What the sentence leaves out, and the warnings have not said."""
     if cli.output.plain and (rest := counters.details()):
         cli.output.message(f"  {rest}")
-    if message:
+    if message and not (cli.output.plain and message in warnings):
         cli.output.message(f"  {message}")
 
 

@@ -10,9 +10,10 @@ import click
 
 from app.commands._command import command
 from app.commands._context import Cli
+from app.commands._files import read_json
 from app.commands._output import plural
 from app.db.audit import AuditEntry
-from app.services import audit
+from app.services import audit, heads
 
 
 @command("audit:list")
@@ -61,20 +62,29 @@ def document(entry: AuditEntry) -> dict[str, Any]:
 
 @command("audit:verify")
 @click.option("--source", help="Only the chains and objects of this source.")
+@click.option(
+    "--heads", "path", metavar="FILE", help="Heads of an earlier call: every chain must have them."
+)
 @click.pass_obj
-def verify(cli: Cli, source: str | None) -> None:
+def verify(cli: Cli, source: str | None, path: str | None) -> None:
     """Recompute the audit chains and compare every object with its latest entry.
 
     Exits 1 and names the first broken entry when something was changed, removed or slipped in.
+    The heads it prints belong on another machine: compared with them, it also finds entries that
+    were cut off the end, and a register that was emptied.
 
     Examples:
       openregister audit:verify
       openregister audit:verify --source countries --output json
+      openregister audit:verify --output json > heads.json
+      openregister audit:verify --heads heads.json
     """
-    found = audit.verify(cli.application, source=source)
+    recorded = [] if path is None else heads.parse(read_json(path), where=path)
+    found = audit.verify(cli.application, source=source, recorded=recorded)
     checked = (
         f"{found.entries:,} entries in {plural(found.chains, 'chain')}, {found.objects:,} objects"
     )
+    ends = [asdict(head) for head in found.heads]
     record = {
         "ok": found.ok,
         "chains": found.chains,
@@ -82,9 +92,14 @@ def verify(cli: Cli, source: str | None) -> None:
         "objects": found.objects,
         "broken": found.count,
         "faults": [{**asdict(fault), "message": fault.sentence()} for fault in found.faults],
+        "compared": len(recorded),
+        "heads": ends,
     }
     if found.ok:
-        cli.output.result(record, f"OK — {checked}")
+        also = f", {plural(len(recorded), 'recorded head')}" if path is not None else ""
+        cli.output.result(record, f"OK — {checked}{also}")
+        if cli.output.plain and ends:
+            cli.output.rows(ends, ["source", "lane", "length", "hash"])
         return
     cli.output.result(record, f"Broken — {plural(found.count, 'fault')} in {checked}")
     if cli.output.plain:

@@ -10,6 +10,7 @@ import click
 
 from app.commands._command import command
 from app.commands._context import Cli
+from app.commands._decision import ask
 from app.commands._edits import edits, with_options
 from app.services import connectors, definitions, overview
 from app.services.definitions import Saved
@@ -62,12 +63,18 @@ def add(cli: Cli, /, name: str, type_: str, no_test: bool, **options: Any) -> No
 @click.argument("name")
 @click.option("--register", help="Register that the objects go to.")
 @click.option("--schema", help="Schema that the objects satisfy.")
+@click.option(
+    "--forget-findings",
+    is_flag=True,
+    help="Let the next run find out its form anew: format, encoding, where the rows are.",
+)
 @with_options
 @click.pass_obj
-def edit(cli: Cli, /, name: str, no_test: bool, **options: Any) -> None:
+def edit(cli: Cli, /, name: str, no_test: bool, forget_findings: bool, **options: Any) -> None:
     """Change a source; what is not named stays as it is.
 
     Examples:
+      openregister source:edit countries --forget-findings
       openregister source:edit countries --schedule hourly
       openregister source:edit countries --secret auth.token=-
       openregister source:edit countries --filter "continent == 'EU'" --map name=attributes.name
@@ -75,7 +82,12 @@ def edit(cli: Cli, /, name: str, no_test: bool, **options: Any) -> None:
     _saved(
         cli,
         definitions.edit(
-            cli.application, name, edits(cli, **options), test=not no_test, on_host=True
+            cli.application,
+            name,
+            edits(cli, **options),
+            test=not no_test,
+            on_host=True,
+            forget_findings=forget_findings,
         ),
     )
 
@@ -84,6 +96,8 @@ def _saved(cli: Cli, saved: Saved) -> None:
     source = saved.source
     if saved.check is not None:
         cli.output.message(f"OK — {saved.check.message}")
+        if saved.check.evidence:
+            cli.output.message(saved.check.evidence)
         for warning in saved.check.warnings:
             cli.output.warning(warning)
     for warning in saved.warnings:
@@ -92,6 +106,8 @@ def _saved(cli: Cli, saved: Saved) -> None:
         cli.output.message(f"Key: {', '.join(saved.proposed_key)} (proposed by the source)")
     for warning in overview.standing_warnings(source):
         cli.output.warning(warning)
+    if saved.check is not None and ask(cli, source.name, saved.check):
+        source = definitions.get(cli.application, source.name)
     verb = "Added" if saved.created else "Changed"
     cli.output.result(
         overview.describe(cli.application, source), f"{verb} source {source.name} ({source.type})"

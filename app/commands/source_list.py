@@ -37,6 +37,7 @@ def list_(cli: Cli, register: str | None, type_: str | None) -> None:
             "last_sync": "Last sync",
             "next_run": "Next run",
             "last_run_state": "Last result",
+            "rejected": "Rejected",
             "fresh": "Fresh",
         },
         empty="No sources yet; `openregister source:add NAME --type T …` makes one",

@@ -24,8 +24,9 @@ SHOWN = 20
 def undo(cli: Cli, run: int, yes: bool) -> None:
     """Take a run back: every object it touched becomes what it was before.
 
-    Objects with a later edit stay and are listed. The next sync reads everything again and
-    applies what the source still says, so correct the source or its mapping first, or disable it.
+    Objects with a later edit stay and are listed; it then exits with 3. The next sync reads
+    everything again and applies what the source still says, so correct the source or its mapping
+    first, or disable it.
 
     Examples:
       openregister source:undo 12
@@ -50,6 +51,8 @@ def _print(cli: Cli, found: Undone) -> None:
     cli.output.result(record, (found.run.message if found.run else None) or "")
     if cli.output.plain and skipped:
         cli.output.rows(skipped[:SHOWN], ["uuid", "key", "reason"])
+    if found.run is not None and found.run.state.exit_code:
+        cli.exit(found.run.state.exit_code)
 
 
 @command("source:retry-errors")

@@ -8,8 +8,10 @@ import click
 
 from app.commands._command import command
 from app.commands._context import Cli
+from app.commands._decision import ask
 from app.commands._files import writing
-from app.services import deletes, exporting, previewing, rejects, testing
+from app.domain import report
+from app.services import deciding, deletes, exporting, previewing, rejects, testing
 from app.services.exporting import Format
 
 
@@ -19,7 +21,9 @@ from app.services.exporting import Format
 def test(cli: Cli, name: str) -> None:
     """Connect for real: OK with facts, or the protocol-level error.
 
-    The first rows also go through filter and mapping, so that one that fits nothing is said.
+    The first rows also go through filter and mapping, so that one that matches nothing is shown.
+    Where nothing says whether a read sees every row, it asks whether that was everything, and
+    keeps a yes in the connection.
 
     Examples:
       openregister source:test countries
@@ -40,13 +44,20 @@ def test(cli: Cli, name: str) -> None:
         "fields": fields,
         "row_estimate": found.check.row_estimate,
         "warnings": list(found.warnings),
+        "evidence": found.check.evidence,
+        "decision": found.check.decision,
+        "question": deciding.question(found.check),
+        "command": deciding.command(name, found.check),
     }
-    if not cli.output.plain:
+    if cli.output.plain:
+        cli.output.message(f"OK — {found.check.message}")
+        cli.output.record({str(name): value for name, value in found.check.facts.items()})
+        cli.output.rows(fields, ["name", "type", "example"], empty="No fields seen")
+        if found.check.evidence:
+            cli.output.message(found.check.evidence)
+    else:
         cli.output.document(document)
-        return
-    cli.output.message(f"OK — {found.check.message}")
-    cli.output.record({str(name): value for name, value in found.check.facts.items()})
-    cli.output.rows(fields, ["name", "type", "example"], empty="No fields seen")
+    ask(cli, name, found.check)
 
 
 @command("source:preview")
@@ -69,6 +80,8 @@ def preview(cli: Cli, name: str, limit: int, key: str | None, problems: bool) ->
     if not cli.output.plain:
         cli.output.document([_preview_row(row) for row in sample.rows])
         return
+    if sample.evidence:
+        cli.output.message(sample.evidence)
     for row in sample.rows:
         cli.output.record(
             {
@@ -179,8 +192,15 @@ def held(cli: Cli, name: str, approve: int | None) -> None:
             empty="No deletions wait for approval",
         )
         return
-    count = deletes.approve(cli.application, name, ceiling=approve, actor=cli.actor)
-    cli.output.result({"source": name, "deleted": count}, f"Deleted {count:,} objects")
+    run = deletes.approve_run(cli.application, name, ceiling=approve, actor=cli.actor)
+    count, left = run.counters.deleted, run.rejected_before
+    rejected = f"; {report.stay_rejected(left)}" if left else ""
+    cli.output.result(
+        {"source": name, "deleted": count, "run": run.id, "rejected_before": left},
+        f"Deleted {count:,} objects{rejected}",
+    )
+    if run.state.exit_code:
+        cli.exit(run.state.exit_code)
 
 
 commands = [test, preview, errors, held]

@@ -8,6 +8,7 @@ from app.commands._command import command
 from app.commands._context import Cli
 from app.commands._progress import progress
 from app.commands._runs import details, document, print_run
+from app.domain import report
 from app.errors import UsageError
 from app.services import definitions, planning, running
 from app.services.planning import Plan
@@ -33,8 +34,9 @@ def run(
 ) -> None:
     """Sync a source now.
 
-    Exits 0 when done, 1 when it failed or the plan changed, 3 with row errors, 4 when it runs
-    elsewhere already, 5 when deletions or changed fields wait for approval.
+    Exits 0 when done, 1 when it failed or the plan changed, 3 with row errors or rows that stay
+    rejected, 4 when it runs elsewhere already, 5 when deletions or changed fields wait for
+    approval.
 
     Examples:
       openregister source:run countries
@@ -73,6 +75,7 @@ def _print_plan(cli: Cli, plan: Plan) -> None:
         **plan.counters.as_dict(),
         "complete": plan.complete,
         "complete_because": plan.complete_because,
+        "rejected_before": plan.rejected_before,
         "dry_run": True,
         "duration_s": 0.0,
         "message": plan.message,
@@ -81,14 +84,19 @@ def _print_plan(cli: Cli, plan: Plan) -> None:
         "changes": plan.examples,
     }
     counters = plan.counters
+    left = f"; {report.stay_rejected(plan.rejected_before)}" if plan.rejected_before else ""
     cli.output.result(
         document,
         f"Dry run — would create {counters.created}, update {counters.updated}, "
-        f"delete {counters.deleted}; {counters.errors} errors",
+        f"delete {counters.deleted}; {counters.errors} errors{left}",
     )
     if cli.output.plain:
-        details(cli, counters, plan.message)
-        cli.output.rows(plan.examples, ["action", "object", "diff"], empty="Nothing would change")
+        details(cli, counters, plan.message, plan.warnings)
+        cli.output.message(f"  {report.evidence(plan.complete, plan.complete_because)}")
+        if plan.examples:
+            cli.output.rows(plan.examples, ["action", "object", "diff"])
+        else:
+            cli.output.message(plan.without_changes())
         cli.output.message(f"Plan {plan.hash}")
 
 
@@ -106,7 +114,8 @@ def runs(cli: Cli, name: str, limit: int) -> None:
     source = definitions.get(cli.application, name)
     history = cli.application.runs.history(source.id, limit=limit)
     columns = ["run", "started", "trigger", "actor", "state", "read", "created", "updated"]
-    columns += ["unchanged", "deleted", "errors", "duration_s", "message"]
+    columns += ["unchanged", "deleted", "errors", "rejected_before", "complete"]
+    columns += ["complete_because", "duration_s", "message"]
     cli.output.rows([document(run) for run in history], columns, empty="It has not run yet")
 
 

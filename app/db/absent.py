@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from app.db import object_sql as sql
 from app.domain.covered import CoveredKeys
-from app.domain.flow import Missing
+from app.domain.flow import Known, Missing
 
 # A part that held the separator is escaped (see `canonical.join_key`), and so not in its order.
 _PART: LiteralString = r"""
@@ -47,6 +47,13 @@ DELETE FROM openregister.quarantine
 WHERE source_id = %(source)s AND target = %(target)s AND run_id < %(run)s AND {}
 """
 _RELEASE_NUMBERS, _RELEASE_TEXTS = _RELEASE.format(_NUMBERS), _RELEASE.format(_TEXTS)
+
+
+_REJECTED: LiteralString = """
+SELECT target, identity FROM openregister.quarantine
+WHERE source_id = %(source)s AND target = %(target)s AND {}
+"""
+_REJECTED_NUMBERS, _REJECTED_TEXTS = _REJECTED.format(_NUMBERS), _REJECTED.format(_TEXTS)
 
 
 def anywhere(
@@ -92,6 +99,13 @@ def count_live(engine: sa.Engine, source_id: int) -> int:
         return int(connection.exec_driver_sql(sql.COUNT_LIVE, (source_id,)).scalar_one())
 
 
+def empties(connection: psycopg.Connection[Any], source_id: int, gone: Sequence[Known]) -> bool:
+    """Whether the source would have no live object left without these."""
+    row = connection.execute(sql.EMPTIES, (source_id, [known.uuid for known in gone])).fetchone()
+    assert row is not None  # EXISTS always gives its row
+    return bool(row[0])
+
+
 def release(engine: sa.Engine, source_id: int, run_id: int, covered: Sequence[CoveredKeys]) -> None:
     """Rows with covered keys that did not come again leave the quarantine."""
     with engine.connect() as connection:
@@ -101,6 +115,19 @@ def release(engine: sa.Engine, source_id: int, run_id: int, covered: Sequence[Co
             for keys in covered:
                 statement = _RELEASE_NUMBERS if keys.numeric else _RELEASE_TEXTS
                 raw.execute(statement, _parameters(source_id, run_id, keys))
+
+
+def releasable(
+    engine: sa.Engine, source_id: int, covered: Sequence[CoveredKeys]
+) -> Iterator[tuple[int, str]]:
+    """Target and identity of the rows with covered keys that are in quarantine."""
+    with engine.connect() as connection:
+        raw = connection.connection.driver_connection
+        assert isinstance(raw, psycopg.Connection)
+        for keys in covered:
+            statement = _REJECTED_NUMBERS if keys.numeric else _REJECTED_TEXTS
+            for row in raw.execute(statement, _parameters(source_id, 0, keys)):
+                yield row[0], row[1]
 
 
 def _parameters(source_id: int, run_id: int, keys: CoveredKeys) -> dict[str, Any]:

@@ -301,6 +301,16 @@ def stream_chain(connection: sa.Connection, chain_id: int) -> Iterator[Entry]:
         yield Entry._make((*head, None if diff is None else diff.encode(), prev, own))
 
 
+def hash_at(connection: sa.Connection, chain_id: int, position: int) -> bytes | None:
+    """The hash of one entry; None where there is none."""
+    found = connection.scalar(
+        sa.select(audit_trails.c.hash).where(
+            audit_trails.c.chain_id == chain_id, audit_trails.c.position == position
+        )
+    )
+    return None if found is None else bytes(found)
+
+
 def whole_of_object(connection: sa.Connection, uuid: UUID) -> Iterator[Entry]:
     """Every entry of one object as its chain has it, by version."""
     query = _WHOLE.where(audit_trails.c.object_uuid == uuid).order_by(audit_trails.c.version)

@@ -11,10 +11,13 @@ from uuid import UUID
 import sqlalchemy as sa
 from xxhash import xxh3_64_intdigest
 
-from app.db import absent
+from app.db import absent, quarantine_writer
+from app.db import object_sql as sql
+from app.db import standing as standings
 from app.db.object_store import Connection, Lane, RunIdentity, find
 from app.domain.covered import CoveredKeys
 from app.domain.flow import Changes, Found, Known, Missing, Prepared, Progress, Transaction
+from app.domain.report import Standing
 
 _DRY = -1
 
@@ -44,6 +47,19 @@ class DryRunObjects:
         self._record = record
         self._lane: Lane | None = None
         self._created: set[int] = set()
+        self._rejected: set[int] = set()
+        self._held_stands = True
+        with engine.connect() as connection:
+            rows = connection.exec_driver_sql(sql.REJECTS, (source_id, None))
+            self._rejected.update(_mark(target, name) for target, name in rows)
+
+    def standing(self) -> Standing:
+        """What a run would leave standing as it is."""
+        held = 0
+        if self._held_stands:
+            with self._engine.connect() as connection:
+                held = standings.count_held(connection, self._identity.source_id)
+        return Standing(rejected_before=len(self._rejected), held=held)
 
     def __enter__(self) -> DryRunObjects:
         return self
@@ -63,7 +79,7 @@ class DryRunObjects:
         connection = self._lane.connection
         with connection.transaction():
             connection.execute("SET TRANSACTION READ ONLY")
-            yield _Reading(connection, self._identity, self._record, self._created)
+            yield _Reading(connection, self._identity, self._record, self._created, self._rejected)
 
     def missing(self, seen: Container[int]) -> Iterator[Missing]:
         identity = self._identity
@@ -80,14 +96,20 @@ class DryRunObjects:
         return absent.count_live(self._engine, self._identity.source_id)
 
     def settle_full_read(self) -> None:
-        """A dry run settles nothing."""
+        self._rejected.clear()
+
+    def settle_held(self) -> None:
+        self._held_stands = False
 
     def settle_ranges(self, keys: Sequence[CoveredKeys]) -> None:
-        """A dry run settles nothing."""
+        if self._rejected:
+            gone = absent.releasable(self._engine, self._identity.source_id, keys)
+            self._rejected.difference_update(_mark(target, name) for target, name in gone)
 
 
 class _Reading:
-    """One batch; `created` holds a hash of every key that earlier batches would have created."""
+    """One batch; `created` holds a hash of every key that earlier batches would have created,
+    `rejected` one of every row in quarantine that no batch has met."""
 
     def __init__(
         self,
@@ -95,11 +117,13 @@ class _Reading:
         identity: RunIdentity,
         record: Recorder,
         created: set[int],
+        rejected: set[int],
     ) -> None:
         self._connection = connection
         self._identity = identity
         self._record = record
         self._created = created
+        self._rejected = rejected
 
     def find(self, prepared: Prepared) -> Found:
         found = find(self._connection, self._identity, prepared)
@@ -119,10 +143,17 @@ class _Reading:
             self._created.update(
                 _mark(number, key) for key in change.creates.keys if key is not None
             )
+            if self._rejected:
+                met = (change.keys - {None}) - change.deferred.keys()
+                names = {*met, *map(quarantine_writer.identity, change.problems)}
+                self._rejected.difference_update(_mark(number, name) for name in names if name)
         return False
 
     def _repeats(self, target: int, key: str) -> bool:
         return _mark(target, key) in self._created
+
+    def empties(self, gone: Sequence[Known]) -> bool:
+        return absent.empties(self._connection, self._identity.source_id, gone)
 
     def delete(self, missing: Sequence[Missing], progress: Progress) -> None:
         self._record.missing(missing)

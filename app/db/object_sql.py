@@ -136,6 +136,12 @@ WHERE source_id = %s AND target = %s AND identity = ANY(%s)
 RELEASE_GONE = "DELETE FROM openregister.quarantine WHERE source_id = %s AND run_id < %s"
 RELEASE_HELD = "DELETE FROM openregister.held_deletions WHERE source_id = %s"
 
+# An object whose row came again must not go by a late approval.
+RELEASE_HELD_SEEN = """
+DELETE FROM openregister.held_deletions h USING openregister.objects o
+WHERE h.source_id = %s AND o.uuid = h.object_uuid AND o.seq = ANY(%s)
+"""
+
 # The lock, the fence and the counters in one: it matches only while the run is ours.
 PROGRESS = """
 UPDATE openregister.runs
@@ -172,4 +178,11 @@ SELECT count(*) FROM openregister.objects WHERE source_id = %s AND deleted IS NU
 """
 
 HAS_OBJECTS = "SELECT EXISTS (SELECT FROM openregister.objects WHERE source_id = %s)"
-HAS_QUARANTINE = "SELECT EXISTS (SELECT FROM openregister.quarantine WHERE source_id = %s)"
+HAS_HELD = "SELECT EXISTS (SELECT FROM openregister.held_deletions WHERE source_id = %s)"
+
+EMPTIES = """
+SELECT NOT EXISTS (SELECT FROM openregister.objects
+                   WHERE source_id = %s AND deleted IS NULL AND uuid <> ALL(%s))
+"""
+
+REJECTS = "SELECT target, identity FROM openregister.quarantine WHERE source_id = %s LIMIT %s"

@@ -128,8 +128,9 @@ class RunObjects:
         self.lanes = lanes
         self.run_id = identity.run_id
         with engine.connect() as connection:
-            self.has_quarantine = bool(
-                connection.exec_driver_sql(sql.HAS_QUARANTINE, (identity.source_id,)).scalar_one()
+            self.rejects = quarantine_writer.Rejects.of(connection, identity.source_id)
+            self.has_held = bool(
+                connection.exec_driver_sql(sql.HAS_HELD, (identity.source_id,)).scalar_one()
             )
             self.empty = not connection.exec_driver_sql(
                 sql.HAS_OBJECTS, (identity.source_id,)
@@ -178,15 +179,12 @@ class RunObjects:
         identity = self._identity
         with self._engine.begin() as connection:
             connection.exec_driver_sql(sql.RELEASE_GONE, (identity.source_id, identity.run_id))
-        self.settle_held()
 
     def settle_ranges(self, keys: Sequence[CoveredKeys]) -> None:
         identity = self._identity
         absent.release(self._engine, identity.source_id, identity.run_id, keys)
-        self.settle_held()
 
     def settle_held(self) -> None:
-        """Nothing waits for approval any more: it was approved, or is about to be found anew."""
         with self._engine.begin() as connection:
             connection.exec_driver_sql(sql.RELEASE_HELD, (self._identity.source_id,))
 
@@ -219,6 +217,7 @@ class _Writing:
                 self._mark_deleted(change.deletions, moment, steps)
                 self._touch(change)
             self._quarantine(change)
+            self._hold(change)
         if moment is not None:
             chains.append(self._connection, self._writer, steps, moment)
         return self._progress(progress)
@@ -231,15 +230,31 @@ class _Writing:
         self._progress(progress)
 
     def hold(self, missing: Sequence[Missing], progress: Progress) -> None:
+        self._set_aside(missing)
+        self._progress(progress)
+
+    def empties(self, gone: Sequence[Known]) -> bool:
+        return absent.empties(self._connection, self._identity.source_id, gone)
+
+    def _hold(self, changes: Changes) -> None:
+        """What was met again waits no longer; what the source says is gone may wait anew."""
+        if self._store.has_held and changes.seen:
+            self._connection.execute(
+                sql.RELEASE_HELD_SEEN, (self._identity.source_id, list(changes.seen))
+            )
+        if changes.held:
+            self._set_aside(changes.held)
+            self._store.has_held = True
+
+    def _set_aside(self, gone: Sequence[Known | Missing]) -> None:
         self._connection.execute(
             sql.HOLD,
             {
                 "source": self._identity.source_id,
                 "run": self._identity.run_id,
-                "uuids": [item.uuid for item in missing],
+                "uuids": [item.uuid for item in gone],
             },
         )
-        self._progress(progress)
 
     def _save_cursor(self, cursor: Cursor) -> None:
         identity = self._identity
@@ -344,12 +359,12 @@ class _Writing:
             quarantine_writer.put(
                 self._connection, identity.source_id, target, identity.run_id, changes.problems
             )
-            self._store.has_quarantine = True
-        if self._store.has_quarantine:
-            keys = [key for key in changes.creates.keys if key is not None]
-            clean = keys + changes.clean_keys
-            if clean:
-                self._connection.execute(sql.RELEASE, (identity.source_id, target, clean))
+            self._store.rejects.add(target, changes.problems)
+        bad = {problem.key for problem in changes.problems}
+        met = self._store.rejects.among(target, changes.keys)
+        clean = list(met - bad - changes.deferred.keys())
+        if clean:
+            self._connection.execute(sql.RELEASE, (identity.source_id, target, clean))
 
     def _progress(self, progress: Progress) -> bool:
         row = self._connection.execute(

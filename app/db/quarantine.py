@@ -163,9 +163,22 @@ def remove(connection: sa.Connection, ids: Sequence[int]) -> int:
 
 
 def purge(connection: sa.Connection, *, older_than: timedelta) -> int:
-    """Remove rows that were not seen for so long; how many."""
+    """Remove the content of rows that were not seen for so long; of how many.
+
+    The rows stay with their reasons: an unchanged source does not show them again, and what is
+    rejected counts until it is gone.
+    """
+    fault = sa.func.jsonb_array_elements(quarantine.c.errors).table_valued(
+        sa.column("value", quarantine.c.errors.type)
+    )
+    reasons = sa.select(sa.func.jsonb_agg(fault.c.value.op("-")(sa.literal("value", sa.Text))))
     return connection.execute(
-        sa.delete(quarantine).where(quarantine.c.last_seen < sa.func.now() - older_than)
+        sa.update(quarantine)
+        .where(
+            quarantine.c.last_seen < sa.func.now() - older_than,
+            sa.cast(quarantine.c.raw, sa.Text).is_not(None),
+        )
+        .values(raw=sa.null(), errors=sa.func.coalesce(reasons.scalar_subquery(), sa.text("'[]'")))
     ).rowcount
 
 

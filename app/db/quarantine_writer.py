@@ -2,16 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Sequence, Set
+from dataclasses import dataclass, field
+from typing import Any, Self
 
 import psycopg
+import sqlalchemy as sa
 from xxhash import xxh3_128_hexdigest
 
 from app.db import object_sql as sql
 from connectors.sdk import canonical, lenient
 from connectors.sdk.redact import redact
 from connectors.sdk.rows import RowProblem
+
+MOST = 50_000
+"""Rejected rows that a run keeps in memory; of more it asks the database with every batch."""
+
+
+@dataclass(slots=True)
+class Rejects:
+    """Which rows of a source are in quarantine while it is read, so that most batches need no
+    statement to find that none of theirs is."""
+
+    by_target: dict[int, set[str]] = field(default_factory=dict)
+    too_many: bool = False
+
+    @classmethod
+    def of(cls, connection: sa.Connection, source_id: int) -> Self:
+        """Those that are there now."""
+        found = cls()
+        for target, name in connection.exec_driver_sql(sql.REJECTS, (source_id, MOST + 1)):
+            found._add(target, {name})
+        return found
+
+    def add(self, target: int, problems: Sequence[RowProblem]) -> None:
+        """Some were put there."""
+        self._add(target, {problem.key for problem in problems if problem.key is not None})
+
+    def among(self, target: int, keys: Set[str | None]) -> set[str | None]:
+        """The keys that may be in quarantine."""
+        if self.too_many:
+            return set(keys) - {None}
+        known = self.by_target.get(target)
+        return set(known.intersection(keys)) if known and keys else set()
+
+    def _add(self, target: int, names: set[str]) -> None:
+        self.by_target.setdefault(target, set()).update(names)
+        self.too_many = self.too_many or sum(map(len, self.by_target.values())) > MOST
 
 
 def identity(problem: RowProblem) -> str:

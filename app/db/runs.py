@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,6 +19,7 @@ import psutil
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from app.db import standing as standings
 from app.db.tables import runs, sources
 from app.domain.report import Counters, RunState
 from app.errors import AlreadyRunningError, LostRunError, NotFoundError
@@ -187,15 +188,34 @@ class RunStore:
         return bool(row[0])
 
     def finish(self, run_id: int, finish: Finish) -> Run:
-        """End a run and note its outcome at the source, in one transaction. Raises LostRunError."""
+        """End a run and note its outcome at the source, in one transaction.
+
+        Rows that stay rejected and deletions that still wait are part of the outcome, also of a
+        run that read nothing new. Raises LostRunError.
+        """
         with self._engine.begin() as connection:
             source_id = connection.scalar(
-                sa.update(runs)
+                sa.select(runs.c.source_id)
                 .where(runs.c.id == run_id, runs.c.state == RunState.RUNNING)
+                .with_for_update()
+            )
+            if source_id is None:
+                raise LostRunError(f"Run {run_id} does not belong to this process any more")
+            standing = standings.at_end(connection, source_id, run_id, with_held=finish.syncs)
+            finish = replace(
+                finish,
+                state=standing.state(finish.state),
+                message=standing.message(finish.state, finish.message),
+                syncs=finish.syncs and (standing.well or finish.state is RunState.FAILED),
+            )
+            connection.execute(
+                sa.update(runs)
+                .where(runs.c.id == run_id)
                 .values(
                     state=finish.state,
                     complete=finish.complete,
                     complete_because=finish.complete_because,
+                    rejected_before=standing.rejected_before,
                     message=None if finish.message is None else redact(finish.message),
                     warnings=[redact(text) for text in finish.warnings],
                     drift=None if finish.drift is None else lenient.shown(finish.drift),
@@ -205,10 +225,7 @@ class RunStore:
                     ),
                     finished=sa.func.clock_timestamp(),
                 )
-                .returning(runs.c.source_id)
             )
-            if source_id is None:
-                raise LostRunError(f"Run {run_id} does not belong to this process any more")
             connection.execute(_source_after(source_id, finish))
         return self.get(run_id)
 

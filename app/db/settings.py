@@ -89,7 +89,10 @@ class RetentionSettings(ConfigModel):
     """Days to keep history; 0 keeps it for ever. The audit trail is always kept."""
 
     runs_days: Days = Field(90, description="Days to keep finished runs")
-    quarantine_days: Days = Field(90, description="Days to keep rejected rows not seen again")
+    quarantine_days: Days = Field(
+        90,
+        description="Days to keep the content of rejected rows not seen again; they stay counted",
+    )
     job_history_days: Days = Field(30, description="Days to keep the history of jobs")
     cron_ticks_days: Days = Field(14, description="Days to keep the ticks of background:cron")
 

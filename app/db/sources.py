@@ -6,7 +6,6 @@ Functions take part in the transaction of the connection they are given.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
@@ -15,90 +14,22 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from app.db.names import check_slug
 from app.db.secrets import SecretBox, source_again
-from app.db.tables import registers, runs, schemas, source_targets, sources
+from app.db.source_model import Source, SourceDraft, SourceTarget, Status, TargetDraft
+from app.db.tables import quarantine, registers, runs, schemas, source_targets, sources
 from app.errors import AlreadyRunningError, ConflictError, ExistsError, NotFoundError
 from connectors.sdk import JsonValue
 from connectors.sdk.redact import remember
 
-Status = Literal["active", "disabled", "error"]
-OnMissing = Literal["keep", "delete"]
-
-
-@dataclass(frozen=True, slots=True)
-class TargetDraft:
-    """Where rows shall go, and the mapping document that makes objects of them."""
-
-    register_id: int
-    schema_id: int
-    mapping: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class SourceDraft:
-    """A source as somebody wants it: the whole definition, without its state.
-
-    `connection` holds no secrets; `secrets` are ``{dotted field: secret}``, and None keeps the
-    ones that are stored.
-    """
-
-    name: str
-    type: str
-    connection: Mapping[str, JsonValue]
-    targets: Sequence[TargetDraft]
-    secrets: Mapping[str, str] | None = None
-    schedule: str = "manual"
-    timezone: str = "UTC"
-    on_missing: OnMissing = "keep"
-    options: Mapping[str, JsonValue] = field(default_factory=dict)
-    enabled: bool = True
-    confined: bool = False
-    """Its connection was set up in the pages or by the API, so it may not go everywhere."""
-
-
-@dataclass(frozen=True, slots=True)
-class SourceTarget:
-    """Target number `target` of a source, with the slugs of its register and schema."""
-
-    target: int
-    register_id: int
-    register: str
-    schema_id: int
-    schema: str
-    mapping: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A source as it is stored, all but its secrets."""
-
-    id: int
-    name: str
-    type: str
-    connection: dict[str, Any]
-    has_secrets: bool
-    schedule: str
-    timezone: str
-    on_missing: OnMissing
-    options: dict[str, Any]
-    enabled: bool
-    confined: bool
-    status: Status
-    status_reason: str | None
-    failures: int
-    cursor: dict[str, Any] | None
-    cursor_fingerprint: bytes | None
-    last_sync: datetime | None
-    last_full: datetime | None
-    last_run_id: int | None
-    last_run_state: str | None
-    created: datetime
-    updated: datetime
-    findings: dict[str, Any]
-    targets: tuple[SourceTarget, ...]
-
+__all__ = ["Source", "SourceDraft", "SourceTarget", "Status", "TargetDraft"]
 
 _CONFINED = "confined"
 """Kept among the options, where no document can name it: `SourceOptions` knows no such member."""
+
+_REJECTED = (
+    sa.select(sa.func.count().label("rows"), sa.func.min(quarantine.c.first_seen).label("since"))
+    .where(quarantine.c.source_id == sources.c.id)
+    .lateral("rejected")
+)
 
 _SELECT = sa.select(
     *(column for column in sources.c if column.name not in ("secrets", "profile", "options")),
@@ -106,7 +37,11 @@ _SELECT = sa.select(
     sources.c.options.has_key(_CONFINED).label("confined"),
     sources.c.secrets.is_not(None).label("has_secrets"),
     runs.c.state.label("last_run_state"),
-).select_from(sources.outerjoin(runs, runs.c.id == sources.c.last_run_id))
+    sa.func.coalesce(_REJECTED.c.rows, 0).label("rejected"),
+    _REJECTED.c.since.label("rejected_since"),
+).select_from(
+    sources.outerjoin(runs, runs.c.id == sources.c.last_run_id).outerjoin(_REJECTED, sa.true())
+)
 
 
 # -- reading ---------------------------------------------------------------------------------
@@ -158,6 +93,12 @@ def list_all(
             pairs = pairs.where(schemas.c.slug == schema)
         query = query.where(sources.c.id.in_(pairs))
     return _read(connection, query)
+
+
+def promising(connection: sa.Connection) -> list[Source]:
+    """Enabled sources that promise to be fresh, by name."""
+    promise = sources.c.options.has_key("fresh_within")
+    return _read(connection, _SELECT.where(sources.c.enabled, promise).order_by(sources.c.name))
 
 
 def secrets(connection: sa.Connection, source_id: int, box: SecretBox) -> dict[str, str]:
@@ -216,9 +157,7 @@ def update(
     `if_updated` is given and somebody has changed the source since.
     """
     stored = connection.execute(
-        sa.select(sources.c.name, sources.c.enabled, sources.c.updated, sources.c.connection)
-        .where(sources.c.id == source_id)
-        .with_for_update()
+        sa.select(sources).where(sources.c.id == source_id).with_for_update()
     ).one_or_none()
     if stored is None:
         raise _gone(source_id)
@@ -230,7 +169,7 @@ def update(
     values = {**_definition(draft), "updated": sa.func.now()}
     if draft.secrets is not None:
         values["secrets"] = _encrypt(draft.secrets, box)
-    if draft.connection != stored.connection:
+    if (draft.type, draft.connection) != (stored.type, stored.connection):
         values["findings"] = {}  # what was found out, was found out about another connection
     if draft.enabled != stored.enabled:
         values |= _enabling(draft.enabled)

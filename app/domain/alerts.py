@@ -38,6 +38,9 @@ class Standing:
     fresh_within: str | None
     job_failed: datetime | None = None
     job_error: str | None = None
+    rejected: int = 0
+    rejected_since: datetime | None = None
+    """Rows in quarantine, and when the first of them was rejected first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,22 +96,44 @@ def troubles(standing: Standing, now: datetime) -> dict[Kind, str]:
     elif standing.job_failed and not _synced_since(standing, standing.job_failed):
         found[Kind.FAILING] = standing.job_error or "The job failed"
     # a new source has as long for its first sync as for every later one
-    if kept(standing.fresh_within, standing.last_sync or standing.created, now) is False:
-        found[Kind.STALE] = broken_promise(standing.fresh_within or "", standing.last_sync)
+    promise, last = standing.fresh_within, standing.last_sync
+    if kept(promise, last or standing.created, now, standing.rejected_since) is False:
+        since = standing.rejected_since
+        found[Kind.STALE] = broken_promise(promise or "", last, now, standing.rejected, since)
     return found
 
 
-def kept(promise: str | None, last_sync: datetime | None, now: datetime) -> bool | None:
-    """Whether `fresh_within` is kept; None without such a promise."""
+def kept(
+    promise: str | None,
+    last_sync: datetime | None,
+    now: datetime,
+    rejected_since: datetime | None = None,
+) -> bool | None:
+    """Whether `fresh_within` is kept; None without such a promise.
+
+    The register is as fresh as its oldest row: a row that has been in quarantine for longer than
+    promised breaks the promise as a sync that did not happen does.
+    """
     if promise is None:
         return None
     if last_sync is None:
         return False
-    return now - last_sync <= timedelta(seconds=span_seconds(promise))
+    oldest = last_sync if rejected_since is None else min(last_sync, rejected_since)
+    return now - oldest <= timedelta(seconds=span_seconds(promise))
 
 
-def broken_promise(promise: str, last_sync: datetime | None) -> str:
+def broken_promise(
+    promise: str,
+    last_sync: datetime | None,
+    now: datetime,
+    rejected: int = 0,
+    rejected_since: datetime | None = None,
+) -> str:
     """The sentence about a source that is out of date."""
+    if rejected_since is not None and (last_sync is None or kept(promise, last_sync, now)):
+        rows = "1 row has" if rejected == 1 else f"{rejected:,} rows have"
+        what = f"{rows} been rejected, the first since {rejected_since:%Y-%m-%d %H:%M}Z"
+        return f"{what}, but it promises to be fresh within {promise}"
     last = f"was synced last at {last_sync:%Y-%m-%d %H:%M}Z" if last_sync else "was never synced"
     return f"It {last}, but promises to be fresh within {promise}"
 

@@ -68,6 +68,10 @@ class Prepared:
     """Rows of earlier batches that waited for a row of this one."""
     problems: list[RowProblem] = field(default_factory=list)
     """Rows the reader could not decode; given to the first target only."""
+    present: Sequence[str] = ()
+    """Keys of such rows, as far as they are certain: their objects are not missing."""
+    unidentified: int = 0
+    """Such rows of which the key is not certain."""
     key_set: Set[str | None] = frozenset()
     """The keys of all rows of the batch that have one, for quick membership."""
     made: Sequence[Made | None] = ()
@@ -159,15 +163,23 @@ class Changes:
     updates: list[Update] = field(default_factory=list)
     touches: list[Touch] = field(default_factory=list)
     problems: list[RowProblem] = field(default_factory=list)
-    clean_keys: list[str] = field(default_factory=list)
-    """Keys mapped without a problem: they leave the quarantine."""
+    keys: Set[str | None] = frozenset()
+    """The keys of all rows of the batch; those without a problem leave the quarantine."""
     seen: list[int] = field(default_factory=list)
     """Sequence numbers of objects whose row was in this batch; they are not missing."""
     deferred: dict[str, Deferred] = field(default_factory=dict)
     deletions: list[Known] = field(default_factory=list)
     """Objects that the source itself says are gone."""
+    held: list[Known] = field(default_factory=list)
+    """The same where nothing would be left: a person approves that."""
     unidentified: int = 0
     """Bad rows of unknown key: while there are any, no object can be called missing."""
+
+    def hold_deletions(self) -> None:
+        """What the source says is gone waits for a person."""
+        self.held, self.deletions = self.deletions, []
+        self.counters.held += self.counters.deleted
+        self.counters.deleted = 0
 
 
 class Deferred(NamedTuple):
@@ -199,6 +211,9 @@ class Transaction(Protocol):
     """One database transaction of one lane. Leaving it commits; an exception rolls it back."""
 
     def find(self, prepared: Prepared) -> Found: ...
+
+    def empties(self, gone: Sequence[Known]) -> bool:
+        """Whether the source would have no live object left without these."""
 
     def write(self, changes: Sequence[Changes], progress: Progress) -> bool:
         """Write everything; True when somebody asked the run to stop.
@@ -238,6 +253,9 @@ class ObjectStore(Protocol):
 
     def settle_full_read(self) -> None:
         """After a full read: rows no longer at the source leave the quarantine."""
+
+    def settle_held(self) -> None:
+        """Nothing waits for approval any more: what is missing is about to be found anew."""
 
     def missing_within(self, seen: Container[int], keys: CoveredKeys) -> Iterator[Missing]:
         """As `missing`, of one target and of covered keys only."""

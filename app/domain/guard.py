@@ -10,7 +10,8 @@ class DeleteGuard:
     """A deletion is held for approval when it exceeds both the share and the number.
 
     `share` of the objects that the source owns, between 0 and 1; `objects` in absolute terms,
-    so that small registers may lose a few without asking.
+    so that small registers may lose a few without asking. A deletion that leaves the source
+    without any object is held whatever the share and the number.
     """
 
     share: float = 0.2
@@ -24,11 +25,17 @@ class DeleteGuard:
 
     def holds(self, missing: int, owned: int) -> bool:
         """Whether deleting `missing` of the `owned` live objects must wait for approval."""
-        return missing > self.objects and missing > self.share * owned
+        everything = missing >= owned > 0
+        return everything or (missing > self.objects and missing > self.share * owned)
 
     def message(self, missing: int, owned: int) -> str:
         """Why a deletion is held, and what to do."""
-        part = missing / owned if owned else 1.0
+        if missing >= owned:
+            return (
+                f"All {owned:,} objects are no longer at the source, so nothing was deleted. "
+                f"Look at them with `source:deletes`, approve with `--approve {missing}`"
+            )
+        part = missing / owned
         return (
             f"{missing:,} of {owned:,} objects ({part:.0%}) are no longer at the source; that is "
             f"more than {self.share:.0%} and more than {self.objects}, so nothing was deleted. "

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 
-from connectors.sdk import OpenRegisterError, RowProblem
+from connectors.sdk import OpenRegisterError, Proof, RowProblem
 
 
 class RunState(StrEnum):
@@ -86,9 +86,14 @@ class Counters:
             return RunState.HELD
         return RunState.PARTIAL if self.errors else RunState.DONE
 
-    def summary(self) -> str:
-        """The last line of every run: ``Done — 3 created, 1 updated, 0 errors``."""
-        return f"Done — {self.created} created, {self.updated} updated, {self.errors} errors"
+    def summary(self, rejected_before: int = 0) -> str:
+        """The last line of every run: ``Done — 3 created, 1 updated, 0 errors``.
+
+        `rejected_before`: rows that earlier runs rejected and that are in quarantine still.
+        """
+        figures = f"{self.created} created, {self.updated} updated, {self.errors} errors"
+        left = f"; {stay_rejected(rejected_before)}" if rejected_before else ""
+        return f"Done — {figures}{left}"
 
     def details(self) -> str:
         """Everything `summary` leaves out and that is not zero, or an empty text."""
@@ -96,7 +101,60 @@ class Counters:
         return ", ".join(f"{n:,} {name}" for name in parts if (n := getattr(self, name)))
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a source carries along when a run ends, whatever that run read.
+
+    `rejected_before`: rows in quarantine that this run did not meet. `held`: deletions that wait
+    for approval. `well`: some object of the source is as the source has it; without one, nothing
+    that the source says has arrived.
+    """
+
+    rejected_before: int = 0
+    held: int = 0
+    well: bool = True
+
+    def state(self, state: RunState) -> RunState:
+        """The state of a run that ended in `state`, with what stands added."""
+        if state in (RunState.DONE, RunState.PARTIAL) and self.held:
+            return RunState.HELD
+        return RunState.PARTIAL if state is RunState.DONE and self.rejected_before else state
+
+    def message(self, state: RunState, message: str | None) -> str | None:
+        """The run's own message, and that deletions wait where it does not say so."""
+        if not self.held or state is RunState.HELD:
+            return message
+        number = "1 deletion waits" if self.held == 1 else f"{self.held:,} deletions wait"
+        waiting = f"{number} for approval: look at `source:deletes`"
+        return f"{message}. {waiting}" if message else waiting
+
+
+def stay_rejected(rows: int) -> str:
+    """Of rows that earlier runs rejected and that nothing has made good since."""
+    return "1 row stays rejected" if rows == 1 else f"{rows:,} rows stay rejected"
+
+
 COUNTER_NAMES = tuple(field.name for field in fields(Counters))
+
+
+PROOFS: Mapping[str, str] = {
+    Proof.TOTAL: "the total that the source states equals the rows read",
+    Proof.END_MARKER: "the source states that this was the last page",
+    Proof.LAST_LINK: "the last page has no link to a next one",
+    Proof.SHORT_PAGE: "the last page is empty or shorter than the pages before it",
+    Proof.END_OF_DATA: "the data was read to its end",
+    Proof.NOT_MODIFIED: "the source has not changed since the last read",
+    Proof.STATED: "the connection says that one answer holds everything",
+}
+"""Each evidence in words; they follow "Complete: "."""
+
+
+def evidence(complete: bool, because: str | None) -> str:
+    """Whether the read was complete, and why: ``Complete: the data was read to its end``."""
+    if not complete:
+        return "Not proven complete; nothing was concluded from rows that did not come"
+    words = PROOFS.get(because or "")
+    return f"Complete: {words}" if words else "Complete"
 
 
 def nothing_matches(read: int, first_row_fields: Iterable[str]) -> str:
@@ -112,8 +170,17 @@ def nothing_fits(read: int, first: RowProblem) -> str:
     error = first.errors[0]
     place = f"{error.path}: " if error.path else ""
     return (
-        f"0 of {read:,} rows fit the mapping and the schema; the first one ({first.position}): "
+        f"0 of {read:,} rows match the mapping and the schema; the first one ({first.position}): "
         f"{place}{error.message}"
+    )
+
+
+def unidentified(rows: int) -> str:
+    """Rejected rows that may belong to any object: none can be called missing."""
+    are = "1 rejected row has" if rows == 1 else f"{rows:,} rejected rows have"
+    return (
+        f"{are} no readable key, so it is not known which objects are missing at the source; "
+        "nothing was deleted. `source:errors NAME` lists them"
     )
 
 

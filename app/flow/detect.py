@@ -7,6 +7,7 @@ register does not have in this very form.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from itertools import tee
 from typing import TypeAlias, TypeVar
@@ -32,7 +33,7 @@ from app.domain.flow import (
 from app.domain.plan import Filtered, Mapped
 from app.flow.seen import Seen
 from connectors.sdk import canonical
-from connectors.sdk.rows import Batch, Row, RowDecodeError, RowProblem
+from connectors.sdk.rows import Batch, Row, RowBatch, RowDecodeError, RowProblem
 
 _Different: TypeAlias = "tuple[int, Known | None, Row | RowProblem]"
 """Place in the batch, the object the register has, and the row."""
@@ -70,6 +71,51 @@ def prepare(target: Target, batch: Batch, *, all_new: bool = False) -> Prepared:
             for start in range(0, len(places), AT_ONCE)
         ]
     return prepared
+
+
+def give_problems(work: Sequence[Prepared], problems: Sequence[RowProblem]) -> None:
+    """Rows that the reader rejected: reported once, and present for every target.
+
+    The key of such a row is certain where each of its errors names a field, so that the row as a
+    whole could be taken apart, and none of these fields belongs to the key.
+    """
+    for item in work:
+        keys = [_certain_key(item.target, problem) for problem in problems]
+        item.present = sorted({key for key in keys if key is not None and "\0" not in key})
+        item.unidentified = sum(key is None for key in keys)
+        if item is work[0]:
+            item.problems.extend(
+                problem if key is None else replace(problem, key=key)
+                for problem, key in zip(problems, keys, strict=True)
+            )
+
+
+def _certain_key(target: Target, problem: RowProblem) -> str | None:
+    if problem.key is not None:
+        return problem.key
+    paths = target.plan.key_paths
+    if paths is None or not isinstance(problem.raw, dict) or not _only_fields(problem):
+        return None
+    broken = [error.path for error in problem.errors]
+    if any(_overlap(path, field) for path in paths for field in broken):
+        return None
+    return target.plan.key(problem.raw)
+
+
+def _only_fields(problem: RowProblem) -> bool:
+    """Whether single fields are wrong, not the row as a whole, whose parts may be displaced."""
+    return all(error.path for error in problem.errors)
+
+
+def _overlap(path: str, field: str) -> bool:
+    return path == field or path.startswith(f"{field}.") or field.startswith(f"{path}.")
+
+
+def looked_for(prepared: Prepared) -> Prepared:
+    """The question which objects the rejected rows of certain key belong to."""
+    keys = prepared.present
+    unlike_any = [b"\0" * 16] * len(keys)
+    return Prepared(prepared.target, RowBatch(), range(len(keys)), keys, unlike_any)
 
 
 def _made(prepared: Prepared, places: Sequence[int]) -> Made | None:
@@ -198,8 +244,9 @@ class Resolver:
 
     def resolve(self, prepared: Prepared, found: Found, *, defer: bool = True) -> Changes:
         """Classify every row of `prepared`; only rows that differ are decoded and mapped."""
-        out = Changes(prepared.target)
+        out = Changes(prepared.target, keys=prepared.key_set)
         out.problems.extend(prepared.problems)
+        out.unidentified = prepared.unidentified
         count = out.counters
         count.read = len(prepared.batch) + len(prepared.problems) + prepared.superseded
         count.errors = len(prepared.problems)
@@ -218,7 +265,9 @@ class Resolver:
             if known is not None and known.deleted:
                 self._seen.only_live = False
             if isinstance(row, RowProblem):
-                self._problem(out, row, known)
+                key = None if prepared.keys is None else prepared.keys[place]
+                certain = _only_fields(row)
+                self._problem(out, replace(row, key=key) if certain else row, known)
             else:
                 self._resolve_row(out, prepared, place, known, row, related, defer)
         for index in prepared.keyless:
@@ -262,8 +311,6 @@ class Resolver:
             out.creates.add(mapped.key, origin, mapped.data_hash, mapped.json)
             return
         out.seen.append(known.seq)
-        if mapped.key is not None:
-            out.clean_keys.append(mapped.key)
         data, json, data_hash = mapped.data, mapped.json, mapped.data_hash
         if out.target.local_fields:
             data = ownership.with_local(data, known.data, out.target.local_fields)
@@ -310,8 +357,16 @@ class Resolver:
     def _problem(self, out: Changes, problem: RowProblem, known: Known | None) -> None:
         out.counters.errors += 1
         out.problems.append(problem)
+        out.unidentified += problem.key is None
         if known is not None:
             out.seen.append(known.seq)  # present at the source, only unusable
+
+    def present(self, out: Changes, found: Found) -> None:
+        """Objects whose row the reader rejected: they are not missing."""
+        for _, known in found.different:
+            if known is not None:
+                self._seen.only_live &= not known.deleted
+                out.seen.append(known.seq)
 
     def _reject(self, out: Changes, prepared: Prepared, index: int) -> None:
         """A row without a key: filtered, or a problem that says so."""
@@ -324,7 +379,6 @@ class Resolver:
             return
         if not isinstance(result, RowProblem):
             raise AssertionError("a row without a key was mapped although the plan has a key")
-        out.unidentified += 1
         self._problem(out, result, None)
 
     def commit(self, changes: Changes) -> None:

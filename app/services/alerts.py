@@ -20,8 +20,8 @@ from app.bootstrap import Application
 from app.db import cron_ticks, incidents
 from app.db import settings as instance_settings
 from app.db.incidents import Incident
-from app.db.tables import runs, sources
-from app.domain import alerts
+from app.db.tables import quarantine, runs, sources
+from app.domain import alerts, report
 from app.domain.alerts import Alert, Kind, Standing
 from app.services import scheduling
 from connectors.sdk.redact import redact
@@ -118,6 +118,8 @@ class _Change(NamedTuple):
     told: Incident | None
     message: str | None
     now: datetime
+    rejected: int = 0
+    """Rows of the source in quarantine."""
 
 
 def _changes(connection: sa.Connection, source_id: int | None) -> list[_Change]:
@@ -131,7 +133,8 @@ def _changes(connection: sa.Connection, source_id: int | None) -> list[_Change]:
             if told is not None and not standing.enabled:
                 found.append(_Change(number, name, kind, told, "", now))
             elif (told is None) != (message is None):
-                found.append(_Change(number, name, kind, told, message, now))
+                left = standing.rejected
+                found.append(_Change(number, name, kind, told, message, now, left))
     return found
 
 
@@ -142,7 +145,10 @@ def _apply(connection: sa.Connection, change: _Change) -> Iterator[Alert]:
         if incidents.open_one(connection, change.source_id, change.kind, text):
             yield _alert(opened, change.name, text, change.now, change.now)
     elif incidents.close(connection, change.told) and change.message is None:
-        yield _alert(closed, change.name, _WELL[change.kind], change.told.opened, change.now)
+        well = _WELL[change.kind]
+        if change.rejected:
+            well = f"{well}; {report.stay_rejected(change.rejected)}"
+        yield _alert(closed, change.name, well, change.told.opened, change.now)
 
 
 def _standings(
@@ -164,6 +170,14 @@ def _standings(
         .order_by(job_of, job_table.c.last_run.desc())
         .subquery()
     )
+    rejected = (
+        sa.select(
+            sa.func.count().label("rejected"),
+            sa.func.min(quarantine.c.first_seen).label("rejected_since"),
+        )
+        .where(quarantine.c.source_id == sources.c.id)
+        .lateral("rejected")
+    )
     query = sa.select(
         sources.c.id,
         sources.c.name,
@@ -175,10 +189,12 @@ def _standings(
         sources.c.options["fresh_within"].astext.label("fresh_within"),
         latest.c.job_failed,
         latest.c.job_error,
+        rejected.c.rejected,
+        rejected.c.rejected_since,
     ).select_from(
-        sources.outerjoin(runs, runs.c.id == sources.c.last_run_id).outerjoin(
-            latest, latest.c.source_id == sources.c.id
-        )
+        sources.outerjoin(runs, runs.c.id == sources.c.last_run_id)
+        .outerjoin(latest, latest.c.source_id == sources.c.id)
+        .join(rejected, sa.true())
     )
     if source_id is not None:
         query = query.where(sources.c.id == source_id)

@@ -16,6 +16,8 @@ from app.db.audit import AuditEntry, Chain, Place, Standing
 from app.domain import audit as rules
 from app.domain.audit import Entry
 from app.errors import NotFoundError
+from app.services import heads
+from app.services.heads import Head
 from connectors.sdk import canonical
 
 SHOWN = 20
@@ -60,6 +62,8 @@ class Verification:
     count: int = 0
     faults: list[Fault] = field(default_factory=list)
     complete: bool = True
+    heads: list[Head] = field(default_factory=list)
+    """Where the chains end now, to be kept elsewhere."""
 
     @property
     def ok(self) -> bool:
@@ -98,17 +102,26 @@ def verify(
     app: Application,
     *,
     source: str | None = None,
+    recorded: Sequence[Head] = (),
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Verification:
     """Recompute every chain from its anchor and every object's hash from its data.
 
-    Everything is read at one moment, so that syncs may go on meanwhile; memory does not grow
-    with the register. Raises NotFoundError for a source that never wrote any entry.
+    `recorded`: heads that were kept elsewhere; every chain must still have them. With a `source`
+    only those of its chains are compared. Everything is read at one moment, so that syncs may go
+    on meanwhile; memory does not grow with the register. Raises NotFoundError for a source that
+    never wrote any entry.
     """
     result = Verification()
     with app.engine.connect() as plain:
         connection = plain.execution_options(isolation_level="REPEATABLE READ")
-        chains = _chains(connection, source)
+        chains = store.chains_of(connection, source)
+        result.heads = heads.of(chains)
+        compared = heads.of_source(source, result.heads, recorded)
+        if not compared:
+            _require(chains, source)
+        for head, what in heads.contradictions(connection, chains, compared):
+            result.add(Fault(what, head.source, head.lane, head.length))
         try:
             for chain in chains:
                 _verify_chain(connection, chain, result, should_stop)
@@ -153,12 +166,16 @@ def verify_object(app: Application, uuid: UUID) -> dict[int, bool]:
 
 def _chains(connection: sa.Connection, source: str | None) -> list[Chain]:
     chains = store.chains_of(connection, source)
+    _require(chains, source)
+    return chains
+
+
+def _require(chains: Sequence[Chain], source: str | None) -> None:
     if source is not None and not chains:
         raise NotFoundError(
             f"There is no audit trail of a source {source!r}",
             hint="A source writes its first entry with its first run",
         )
-    return chains
 
 
 def _fault(chain: Chain, what: str, position: int, object_uuid: UUID | None = None) -> Fault:

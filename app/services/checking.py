@@ -108,6 +108,7 @@ def _work(connection: sa.Connection) -> Iterator[Check]:
     yield _cron(cron)
     yield _worker(connection, cron, now)
     yield _sources(sources)
+    yield _rejected(sources)
     yield _freshness(sources, now)
 
 
@@ -151,12 +152,24 @@ def _sources(sources: Sequence[Source]) -> Check:
     )
 
 
+def _rejected(sources: Sequence[Source]) -> Check:
+    """Rows that never became objects, however well the runs since have gone."""
+    found = {source.name: source.rejected for source in sources if source.rejected}
+    if not found:
+        return Check("rejected", Health.OK, "No row stays rejected")
+    each = ", ".join(f"{rows:,} of {name}" for name, rows in found.items())
+    hint = "`openregister source:errors NAME` says why"
+    return Check("rejected", Health.WARNING, f"Rows stay rejected: {each}. {hint}", list(found))
+
+
 def _freshness(sources: Sequence[Source], now: datetime) -> Check:
     late: Mapping[str, str] = {
-        source.name: alerts.broken_promise(promise, source.last_sync)
+        source.name: alerts.broken_promise(
+            promise, source.last_sync, now, source.rejected, source.rejected_since
+        )
         for source in sources
         if (promise := source.options.get("fresh_within")) is not None
-        and not alerts.kept(promise, source.last_sync, now)
+        and not alerts.kept(promise, source.last_sync, now, source.rejected_since)
     }
     if not late:
         return Check("freshness", Health.OK, "Every source keeps its promise")

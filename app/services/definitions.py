@@ -105,6 +105,7 @@ def save(
     on_host: bool = False,
     confined: bool = False,
     update: bool | None = None,
+    forget_findings: bool = False,
     where: str = "",
 ) -> Saved:
     """Create the source, or bring the one of that name up to date; test its connection first.
@@ -112,10 +113,11 @@ def save(
     `on_host`: the document comes from someone on this host, so `env:` and `file:` secrets may be
     looked up. `confined`: it comes from the pages or the API, where `outsiders` checks it first;
     a source whose connection stays as it is stays as confined as it was. `update`: True demands
-    that the source exists, False that it does not. Secrets that the document leaves out stay as
-    they are stored. Stored ones that no key opens are replaced by those given; without any given
-    they stay as well, and only the test fails. Raises ConfigurationError with every fault,
-    ConnectorError when the test fails (nothing is stored then), ExistsError, NotFoundError,
+    that the source exists, False that it does not. `forget_findings`: the next run finds out the
+    form of the source anew, as after a change of its connection. Secrets that the document leaves
+    out stay as they are stored. Stored ones that no key opens are replaced by those given; without
+    any given they stay as well, and only the test fails. Raises ConfigurationError with every
+    fault, ConnectorError when the test fails (nothing is stored then), ExistsError, NotFoundError,
     SecretKeyError.
     """
     parsed = documents.parse(document, where=where)
@@ -158,6 +160,9 @@ def save(
             source = store.update(connection, existing.id, draft, app.box)
             if kept.lost and connected.secrets:
                 source_state.forget(connection, source.id)  # under the same lost key
+            if forget_findings:
+                store.forget_findings(connection, existing.id)
+                source = store.by_id(connection, existing.id)
         targets.compile_targets(app, source, connection)  # a mapping that cannot work: no source
         scheduling.plan(connection, source)
     warnings = keeping.replaced(kept, connected.secrets)
@@ -310,12 +315,20 @@ def edit(
     test: bool = True,
     on_host: bool = False,
     confined: bool = False,
+    forget_findings: bool = False,
 ) -> Saved:
     """Change a stored source. Raises what `save` raises."""
     with app.engine.connect() as connection:
         document = to_document(store.get(connection, name))
-    changed = apply(document, edits)
-    return save(app, changed, test=test, on_host=on_host, confined=confined, update=True)
+    return save(
+        app,
+        apply(document, edits),
+        test=test,
+        on_host=on_host,
+        confined=confined,
+        update=True,
+        forget_findings=forget_findings,
+    )
 
 
 def get(app: Application, name: str) -> Source:
@@ -352,6 +365,12 @@ def secret_fields(app: Application, source: Source) -> frozenset[str]:
         return frozenset()
     with app.engine.connect() as connection:
         return frozenset(store.secrets(connection, source.id, app.box))
+
+
+def forget_findings(app: Application, name: str) -> None:
+    """Let the next run find out the form of a source anew. Raises NotFoundError."""
+    with app.engine.begin() as connection:
+        store.forget_findings(connection, store.get(connection, name).id)
 
 
 def set_enabled(app: Application, name: str, enabled: bool) -> Source:

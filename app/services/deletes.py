@@ -10,8 +10,9 @@ import sqlalchemy as sa
 from app import logs
 from app.bootstrap import Application
 from app.db import sources as store
+from app.db import standing
 from app.db.object_store import RunIdentity, RunObjects
-from app.db.runs import Finish, Start
+from app.db.runs import Finish, Run, Start
 from app.db.tables import held_deletions, objects, registers, schemas
 from app.domain.flow import Missing, Progress
 from app.domain.report import Counters, RunState
@@ -40,7 +41,12 @@ def held(app: Application, name: str, *, limit: int = 1000) -> list[dict[str, An
 
 
 def approve(app: Application, name: str, *, ceiling: int, actor: str) -> int:
-    """Delete what waits, if it is at most `ceiling` now; returns how many were deleted.
+    """As `approve_run`; returns how many were deleted."""
+    return approve_run(app, name, ceiling=ceiling, actor=actor).counters.deleted
+
+
+def approve_run(app: Application, name: str, *, ceiling: int, actor: str) -> Run:
+    """Delete what waits, if it is at most `ceiling` now; the run that did.
 
     Counts again under the source's lock. An object that a later run met is not deleted any
     more. Raises HeldError when more than `ceiling` wait, AlreadyRunningError, NotFoundError.
@@ -75,8 +81,8 @@ def approve(app: Application, name: str, *, ceiling: int, actor: str) -> int:
                 writer.settle_held()
         state, message = RunState.DONE, f"{counters.deleted:,} held deletions were approved"
     finally:
-        app.runs.finish(run_id, Finish(state, message=message, syncs=False))
-    return counters.deleted
+        run = app.runs.finish(run_id, Finish(state, message=message, syncs=False))
+    return run
 
 
 def _waiting(source_id: int) -> sa.Select[Any]:
@@ -94,11 +100,5 @@ def _waiting(source_id: int) -> sa.Select[Any]:
         .join(objects, objects.c.uuid == held_deletions.c.object_uuid)
         .join(registers, registers.c.id == objects.c.register_id)
         .join(schemas, schemas.c.id == objects.c.schema_id)
-        .where(
-            held_deletions.c.source_id == source_id,
-            objects.c.source_id == source_id,
-            objects.c.deleted.is_(None),
-            # written by a later run or by hand: it came back, so it may stay
-            sa.or_(objects.c.run_id.is_(None), objects.c.run_id <= held_deletions.c.run_id),
-        )
+        .where(standing.waiting(source_id))
     )

@@ -16,6 +16,7 @@ from app.db import binaries, cron_ticks, tables
 from app.db import engine as engines
 from app.db import revision as revisions
 from app.db import settings as instance_settings
+from app.db import sources as source_store
 from app.db.embedded import EmbeddedServer, EmbeddedStatus
 from app.db.revision import Revision, State
 from app.domain import alerts
@@ -23,6 +24,7 @@ from app.errors import DatabaseError, UsageError
 from app.settings import Settings
 from app.version import __version__
 from connectors.sdk.redact import shorten
+from jobs import store as jobs
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,17 +195,13 @@ def advice(revision: Revision) -> str:
 
 def _warnings(connection: sa.Connection, ticking: Cron) -> list[str]:
     found = [stale(ticking)] if ticking.stale else []
-    promise = tables.sources.c.options["fresh_within"].astext
-    promising = sa.select(
-        tables.sources.c.name,
-        promise.label("promise"),
-        tables.sources.c.last_sync,
-        sa.func.now().label("now"),
-    ).where(tables.sources.c.enabled, promise.is_not(None))
-    for row in connection.execute(promising.order_by(tables.sources.c.name)):
-        if not alerts.kept(row.promise, row.last_sync, row.now):
-            sentence = alerts.broken_promise(row.promise, row.last_sync)
-            found.append(f"Source {row.name} is out of date. {sentence}")
+    now = jobs.clock(connection)
+    for source in source_store.promising(connection):
+        promise = source.options["fresh_within"]
+        last, rejected, since = source.last_sync, source.rejected, source.rejected_since
+        if not alerts.kept(promise, last, now, since):
+            sentence = alerts.broken_promise(promise, last, now, rejected, since)
+            found.append(f"Source {source.name} is out of date. {sentence}")
     return found
 
 

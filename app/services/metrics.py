@@ -101,21 +101,33 @@ def _last_runs(connection: sa.Connection) -> Iterator[Metric]:
     rows = GaugeMetricFamily(
         "openregister_last_run_rows", "Rows of the last run, by fate", labels=["source", "fate"]
     )
+    complete = GaugeMetricFamily(
+        "openregister_last_run_complete",
+        "1 when it was proven to see everything that it meant to see, else 0",
+        labels=["source"],
+    )
     took = sa.func.extract(
         "epoch", sa.func.coalesce(runs.c.finished, sa.func.now()) - runs.c.started
     )
     found = connection.execute(
-        sa.select(sources.c.name, took.label("took"), runs.c.peak_memory, *_counters())
+        sa.select(
+            sources.c.name,
+            took.label("took"),
+            runs.c.peak_memory,
+            runs.c.complete,
+            *_counters(),
+        )
         .join(sources, sources.c.last_run_id == runs.c.id)
         .order_by(sources.c.name)
     )
     for row in found.mappings():
         duration.add_metric([row["name"]], float(row["took"]))
+        complete.add_metric([row["name"]], row["complete"])
         if row["peak_memory"] is not None:
             memory.add_metric([row["name"]], row["peak_memory"])
         for name in COUNTERS:
             rows.add_metric([row["name"], name], row[f"rows_{name}"])
-    yield from (duration, memory, rows)
+    yield from (duration, memory, complete, rows)
 
 
 def _counters() -> list[sa.Label[int]]:
@@ -150,11 +162,15 @@ def _sources(known: list[Source], now: datetime) -> Iterator[Metric]:
     failures = GaugeMetricFamily(
         "openregister_source_failures", "Failed runs in a row", labels=["source"]
     )
+    rejected = GaugeMetricFamily(
+        "openregister_source_rejected_rows", "Rows in quarantine now", labels=["source"]
+    )
     status = GaugeMetricFamily(
         "openregister_source_status", "1 for the status it is in", labels=["source", "status"]
     )
     for source in known:
         failures.add_metric([source.name], source.failures)
+        rejected.add_metric([source.name], source.rejected)
         for name in ("active", "disabled", "error"):
             status.add_metric([source.name, name], source.status == name)
         if source.last_sync is not None:
@@ -162,4 +178,4 @@ def _sources(known: list[Source], now: datetime) -> Iterator[Metric]:
         kept = overview.fresh(source, now)
         if kept is not None:
             fresh.add_metric([source.name], kept)
-    yield from (age, fresh, failures, status)
+    yield from (age, fresh, failures, rejected, status)

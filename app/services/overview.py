@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from app.bootstrap import Application
-from app.db import objects, quarantine
+from app.db import objects
 from app.db import sources as store
 from app.db.sources import Source
 from app.domain import alerts, report
@@ -49,13 +49,15 @@ def _line(source: Source, job: Job | None, now: datetime) -> dict[str, Any]:
         "last_run": source.last_run_id,
         "last_run_state": source.last_run_state,
         "fresh": fresh(source, now),
+        "rejected": source.rejected,
     }
 
 
 def fresh(source: Source, now: datetime | None = None) -> bool | None:
     """Whether the source keeps its `fresh_within` promise; None without one."""
     promise = source.options.get("fresh_within")
-    return alerts.kept(promise, source.last_sync, now or datetime.now(UTC))
+    moment = now or datetime.now(UTC)
+    return alerts.kept(promise, source.last_sync, moment, source.rejected_since)
 
 
 def describe(app: Application, source: Source) -> dict[str, Any]:
@@ -63,7 +65,6 @@ def describe(app: Application, source: Source) -> dict[str, Any]:
     with app.engine.connect() as connection:
         job = jobs.find(connection, scheduling.key(source.id))
         now = jobs.clock(connection)
-        rejected = quarantine.count(connection, source.id)
         owned = objects.about(connection, objects.Selection(source_id=source.id))
     schedule = schedules.parse(source.schedule, source.timezone)
     upcoming = schedule.upcoming(NEXT_RUNS, now) if source.enabled else []
@@ -78,10 +79,11 @@ def describe(app: Application, source: Source) -> dict[str, Any]:
         "options": source.options,
         "objects": owned.number,
         "objects_exact": owned.exact,
-        "quarantined": rejected,
+        "quarantined": source.rejected,
         "failures": source.failures,
         "last_full": source.last_full,
         "cursor": source.cursor,
+        "findings": source.findings,
     }
 
 

@@ -9,10 +9,11 @@ from typing import Any
 
 from app.bootstrap import Application
 from app.db.dry_run import DryRunObjects
+from app.domain import report
 from app.domain.flow import Changes, Missing, Observer
 from app.domain.report import Counters, RunState
 from app.errors import PlanChangedError
-from app.services import connecting, drifting, running
+from app.services import connecting, drifting, judging, running
 from app.services.running import Job, Request, Result
 from app.services.spooling import Spool
 from app.sync import Sync
@@ -32,10 +33,20 @@ class Plan:
     counters: Counters
     complete: bool
     complete_because: Proof | None
+    rejected_before: int
     hash: str
     warnings: Sequence[str] = ()
     message: str | None = None
     examples: list[dict[str, Any]] = field(default_factory=list)
+
+    def without_changes(self) -> str:
+        """What to say of a plan without examples: only where all is well does nothing change."""
+        if self.counters.errors:
+            rows = self.counters.errors
+            return "1 row would be rejected" if rows == 1 else f"{rows:,} rows would be rejected"
+        if self.rejected_before:
+            return report.stay_rejected(self.rejected_before)
+        return "Nothing would change" if self.state is RunState.DONE else "No object would change"
 
 
 class _Recorder:
@@ -164,14 +175,17 @@ def _planned(
         sync = Sync(job.targets, objects, job.options, observe=observe, stop=should_stop)
         watch = drifting.watch(app, job.source, dry=True)
         outcome = sync.run(watch.over(over(connector.read(job.cursor))))
+        standing = objects.standing()
+    verdict = judging.judge(outcome, job.options, job.targets, job.source)
     return Plan(
         source=job.source.name,
-        state=running.state_of(outcome),
+        state=standing.state(verdict.state),
         counters=outcome.counters,
         complete=outcome.complete,
         complete_because=outcome.because,
+        rejected_before=standing.rejected_before,
         hash=recorder.hash(job.fingerprint, outcome.counters.held),
-        warnings=[*outcome.warnings, *running.loud(outcome, job.targets), *watch.warnings],
-        message=running.message_of(outcome, job.options),
+        warnings=[*verdict.warnings, *watch.warnings],
+        message=standing.message(verdict.state, verdict.message),
         examples=recorder.examples,
     )

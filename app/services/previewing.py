@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from math import inf
 from time import monotonic
@@ -56,6 +56,8 @@ class Sample:
 
     rows: Sequence[PreviewRow]
     warnings: Sequence[str]
+    evidence: str = ""
+    """What says that a read sees every row, or that nothing does."""
 
 
 def preview(
@@ -74,7 +76,8 @@ def preview(
     with app.engine.connect() as connection:
         source = store.get(connection, name)
     sampled = read_rows(app, source, None if key or problems_only else limit)
-    return preview_rows(app, source, sampled, limit=limit, key=key, problems_only=problems_only)
+    found = preview_rows(app, source, sampled, limit=limit, key=key, problems_only=problems_only)
+    return replace(found, evidence=connecting.check(app, source).evidence)
 
 
 def preview_rows(

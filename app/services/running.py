@@ -19,13 +19,13 @@ from app.db import sources as source_store
 from app.db.object_store import RunIdentity, RunObjects
 from app.db.runs import HEARTBEAT_SECONDS, SETTLED, Finish, Run, Start
 from app.db.sources import Source
-from app.domain import documents, report
+from app.domain import documents
 from app.domain.budget import ErrorBudget
 from app.domain.flow import Observer, OnMissing, Target
 from app.domain.guard import DeleteGuard
 from app.domain.report import Counters, RunState
 from app.errors import LostRunError, OpenRegisterError, PlanChangedError
-from app.services import alerts, connecting, drifting, targets, tracing
+from app.services import alerts, connecting, drifting, judging, targets, tracing
 from app.services.drifting import DriftError
 from app.services.tracing import Trace
 from app.sync import Options, Outcome, Sync
@@ -183,7 +183,12 @@ def _tell_log(run: Run) -> None:
 
 
 def _tell_trace(trace: Trace, run: Run) -> None:
-    trace.note(state=run.state.value, complete=run.complete)
+    trace.note(
+        state=run.state.value,
+        complete=run.complete,
+        complete_because=run.complete_because,
+        rejected_before=run.rejected_before,
+    )
     trace.count(run.counters)
     if run.state is RunState.FAILED:
         trace.failed(run.message or "The run failed")
@@ -241,19 +246,22 @@ def _sync(job: Job, run_id: int, observe: Observer, stop: Stop) -> Finish:
         sync = Sync(job.targets, store, options, observe=observed, stop=stop)
         watch = drifting.watch(app, source, accept=job.request.accept_drift)
         outcome = sync.run(watch.over(batches))
-    if state_of(outcome) in SETTLED and job.request.limit is None:
+    verdict = judging.judge(outcome, options, job.targets, source)
+    whole = job.request.limit is None or outcome.end is not None
+    if verdict.state in SETTLED and whole:
         watch.accept(app, full=job.cursor is None)
     return Finish(
-        state_of(outcome),
+        verdict.state,
         complete=outcome.complete,
         complete_because=outcome.because,
         full=outcome.end is End.FULL,
-        message=message_of(outcome, options),
-        warnings=[*outcome.warnings, *loud(outcome, job.targets), *watch.warnings],
+        syncs=whole,
+        message=verdict.message,
+        warnings=[*verdict.warnings, *watch.warnings],
         drift=watch.drift.as_json() if watch.drift else None,
-        cursor=outcome.cursor,
+        cursor={} if verdict.read_again else outcome.cursor,
         cursor_fingerprint=job.fingerprint,
-        findings=connector.context.findings.new if job.request.limit is None else {},
+        findings=connector.context.findings.new if whole and taken(outcome) else {},
     )
 
 
@@ -273,40 +281,9 @@ def sync_options(app: Application, source: Source, *, limit: int | None = None) 
     )
 
 
-def state_of(outcome: Outcome) -> RunState:
-    """How a run that came to its end, or was stopped, stands."""
-    if outcome.cancelled:
-        return RunState.CANCELLED
-    if outcome.exhausted:
-        return RunState.FAILED
-    return outcome.counters.state()
-
-
-def message_of(outcome: Outcome, options: Options) -> str | None:
-    """The one sentence that a person needs beside the figures."""
-    if outcome.cancelled:
-        return "Stopped on request; what was committed stays"
-    if outcome.exhausted:
-        return options.budget.message(outcome.counters)
-    if outcome.held:
-        return outcome.held
-    if outcome.end is End.UNCHANGED:
-        return "The source says that nothing has changed since the last sync"
-    return None
-
-
-def loud(outcome: Outcome, compiled: Sequence[Target]) -> list[str]:
-    """What must not pass in silence: no key, a filter or mapping that fits no row."""
-    counters, warnings = outcome.counters, []
-    if not all(target.plan.has_key for target in compiled):
-        warnings.append(report.no_key())
-    if counters.read and counters.filtered == counters.read:
-        warnings.append(report.nothing_matches(counters.read, outcome.first_fields))
-    if counters.duplicate:
-        warnings.append(report.repeated_keys(counters.duplicate))
-    if counters.read and counters.errors == counters.read and outcome.first_problem is not None:
-        warnings.append(report.nothing_fits(counters.read, outcome.first_problem))
-    return warnings
+def taken(outcome: Outcome) -> bool:
+    """Whether a row was taken for one: what was found out of rubbish or nothing is not kept."""
+    return outcome.counters.read > outcome.counters.errors
 
 
 def peak_memory() -> int:

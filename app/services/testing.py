@@ -29,13 +29,14 @@ def test(app: Application, name: str) -> Tested:
     with app.engine.connect() as connection:
         source = store.get(connection, name)
     check = connecting.check(app, source)
-    sample = previewing.preview(app, name, limit=SAMPLE)
+    sampled = previewing.read_rows(app, source, SAMPLE)
+    sample = previewing.preview_rows(app, source, sampled, limit=SAMPLE)
     warnings = [*check.warnings, *overview.standing_warnings(source), *sample.warnings]
     rejected = [row for row in sample.rows if row.problems]
     if rejected and len(rejected) == len(sample.rows):
         first = rejected[0].problems[0]
         warnings.append(
-            f"None of the first {len(sample.rows)} rows fits the mapping and schema: "
+            f"None of the first {len(sample.rows)} rows matches the mapping and schema: "
             f"{first.path or first.stage}: {first.message}"
         )
     return Tested(check, list(dict.fromkeys(warnings)))

@@ -79,7 +79,9 @@ def undo(app: Application, run_id: int, *, actor: str) -> Undone:
             touched = audit.touched_by(reading, run_id)
             while not stop() and (batch := list(islice(touched, BATCH))):
                 _undo_batch(app, writer, run, own_id, batch, undone)
-        state = RunState.CANCELLED if stop() else RunState.DONE
+        state = RunState.PARTIAL if undone.skipped else RunState.DONE
+        if stop():
+            state = RunState.CANCELLED
         return Finish(state, message=_message(undone), syncs=False)
 
     start = Start(run.source_id, "manual", actor, full=False)

@@ -312,7 +312,8 @@ def _header_row(desk: Desk) -> None:
     for row in (["Towns of 2024"], [], ["code", "name"], ["T1", "Sneek"], ["T2", "Delft"]):
         sheet.append(row)
     workbook.save(desk.directory / "towns.xlsx")
-    name = desk.source("header-row", "excel", *KEYED, path=str(desk.directory / "towns.xlsx"))
+    path = str(desk.directory / "towns.xlsx")
+    name = desk.source("header-row", "excel", *KEYED, path=path, header_row="1")
     desk.run("source:run", name)
     desk.run("source:errors", name)
 
@@ -323,10 +324,42 @@ def _header_row(desk: Desk) -> None:
 @failure("Deletions are held")
 def _held(desk: Desk) -> None:
     desk.rows("held", TOWNS)
-    name = desk.source("held", "rest", *KEYED, "--on-missing", "delete")
+    keyed = (*KEYED, "--on-missing", "delete")
+    name = desk.source("held", "rest", *keyed, pagination="none")
     assert desk.run("source:run", name) == 0
     desk.rows("held", TOWNS[:5])
     desk.run("source:run", name)
+
+
+@failure("Every object of a source is gone")
+def _all_gone(desk: Desk) -> None:
+    path = desk.directory / "gone.csv"
+    path.write_text("code,name\nT1,Town 1\n")
+    name = desk.source("gone", "files", *KEYED, "--on-missing", "delete", path=str(path))
+    assert desk.run("source:run", name) == 0
+    path.write_text("code,name\n")
+    desk.run("source:run", name)
+    desk.run("source:run", name)
+
+
+@failure("It is not known which objects are gone")
+def _unidentified(desk: Desk) -> None:
+    path = desk.directory / "unclear.json"
+    path.write_text('[{"code": "T1", "name": "Town 1"}, {"code": "T2", "name": "Town 2"}]')
+    name = desk.source("unclear", "files", *KEYED, "--on-missing", "delete", path=str(path))
+    assert desk.run("source:run", name) == 0
+    path.write_text('[{"code": "T1", "name": "Town 1"}, ["T2", "Town 2"]]')
+    desk.run("source:run", name)
+
+
+@failure("Rows stay rejected although nothing new was read")
+def _stay_rejected(desk: Desk) -> None:
+    path = desk.directory / "stay.csv"
+    path.write_text("code,name\nT1,Town 1\n,Nowhere\n")
+    name = desk.source("stay", "files", *KEYED, path=str(path))
+    assert desk.run("source:run", name) == 3
+    desk.run("source:run", name)
+    desk.run("source:run", name, "--dry-run")
 
 
 @failure("A run stops because too many rows fail")

@@ -47,12 +47,12 @@ def test_all_is_well(any_cli: CommandLine) -> None:
     result = any_cli("status", "--check", "--output", "json").ok()
     assert result.json["status"] == "ok"
     assert [check["name"] for check in result.json["checks"]] == [
-        "database", "migrations", "cron", "worker", "sources", "freshness",
+        "database", "migrations", "cron", "worker", "sources", "rejected", "freshness",
     ]  # fmt: skip
     assert {check["state"] for check in result.json["checks"]} == {"ok"}
     said = any_cli("status", "--check").ok().stdout.splitlines()
     assert [line.split()[0] for line in said] == [
-        "Database", "Migrations", "Cron", "Worker", "Sources", "Freshness",
+        "Database", "Migrations", "Cron", "Worker", "Sources", "Rejected", "Freshness",
     ]  # fmt: skip
     assert all(line.split()[1] == "OK" for line in said)
 

@@ -145,7 +145,7 @@ def rejected(connection, source_id) -> list[int]:
                 position=f"row {number}",
                 source_key=str(number) if stage != "key" else None,
                 stage=stage,
-                errors=[{"path": path, "message": message} for path, message in errors],
+                errors=[{"path": path, "message": message, "value": 1} for path, message in errors],
                 raw={"n": number},
             )
             .returning(t.quarantine.c.id)
@@ -186,7 +186,7 @@ def test_reasons_are_counted_the_most_frequent_first(connection, source_id, reje
     assert quarantine.count_by_source(connection) == {source_id: 3}
 
 
-def test_rows_leave_when_repaired_or_not_seen_for_long(connection, source_id, rejected):
+def test_rows_leave_when_repaired_and_lose_their_content_in_time(connection, source_id, rejected):
     assert quarantine.remove(connection, rejected[:1]) == 1
     assert quarantine.remove(connection, []) == 0
     connection.execute(
@@ -195,4 +195,8 @@ def test_rows_leave_when_repaired_or_not_seen_for_long(connection, source_id, re
         .values(last_seen=sa.func.now() - timedelta(days=100))
     )
     assert quarantine.purge(connection, older_than=timedelta(days=90)) == 1
-    assert [row.id for row in quarantine.list_rows(connection, source_id)] == rejected[2:]
+    assert quarantine.purge(connection, older_than=timedelta(days=90)) == 0
+    rows = quarantine.list_rows(connection, source_id)
+    assert [row.id for row in rows] == rejected[1:]
+    assert (rows[0].raw, rows[1].raw is None) == (None, False)
+    assert (rows[0].errors[0].message, rows[0].errors[0].value) == ("is no integer", None)

@@ -8,12 +8,15 @@ from fastapi import Request
 from starlette.responses import Response
 
 from app.bootstrap import Application
-from app.db.runs import Run
+from app.db.runs import SETTLED, Run
 from app.db.sources import Source
+from app.domain import report
 from app.domain.report import RunState
 from app.services import following, overview
 from app.services.following import Progress
+from app.web import filters
 from app.web.languages import gettext as _
+from app.web.languages import ngettext
 from app.web.rendering import page
 
 TABS = {
@@ -66,11 +69,36 @@ def shown(progress: Progress) -> dict[str, Any]:
         "finished": run.finished,
         "duration_s": round(run.duration, 3),
         "retry_at": progress.retry_at,
+        "rejected_before": run.rejected_before,
+        "evidence": evidence(run),
+        "undecided": run.full and not run.complete and run.state in SETTLED,
+    }
+
+
+def evidence(run: Run) -> str:
+    """Why the run was complete, or that nothing proves it; nothing of one that was cut short."""
+    return _evidence(run.complete, run.complete_because) if run.state in SETTLED else ""
+
+
+def _evidence(complete: bool, because: str | None) -> str:
+    if not complete:
+        return _("Not proven complete; nothing was concluded from rows that did not come")
+    words = report.PROOFS.get(because or "")
+    return f"{_('Complete')}: {_(words)}" if words else _("Complete")
+
+
+def stay_rejected(rows: int) -> str:
+    """`300 rows stay rejected`."""
+    return ngettext("%(num)s row stays rejected", "%(num)s rows stay rejected", rows) % {
+        "num": filters.number(rows)
     }
 
 
 def sentence(run: Run) -> str:
-    """`Running…`, then `Done — N created, N updated, N errors`; another word when cut short."""
+    """`Running…`, then `Done — N created, N updated, N errors`; another word when cut short.
+
+    Rows that stay rejected from earlier runs are part of it.
+    """
     counters = run.counters
     if run.state is RunState.RUNNING:
         return _("Running…")
@@ -79,6 +107,6 @@ def sentence(run: Run) -> str:
         "updated": counters.updated,
         "errors": counters.errors,
     }
-    ended = run.state in (RunState.DONE, RunState.PARTIAL) or bool(counters.held)
-    word = _("Done") if ended else _(run.state.value).capitalize()
-    return f"{word} — {figures}"
+    word = _("Done") if run.state in SETTLED else _(run.state.value).capitalize()
+    left = f"; {stay_rejected(run.rejected_before)}" if run.rejected_before else ""
+    return f"{word} — {figures}{left}"

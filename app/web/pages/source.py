@@ -77,6 +77,7 @@ def _connection(
         fields=fields,
         problem=problem,
         uploaded=uploads.title(app, path),
+        findings=source.findings,
     )
 
 
@@ -110,7 +111,8 @@ def _save_connection(
         faults = list_page.by_field(error)
         return _connection(request, app, source, given, describe(error), faults)
     said = f"OK — {saved.check.message}" if saved.check else _("Saved")
-    return redirect(f"/sources/{name}/connection", notice=said)
+    open_question = "?undecided=1" if saved.check and saved.check.decision else ""
+    return redirect(f"/sources/{name}/connection{open_question}", notice=said)
 
 
 @router.post("/connection/test")

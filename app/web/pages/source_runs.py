@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Form, Request
 from starlette.responses import Response
@@ -16,6 +16,7 @@ from app.http.identity import App, RegisterAdmin, Viewer
 from app.http.problems import describe
 from app.services import audit as audits
 from app.services import (
+    deciding,
     definitions,
     deletes,
     following,
@@ -28,7 +29,7 @@ from app.services.running import Request as RunRequest
 from app.web import answers
 from app.web.languages import gettext as _
 from app.web.languages import speak
-from app.web.pages._source import frame, sentence, shown
+from app.web.pages._source import evidence, frame, sentence, shown
 from app.web.rendering import own_path, page, redirect
 
 router = APIRouter(prefix="/sources/{name}", dependencies=[Depends(speak)])
@@ -96,6 +97,7 @@ def one(request: Request, app: App, identity: Viewer, name: str, run_id: int) ->
         template="source/run.html",
         run=run,
         told=sentence(run),
+        evidence=evidence(run),
         rejected=rows,
         entries=entries,
     )
@@ -162,9 +164,25 @@ def test(request: Request, app: App, identity: RegisterAdmin, name: str) -> Resp
         return page(request, "parts/test.html", problem=describe(error), check=None, warnings=())
     if answers.wants_json(request):
         return answers.as_json(found)
-    return page(
-        request, "parts/test.html", problem=None, check=found.check, warnings=found.warnings
-    )
+    context: dict[str, Any] = {"check": found.check, "warnings": found.warnings, "decide": name}
+    return page(request, "parts/test.html", problem=None, **context)
+
+
+@router.post("/complete")
+def state_complete(app: App, identity: RegisterAdmin, name: str, back: Back = "") -> Response:
+    """Confirm that what the source hands out is everything; the source is asked once more."""
+    check = deciding.decide_from_outside(app, name)
+    stated = ", ".join(f"{path}: {value}" for path, value in (check.decision or {}).items())
+    said = _("Kept in the connection: %s") % stated
+    return redirect(own_path(back, f"/sources/{name}/connection"), notice=said)
+
+
+@router.post("/findings/forget")
+def forget_findings(app: App, identity: RegisterAdmin, name: str) -> Response:
+    """Let the next run find out the form of the source anew."""
+    definitions.forget_findings(app, name)
+    said = _("Forgotten; the next run finds them out anew")
+    return redirect(f"/sources/{name}/connection", notice=said)
 
 
 @router.post("/dry-run")

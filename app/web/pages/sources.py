@@ -110,7 +110,11 @@ def _add(request: Request, app: Application, form: Mapping[str, Any], actor: str
     said = f"OK — {saved.check.message}. " if saved.check else ""
     if saved.proposed_key:
         said += _("Key: %s (proposed by the source).") % ", ".join(saved.proposed_key)
-    return redirect(f"/sources/{saved.source.name}/mapping", notice=said or _("Saved"))
+    open_question = "?undecided=1" if saved.check and saved.check.decision else ""
+    if open_question and saved.check:
+        said += f" {saved.check.evidence.rstrip('. ')}."
+    address = f"/sources/{saved.source.name}/mapping{open_question}"
+    return redirect(address, notice=said or _("Saved"))
 
 
 @router.post("/add-source/test")
@@ -129,7 +133,8 @@ def tested(
         check = outsiders.check_draft(app, name, type_name, connection)
     except OpenRegisterError as error:
         return page(request, "parts/test.html", problem=describe(error), check=None, warnings=())
-    return page(request, "parts/test.html", problem=None, check=check, warnings=check.warnings)
+    context: dict[str, Any] = {"check": check, "warnings": check.warnings, "decide": ""}
+    return page(request, "parts/test.html", problem=None, **context)
 
 
 def by_field(error: OpenRegisterError) -> dict[str, str]:

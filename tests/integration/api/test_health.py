@@ -21,7 +21,7 @@ from tests.integration.api.conftest import Client, Server
 
 LABELS = {"version", "source", "state", "fate", "status"}
 UNITS = ("_seconds", "_bytes", "_info", "_total")
-COUNTED = ("_runs", "_rows", "_jobs", "_failures", "_status", "_fresh", "_entries")
+COUNTED = ("_runs", "_rows", "_jobs", "_failures", "_status", "_fresh", "_entries", "_complete")
 LATE_JOB = (
     "INSERT INTO openregister.jobs (handler, key, schedule, next_run)"
     " VALUES ('housekeeping.clean_up', 'x', 'daily', now() - interval '1 hour')"
@@ -59,7 +59,8 @@ def source(server: Server, editor: Client, tmp_path: Any) -> str:
 def test_health_names_every_check_to_who_is_signed_in_and_none_to_others(server: Server) -> None:
     assert server.anonymous().json("/health") == {"status": "ok"}
     found = checks(server)
-    assert list(found) == ["database", "migrations", "cron", "worker", "sources", "freshness"]
+    names = ["database", "migrations", "cron", "worker", "sources", "rejected", "freshness"]
+    assert list(found) == names
     assert {check["state"] for check in found.values()} == {"ok"}
 
 

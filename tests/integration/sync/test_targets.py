@@ -101,7 +101,7 @@ def test_a_mapping_that_fits_no_row_is_said_with_the_first_reason(bench: Bench) 
     bench.write({"code": str(n), "name": "x"} for n in range(20))
     run = bench.sync()
     assert figures(run) == {"read": 20, "errors": 20}
-    assert any("0 of 20 rows fit the mapping" in warning for warning in run.warnings)
+    assert any("0 of 20 rows match the mapping" in warning for warning in run.warnings)
 
 
 def test_a_full_pass_comes_round_when_it_is_due(bench: Bench) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from dataclasses import asdict, replace
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from app.errors import NotFoundError
-from app.services import audit, definitions, objects
+from app.errors import NotFoundError, UsageError
+from app.services import audit, definitions, heads, objects
+from app.services.heads import Head
 from tests.integration.sync.conftest import Bench
 
 SUPERUSER = "ALTER TABLE openregister.audit_trails DISABLE TRIGGER refuse_change"
@@ -116,6 +120,85 @@ def test_a_trail_wiped_out_leaves_objects_without_entry(
     found = audit.verify(bench.app)
     assert {fault.what for fault in found.faults} == {"it has no audit entry"}
     assert found.count == 7
+
+
+EMPTIED = (
+    "DELETE FROM openregister.audit_trails",
+    "DELETE FROM openregister.objects",
+    "DELETE FROM openregister.chains",
+)
+
+
+def recorded(bench: Bench) -> list[Head]:
+    """The heads as a file keeps them, written and read again."""
+    found = audit.verify(bench.app)
+    return heads.parse(json.loads(json.dumps({"heads": [asdict(head) for head in found.heads]})))
+
+
+@pytest.mark.usefixtures("tamper")
+def test_recorded_heads_hold_as_the_chains_grow(bench: Bench) -> None:
+    before = recorded(bench)
+    bench.write([{"code": "new", "name": "New"}])
+    bench.sync()
+    assert audit.verify(bench.app, recorded=before).ok
+    assert audit.verify(bench.app, recorded=recorded(bench), source="places").ok
+    assert {head.source for head in before} == {"places", None}
+
+
+def test_a_recorded_head_finds_an_emptied_register(
+    bench: Bench, tamper: Callable[[str], None]
+) -> None:
+    before = recorded(bench)
+    for statement in EMPTIED:
+        tamper(statement)
+    assert audit.verify(bench.app).ok  # nothing in the database could tell
+    found = audit.verify(bench.app, recorded=before)
+    assert found.count == len(before)
+    assert "the chain is missing" in found.faults[0].what
+    alone = audit.verify(bench.app, recorded=before, source="places")
+    assert [fault.source for fault in alone.faults] == ["places"]
+
+
+def test_a_recorded_head_finds_entries_cut_off_together_with_the_head(
+    bench: Bench, tamper: Callable[[str], None]
+) -> None:
+    before = recorded(bench)
+    tamper("DELETE FROM openregister.audit_trails WHERE position > 10")
+    tamper(
+        "UPDATE openregister.chains c SET length = 10, head = a.hash"
+        " FROM openregister.audit_trails a WHERE a.chain_id = c.id AND a.position = 10"
+    )
+    found = audit.verify(bench.app, recorded=before)
+    assert found.faults[0].sentence() == (
+        "entry 12 of source places: entries 11 to 12 were cut off; the recorded head is entry 12"
+    )
+
+
+@pytest.mark.usefixtures("tamper")
+def test_a_recorded_head_finds_a_chain_that_was_written_anew(bench: Bench) -> None:
+    before = recorded(bench)
+    other = [replace(head, hash="0" * 64) for head in before]
+    found = audit.verify(bench.app, recorded=other)
+    assert found.count == len(before)
+    assert "is not the one whose head was recorded" in found.faults[0].what
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {},
+        {"heads": {}},
+        [1],
+        [{"source_id": 1, "lane": 0, "length": 1}],
+        [{"source_id": 1, "lane": 0, "length": -1, "hash": "0" * 64}],
+        [{"source_id": True, "lane": 0, "length": 1, "hash": "0" * 64}],
+        [{"source_id": 1, "lane": 0, "length": 1, "hash": "0" * 63}],
+        [{"source_id": 1, "lane": 0, "length": 1, "hash": 7}],
+    ],
+)
+def test_a_file_without_heads_is_refused(document: Any) -> None:
+    with pytest.raises(UsageError, match="head"):
+        heads.parse(document, where="heads.json")
 
 
 def test_entries_whose_chain_record_is_gone_are_found(

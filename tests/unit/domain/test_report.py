@@ -8,13 +8,17 @@ from hypothesis import strategies as st
 
 from app.domain.guard import DeleteGuard
 from app.domain.report import (
+    PROOFS,
     Counters,
     CountersError,
     RunState,
+    Standing,
+    evidence,
     no_key,
     nothing_matches,
     repeated_keys,
 )
+from connectors.sdk.rows import Proof
 
 FATES = ("created", "updated", "unchanged", "filtered", "duplicate", "errors")
 
@@ -65,6 +69,35 @@ def test_the_last_line_of_a_run() -> None:
     assert counters.details() == "2 unchanged, 4 deleted"
 
 
+def test_rows_that_stay_rejected_are_part_of_the_last_line() -> None:
+    done = "Done — 0 created, 0 updated, 0 errors"
+    assert Counters().summary(300) == f"{done}; 300 rows stay rejected"
+    assert Counters().summary(1) == f"{done}; 1 row stays rejected"
+
+
+@pytest.mark.parametrize(
+    ("state", "standing", "becomes"),
+    [
+        (RunState.DONE, Standing(), RunState.DONE),
+        (RunState.DONE, Standing(rejected_before=1), RunState.PARTIAL),
+        (RunState.DONE, Standing(rejected_before=1, held=1), RunState.HELD),
+        (RunState.PARTIAL, Standing(held=1), RunState.HELD),
+        (RunState.FAILED, Standing(rejected_before=1, held=1), RunState.FAILED),
+        (RunState.CANCELLED, Standing(rejected_before=1, held=1), RunState.CANCELLED),
+    ],
+)
+def test_what_stands_is_part_of_a_runs_state(
+    state: RunState, standing: Standing, becomes: RunState
+) -> None:
+    assert standing.state(state) is becomes
+
+
+def test_every_evidence_has_words() -> None:
+    assert set(PROOFS) == set(Proof)
+    assert evidence(True, Proof.TOTAL).startswith("Complete: the total")
+    assert evidence(False, None).startswith("Not proven complete")
+
+
 def test_the_loud_messages_name_figures_and_fields() -> None:
     assert nothing_matches(3987, ["id", "state"]) == (
         "0 of 3,987 rows match the filter; the first row's fields are id, state"
@@ -76,12 +109,20 @@ def test_the_loud_messages_name_figures_and_fields() -> None:
 
 @pytest.mark.parametrize(
     ("missing", "owned", "held"),
-    [(10, 10, False), (11, 11, True), (11, 55, False), (12, 55, True), (0, 0, False)],
+    [(10, 50, False), (10, 12, False), (11, 55, False), (12, 55, True), (0, 0, False)],
 )
 def test_a_deletion_is_held_above_both_the_share_and_the_number(
     missing: int, owned: int, held: bool
 ) -> None:
     assert DeleteGuard().holds(missing, owned) is held
+
+
+@pytest.mark.parametrize("owned", [1, 5, 10, 11, 5000])
+def test_that_nothing_would_be_left_is_always_held(owned: int) -> None:
+    guard = DeleteGuard(share=1, objects=10**6)
+    assert guard.holds(owned, owned)
+    assert not guard.holds(owned, owned + 1)
+    assert f"All {owned:,} objects" in guard.message(owned, owned)
 
 
 def test_the_guard_says_what_to_do() -> None:

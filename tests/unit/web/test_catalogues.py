@@ -11,6 +11,7 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
 from app.db import settings as instance_settings
+from app.domain import report
 from app.domain.documents import SourceOptions
 from app.services import connectors
 from app.web import forms, languages
@@ -59,7 +60,7 @@ def test_every_field_of_every_connector_and_every_setting_is_translated(language
         for text in _words_of(forms.Form(connectors.schema(one["type"])).fields())
     }
     texts |= set(_words_of(forms.Form(SourceOptions.model_json_schema()).fields()))
-    texts |= {known.help for known in instance_settings.known()}
+    texts |= {known.help for known in instance_settings.known()} | set(report.PROOFS.values())
     assert len(texts) > 200
     with (languages.LOCALES / language / "LC_MESSAGES" / "messages.po").open("rb") as file:
         catalogue = read_po(file)
