@@ -26,6 +26,7 @@ from connectors.sdk import (
 )
 from connectors.sdk.auth import BasicAuth, authenticator
 from connectors.sdk.bodies import parse_json
+from connectors.sdk.failures import clock_of
 from connectors.sdk.gather import Gatherer, field_facts
 from connectors.sdk.http import CancelledError, HttpClient, Request, origin_of
 from connectors.sdk.incremental import HighWater, IncrementalConfig, step_back
@@ -124,11 +125,13 @@ class OpenRegisterConnector(Connector[OpenRegisterConfig]):
         known = cursor if cursor and cursor.get("objects") == self._identity() else None
         since = known.get("updated") if known and config.changed_only else None
         water = HighWater(IncrementalConfig(field="@self.updated", param="-"), since)
+        since = water.value  # a cursor of the future is not used
         with self._client() as client, contextlib.suppress(CancelledError):
             pages = self._pages(client, since)
             gatherer = Gatherer(self.context.limits.batch_size, _is_deleted)
             for page in pages:
                 if config.changed_only:
+                    water.now = clock_of(page.answer.headers) or water.now
                     for item in page.found:
                         water.see(item, page.label)
                 yield from gatherer.add(page, pages.total)
@@ -140,7 +143,9 @@ class OpenRegisterConnector(Connector[OpenRegisterConfig]):
                 yield gatherer.last(End.UNPROVEN, None, pages.total, doubt=verdict.doubt)
                 return
             end = End.FULL if since is None else End.INCREMENTAL
-            yield gatherer.last(end, reached, pages.total, verdict.because)
+            closing = gatherer.last(end, reached, pages.total, verdict.because)
+            closing.warnings = water.warnings()
+            yield closing
 
     def _client(self, retries: int | None = None) -> HttpClient:
         config = self.config

@@ -6,21 +6,19 @@ import contextlib
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any, Literal
-from urllib.parse import urlsplit
+from typing import Any
 
 import orjson
 import xxhash
-from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic import JsonValue as Document
 
-from connectors.formats import BodyFormat, BodyReader, CsvOptions, decoded, sample_of
+from connectors.formats import BodyReader, decoded, sample_of
+from connectors.rest_config import RestConfig as RestConfig
+from connectors.rest_config import Scalar
 from connectors.sdk import (
     Batch,
     CheckResult,
     ConfigurationError,
     Connector,
-    ConnectorConfig,
     Cursor,
     End,
     FieldFact,
@@ -31,30 +29,24 @@ from connectors.sdk import (
     redact,
     truth,
 )
-from connectors.sdk.auth import AuthConfig, NoAuth, authenticator
+from connectors.sdk.auth import authenticator, with_secret_query
 from connectors.sdk.bodies import encoded
-from connectors.sdk.details import DetailConfig, Details
+from connectors.sdk.details import Details
+from connectors.sdk.failures import clock_of
 from connectors.sdk.gather import Gatherer, field_facts
-from connectors.sdk.http import Answer, CancelledError, HttpClient, Request, origin_of
+from connectors.sdk.http import Answer, CancelledError, HttpClient, Request
 from connectors.sdk.incremental import (
     HighWater,
-    IncrementalConfig,
-    has_cursor,
     step_back,
     with_cursor,
 )
 from connectors.sdk.pages import Page, PageFetcher
-from connectors.sdk.pagination import AutoPages, PaginationConfig
 from connectors.sdk.paging.distinct import likely_key
 from connectors.sdk.paging.ledger import Verdict
 from connectors.sdk.paging.walk import Pages
 from connectors.sdk.records import MISSING, at
-from connectors.sdk.refusals import Errors
 from connectors.sdk.shapes import Shape, likely_wrapper
-from connectors.sdk.timeouts import QUICK, TimeoutConfig, limited, timeouts
-from connectors.sdk.tls import TlsConfig
-
-Scalar = str | int | float | bool
+from connectors.sdk.timeouts import QUICK, limited, timeouts
 
 _ACCEPT = {
     "auto": "application/json, */*;q=0.5",
@@ -63,104 +55,6 @@ _ACCEPT = {
     "csv": "text/csv, */*;q=0.5",
     "xml": "application/xml, text/xml, */*;q=0.5",
 }
-
-
-class RestConfig(ConnectorConfig):
-    """Connection settings of a REST API."""
-
-    url: str = Field(description="Where the API is; credentials go to this host only")
-    endpoint: str = Field(default="", description="Path of the rows below it")
-    method: Literal["GET", "POST"] = Field(default="GET", description="HTTP method")
-    headers: dict[str, str] = Field(default_factory=dict, description="More request headers")
-    secret_headers: dict[str, SecretStr] = Field(
-        default_factory=dict, description="Request headers whose values nobody may see"
-    )
-    query: dict[str, Scalar | list[Scalar]] = Field(
-        default_factory=dict, description="Query parameters; {{ cursor }} is filled in"
-    )
-    body: Document = Field(default=None, description="Body of a POST, sent as JSON; or a text")
-    records: str = Field(
-        default="", description="Path of the list of rows; found by itself when left out"
-    )
-    pagination: PaginationConfig = Field(
-        default_factory=AutoPages, description="How to get from page to page"
-    )
-    auth: AuthConfig = Field(default_factory=NoAuth, description="Who we are")
-    tls: TlsConfig = Field(default_factory=TlsConfig, description="TLS settings")
-    timeout: float | TimeoutConfig | None = Field(
-        default=None, description="Seconds to wait for data, or {connect, read, total}"
-    )
-    format: BodyFormat = Field(default="auto", description="Format of the body")
-    csv: CsvOptions = Field(default_factory=CsvOptions, description="How a CSV body is written")
-    incremental: IncrementalConfig | None = Field(
-        default=None, description="Ask only for what changed since the last run"
-    )
-    row: str = Field(
-        default="", description="Path within an item that holds the row, such as attributes"
-    )
-    columns: str | list[str] = Field(
-        default="",
-        description="For rows that are arrays: path of the column names, the names, or `first`",
-    )
-    errors: Errors = Field(
-        default="",
-        description="Path of what says that an answer is an error, or {path, ok, values, message}; "
-        "`none`: nothing does; left out: error, errors, fault and the like",
-    )
-    deleted: str = Field(
-        default="",
-        description="Path of a flag or time that is set when the source deleted the row; or "
-        "path=word for a field that has this value then",
-    )
-    details: list[DetailConfig] = Field(
-        default_factory=list, description="One more request for each row"
-    )
-    conditional: bool = Field(
-        default=True, description="Ask whether anything changed (ETag, Last-Modified)"
-    )
-    parallel: int = Field(
-        default=4, ge=1, le=32, description="Requests under way at once, where that is possible"
-    )
-    calls_per_minute: int | None = Field(
-        default=None, ge=1, description="Never ask more often than this"
-    )
-
-    @field_validator("url")
-    @classmethod
-    def _plain_url(cls, url: str) -> str:
-        try:
-            origin_of(url)
-        except ConfigurationError as error:
-            raise ValueError(error.what) from None
-        if "@" in urlsplit(url).netloc:
-            raise ValueError("must hold no user and password; use auth: {type: basic, …}")
-        return url
-
-    @field_validator("endpoint")
-    @classmethod
-    def _below_url(cls, endpoint: str) -> str:
-        if "://" in endpoint:
-            raise ValueError("must be a path below url, not an address of its own")
-        return endpoint
-
-    @model_validator(mode="after")
-    def _agrees(self) -> RestConfig:
-        if self.body is not None and self.method == "GET":
-            raise ValueError("a body needs method: POST")
-        sent = self.incremental is not None and (
-            self.incremental.param or has_cursor(self.query) or has_cursor(self.body)
-        )
-        if self.incremental is not None and not sent:
-            raise ValueError("incremental needs a param, or {{ cursor }} in query or body")
-        if self.incremental is None and (has_cursor(self.query) or has_cursor(self.body)):
-            raise ValueError("{{ cursor }} needs incremental: {field: …}")
-        return self
-
-    @property
-    def address(self) -> str:
-        if not self.endpoint:
-            return self.url
-        return f"{self.url.rstrip('/')}/{self.endpoint.lstrip('/')}"
 
 
 class RestConnector(Connector[RestConfig]):
@@ -227,6 +121,7 @@ class RestConnector(Connector[RestConfig]):
         since = cursor.get("high") if cursor else None
         conditions = _conditions(cursor) if config.conditional and not config.details else {}
         water = HighWater(config.incremental, since) if config.incremental else None
+        since = water.value if water else None  # a cursor of the future is not used
         with self._client() as client, contextlib.suppress(CancelledError):
             pages = self._pages(client, self._fetcher(client, conditions), since)
             gatherer = Gatherer(self.context.limits.batch_size, self._is_deleted())
@@ -251,7 +146,7 @@ class RestConnector(Connector[RestConfig]):
                 alone = first is last and verdict.in_body
                 reached = self._cursor(water, first if alone else None)
             closing = gatherer.last(end, reached, pages.total, verdict.because, doubt)
-            closing.warnings = self._bodies.warnings
+            closing.warnings = [*self._bodies.warnings, *(water.warnings() if water else ())]
             yield closing
 
     # Requests.
@@ -269,7 +164,10 @@ class RestConnector(Connector[RestConfig]):
             config.url,
             self.context,
             tls=config.tls,
-            auth=authenticator(config.auth, limited(self.context, for_auth, retries), config.tls),
+            auth=with_secret_query(
+                authenticator(config.auth, limited(self.context, for_auth, retries), config.tls),
+                config.secret_query,
+            ),
             headers=config.headers | secret,
             timeouts=waits,
             per_minute=config.calls_per_minute,
@@ -409,6 +307,7 @@ def _spelled(value: Scalar) -> str:
 
 
 def _see(water: HighWater, page: Page) -> None:
+    water.now = clock_of(page.answer.headers) or water.now
     for item in page.items:
         water.see(item, page.label)
     for row in itertools.chain.from_iterable(map(decoded, page.batches)):

@@ -24,14 +24,18 @@ class Connection:
     config: ConnectorConfig
     public: dict[str, Any]
     secrets: dict[str, str]
+    warnings: Sequence[str] = ()
+    """What a person should know of the document, such as a secret that was moved."""
 
 
 def parse(type_name: str, document: Mapping[str, Any], *, where: str = "") -> Connection:
     """Check a whole connection document. Raises ConfigurationError with every faulty field."""
-    config = configs.parse(registry.get(type_name).Config, dict(document), where=where)
-    public, secrets = configs.split(dict(document), config)
+    model = registry.get(type_name).Config
+    tidied, warnings = model.tidied(dict(document))
+    config = configs.parse(model, tidied, where=where)
+    public, secrets = configs.split(tidied, config)
     remember(*secrets.values())
-    return Connection(config, public, secrets)
+    return Connection(config, public, secrets, warnings)
 
 
 def stored(app: Application, source: Source) -> Connection:

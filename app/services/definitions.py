@@ -165,7 +165,7 @@ def save(
                 source = store.by_id(connection, existing.id)
         targets.compile_targets(app, source, connection)  # a mapping that cannot work: no source
         scheduling.plan(connection, source)
-    warnings = keeping.replaced(kept, connected.secrets)
+    warnings = [*keeping.replaced(kept, connected.secrets), *connected.warnings]
     return Saved(source, existing is None, result, proposed, warnings)
 
 
@@ -201,7 +201,9 @@ def _connect(
         resolved = resolve_references(connected.secrets)
         if resolved != connected.secrets:
             document = configs.merge(connected.public, resolved)
+            warnings = connected.warnings
             connected = connecting.parse(parsed.type, document, where=where)
+            connected = replace(connected, warnings=warnings)
     return connected
 
 

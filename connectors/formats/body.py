@@ -19,8 +19,6 @@ from connectors.formats import base, signatures
 from connectors.formats.base import FormatReader, decoded
 from connectors.formats.csv import CsvOptions, CsvReader
 from connectors.formats.ndjson import NdjsonReader
-from connectors.formats.outline import outline
-from connectors.formats.xml import XmlReader
 from connectors.sdk import (
     Batch,
     DataError,
@@ -125,6 +123,8 @@ class BodyReader:
         """What a body that is not JSON says beside its rows; None where it can say nothing."""
         if self.format_of(answer) != "xml":
             return None
+        from connectors.formats.outline import outline
+
         known = self._findings.get("records")
         path = self._records or (known if isinstance(known, str) else "")
         return outline(self._xml(answer), path if "/" in path else path.replace(".", "/"))[1]
@@ -136,6 +136,8 @@ class BodyReader:
         """
         if b"OAI-PMH" not in body[:_SAMPLE] or b"error" not in body[:_SAMPLE]:
             return False
+        from connectors.formats.outline import outline  # lxml, which other bodies do not need
+
         root, about = outline(body, "OAI-PMH/ListRecords/record")
         if root != "OAI-PMH" or "error" not in about:
             return False
@@ -175,6 +177,10 @@ class BodyReader:
 
     # Encodings.
 
+    def _warn(self, warning: str) -> None:
+        if warning not in self.warnings:
+            self.warnings.append(warning)
+
     def _charset(self, answer: Answer) -> str | None:
         """The header's charset, where the body's own mark says nothing and there is such a one."""
         charset = answer.charset
@@ -184,8 +190,7 @@ class BodyReader:
             warning = (
                 f"The server names a charset that does not exist ({charset!r}); it was detected"
             )
-            if warning not in self.warnings:
-                self.warnings.append(warning)
+            self._warn(warning)
             return None
         return charset
 
@@ -201,7 +206,7 @@ class BodyReader:
                 "utf-8" if codecs.lookup(charset).name == "ascii" else charset
             )
         except UnicodeDecodeError:
-            self.warnings.append(
+            self._warn(
                 f"The body is not {charset}, which the server names; the document's own "
                 "declaration was used"
             )
@@ -210,6 +215,8 @@ class BodyReader:
 
     def _reader(self, kind: BodyFormat, answer: Answer) -> FormatReader:
         if kind == "xml":
+            from connectors.formats.xml import XmlReader
+
             return XmlReader(self._records)
         if kind == "ndjson":
             return NdjsonReader()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from typing import Annotated, Literal
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -95,6 +96,35 @@ class QueryCredential:
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+class Together:
+    """Several credentials on each request."""
+
+    def __init__(self, *parts: Authenticator) -> None:
+        self._parts = parts
+
+    def apply(self, request: Request) -> None:
+        for part in self._parts:
+            part.apply(request)
+
+    def renew(self, request: Request) -> bool:
+        renewed = [part.renew(request) for part in self._parts]
+        return any(renewed)
+
+    def close(self) -> None:
+        for part in self._parts:
+            part.close()
+
+
+def with_secret_query(
+    found: Authenticator | None, query: Mapping[str, SecretStr]
+) -> Authenticator | None:
+    """Credentials with query parameters that nobody may see beside them."""
+    secrets = {name: value.get_secret_value() for name, value in query.items()}
+    redact.remember(*secrets.values())
+    parts = [QueryCredential(name, value) for name, value in secrets.items()]
+    return Together(*([found] if found else []), *parts) if parts else found
 
 
 def authenticator(config: AuthConfig, context: Context, tls: TlsConfig) -> Authenticator | None:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 
+from connectors.sdk import cleartext
 from connectors.sdk.errors import ConfigurationError
 
 C = TypeVar("C", bound="ConnectorConfig")
@@ -27,6 +28,14 @@ class ConfigModel(BaseModel):
 class ConnectorConfig(ConfigModel):
     """Base of a connector's `Config`. Mark secrets as `SecretStr`; nest with `ConfigModel`."""
 
+    @classmethod
+    def tidied(cls, document: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+        """A connection document as it is to be stored, and what a person should know of it.
+
+        A connector that can move secrets out of what everybody can read does so here.
+        """
+        return document, cleartext.in_url(document)
+
 
 def parse(model: type[C], document: dict[str, Any], *, where: str = "") -> C:
     """Validate a connection document. Raises ConfigurationError that names every faulty field."""
@@ -34,7 +43,7 @@ def parse(model: type[C], document: dict[str, Any], *, where: str = "") -> C:
         return model.model_validate(document)
     except ValidationError as error:
         faults = {
-            ".".join(str(part) for part in fault["loc"]) or "(connection)": fault["msg"]
+            ".".join(str(part) for part in fault["loc"]) or "(connection)": _message(fault)
             for fault in error.errors(include_input=False, include_url=False)
         }
         raise ConfigurationError(
@@ -43,6 +52,14 @@ def parse(model: type[C], document: dict[str, Any], *, where: str = "") -> C:
             faults=faults,
             hint="`openregister source:types TYPE` shows every field",
         ) from None
+
+
+def _message(fault: Any) -> str:
+    """What is wrong, without what was given: that may be a secret in the wrong place."""
+    if fault["type"] in ("union_tag_invalid", "literal_error"):
+        expected = fault["ctx"].get("expected_tags") or fault["ctx"].get("expected")
+        return f"must be one of {expected}"
+    return str(fault["msg"])
 
 
 def secrets_of(config: BaseModel, prefix: str = "") -> dict[str, str]:

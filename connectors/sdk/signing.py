@@ -1,22 +1,19 @@
 """Tokens that we sign ourselves (JWT, RFC 7519).
 
-A module of its own: what signs and what fills in templates takes time to import.
+A module of its own: what signs takes time to import.
 """
 
 from __future__ import annotations
 
-import re
 import time
-import uuid
 from typing import Any
 
-import jinja2
 import jwt
 import orjson
-from jinja2.sandbox import SandboxedEnvironment
 from jwt.algorithms import HMACAlgorithm
 
 from connectors.sdk import redact
+from connectors.sdk.claims import Names, filled
 from connectors.sdk.connector import Context
 from connectors.sdk.errors import ConfigurationError
 from connectors.sdk.tokens import JwtAuth, Token, TokenAuthenticator
@@ -30,8 +27,6 @@ class _Hmac(HMACAlgorithm):
 
 
 _SHA = {"256": "SHA256", "384": "SHA384", "512": "SHA512"}
-_WHOLE_TEMPLATE = re.compile(r"\s*\{\{(.*)\}\}\s*", re.DOTALL)
-_templates = SandboxedEnvironment(undefined=jinja2.StrictUndefined)
 
 
 class JwtTokens(TokenAuthenticator):
@@ -71,28 +66,6 @@ class JwtTokens(TokenAuthenticator):
         return Token.lasting(text, config.lifetime)
 
     def _claims(self, now: int) -> dict[str, Any]:
-        names = {"now": now, "uuid": str(uuid.uuid4()), "source": self._source}
         claims: dict[str, Any] = {"iat": now, "exp": now + self._config.lifetime}
-        for claim, value in self._config.claims.items():
-            claims[claim] = _render(claim, value, names)
+        claims |= filled(self._config.claims, Names(now, self._source))
         return claims
-
-
-def _render(claim: str, value: Any, names: dict[str, Any]) -> Any:
-    """A claim's value; a template that is one expression keeps its type (`{{ now + 60 }}`)."""
-    if not isinstance(value, str) or "{{" not in value:
-        return value
-    try:
-        whole = _WHOLE_TEMPLATE.fullmatch(value)
-        if whole and "{{" not in whole[1]:
-            result = _templates.compile_expression(whole[1], undefined_to_none=False)(**names)
-            if isinstance(result, jinja2.Undefined):
-                raise jinja2.UndefinedError(f"{whole[1].strip()} is not known")
-            return result
-        return _templates.from_string(value).render(**names)
-    except (jinja2.TemplateError, ArithmeticError, TypeError) as error:
-        raise ConfigurationError(
-            f"The claim cannot be made: {error}",
-            where=f"auth.claims.{claim}",
-            hint="Templates know now (Unix seconds), uuid and source",
-        ) from None

@@ -12,9 +12,10 @@ from typing import Any, Literal
 from urllib.parse import quote_plus, urlencode
 
 import orjson
-from pydantic import Field, JsonValue, SecretStr, model_validator
+from pydantic import Field, JsonValue, SecretStr, field_validator, model_validator
 
 from connectors.sdk import redact
+from connectors.sdk.claims import check as check_claims
 from connectors.sdk.config import ConfigModel
 from connectors.sdk.connector import Context
 from connectors.sdk.errors import AuthenticationError, DataError
@@ -70,11 +71,17 @@ class JwtAuth(ConfigModel):
     key_id: str = Field(default="", description="`kid` in the token's header")
     claims: dict[str, JsonValue] = Field(
         default_factory=dict,
-        description="Claims; texts may be templates with now, uuid and source",
+        description="Claims; texts may hold {{ now }}, {{ now + 60 }}, {{ uuid }}, {{ source }}",
     )
     lifetime: int = Field(default=3600, ge=1, description="Seconds from `iat` to `exp`")
     header: str = Field(default="Authorization", description="Header that takes the token")
     prefix: str = Field(default="Bearer", description="The word before the token; may be empty")
+
+    @field_validator("claims")
+    @classmethod
+    def _only_placeholders(cls, claims: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        check_claims(claims)
+        return claims
 
     @model_validator(mode="after")
     def _complete(self) -> JwtAuth:

@@ -6,6 +6,7 @@ import base64
 import socket
 import threading
 import time
+import traceback
 from dataclasses import replace
 from typing import Any
 
@@ -415,7 +416,42 @@ def test_a_key_that_is_none_is_a_configuration_error(api: HttpApi, quick: Contex
     assert "canary" not in str(caught.value)
 
 
-def test_a_claim_that_cannot_be_made_names_itself(api: HttpApi, quick: Context) -> None:
-    config = {"type": "jwt", "secret": "canary", "claims": {"sub": "{{ nobody }}"}}
-    with pytest.raises(ConfigurationError, match=r"auth\.claims\.sub"):
-        ask(api, quick, config)
+@pytest.mark.parametrize(
+    "claim",
+    [
+        "{{ nobody }}",
+        "{% for a in range(99999) %}{% for b in range(99999) %}x{% endfor %}{% endfor %}",
+        "{{ 'x' * 1000000000 }}",
+        "{{ {}.pop(1) }}",
+        "{{ now * 1000000000 }}",
+        "{{ now | pprint }}",
+        "{{ ''.__class__ }}",
+        "{{ uuid",
+        "{# now #}",
+    ],
+)
+def test_a_claim_holds_placeholders_and_no_program(claim: str) -> None:
+    document = {"url": "https://x", "auth": {"type": "jwt", "secret": "s"}}
+    for claims in ({"sub": claim}, {"act": [{"sub": claim}]}):
+        with pytest.raises(ConfigurationError) as caught:
+            parse(RestConfig, {**document, "auth": {**document["auth"], "claims": claims}})  # type: ignore[dict-item]
+        assert "sub: " in caught.value.faults["auth.jwt.claims"]
+        assert "{{ now - 60 }}" in str(caught.value)
+
+
+def test_placeholders_stand_anywhere_in_claims(api: HttpApi, quick: Context) -> None:
+    claims = {"a": ["{{now+5}}", {"b": "{{ source }}/{{ now }}"}], "n": 7, "t": "{ plain }"}
+    call = ask(api, quick, {"type": "jwt", "secret": "canary", "claims": claims})
+    made = jwt.decode(_token(call), options={"verify_signature": False})
+    assert made["a"] == [made["iat"] + 5, {"b": f"test/{made['iat']}"}]
+    assert (made["n"], made["t"]) == (7, "{ plain }")
+
+
+@pytest.mark.parametrize("kind", ["bearrer", "canary-as-type", "", 7])
+def test_settings_of_no_kind_are_refused_without_showing_them(kind: Any) -> None:
+    auth = {"type": kind, "token": "canary-token", "key": {"deep": "canary-deep"}}
+    with pytest.raises(ConfigurationError) as caught:
+        parse(RestConfig, {"url": "https://x", "auth": auth})
+    shown = "".join(traceback.format_exception(caught.value))
+    assert "canary" not in shown
+    assert "must be one of 'none', 'basic', 'bearer'" in caught.value.faults["auth"]

@@ -488,6 +488,67 @@ def test_a_cursor_field_that_is_no_time_is_an_error(api: HttpApi, quick: Context
         read(api, quick, incremental={"field": "v", "param": "since"}, pagination="none")
 
 
+AHEAD: dict[str, tuple[str, list[Any], Any]] = {
+    "a time": ("updated_at", ["2026-01-02T03:04:05Z", "2062-01-01T00:00:00Z"], 0),
+    "a time with an offset": ("at", ["2026-01-02T03:04:05Z", "2062-01-01T00:00:00+02:00"], 0),
+    "a day": ("day", ["2062-01-01", "2026-01-02"], 1),
+    "an open end": ("changed", ["2026-01-02 03:04:05", "9999-12-31 23:59:59"], 0),
+    "Unix time": ("modified", [1767323045, 2903299200], 0),
+    "Unix time in milliseconds": ("EditDate", [2903299200000, 1767323045123], 1),
+    "a day as a number": ("datum", [20260102, 20620101], 0),
+    "a day as text of digits": ("datum", ["20260102", "20620101"], 0),
+    "a second as a number": ("wijzigdatum", [20260102030405, 20620101000000], 0),
+    "digits that are no day": ("datum", ["20231231", "20231232"], 1),
+    "a counter that looks like Unix time": ("version", [1767323045, 2903299200], 1),
+    "one that cannot be meant": ("updated", ["2026-01-02T03:04:05Z", "unknown", "NaN"], 0),
+    "one of another kind": ("updated", ["2026-01-02T03:04:05Z", 7], 0),
+    "a number too long": ("version", [5, "1e999999999"], 0),
+}
+
+
+@pytest.mark.parametrize("what", AHEAD)
+def test_a_cursor_stays_below_what_cannot_be_meant(api: HttpApi, quick: Context, what: str) -> None:
+    field, values, highest = AHEAD[what]
+    rows = [{"id": n, field: value} for n, value in enumerate(values)]
+    date = {"Date": "Fri, 06 Nov 2026 17:26:40 GMT"}
+    api.on("/rows", http_api.always({"items": rows, "total": len(rows)}, headers=date))
+    settings: dict[str, Any] = {
+        "incremental": {"field": field, "param": "since"},
+        "pagination": "none",
+    }
+    read_rows, last = read(api, quick, **settings)
+    assert len(read_rows) == len(rows)
+    assert last.cursor is not None
+    assert last.cursor["high"] == values[highest]
+    held = any("future" in warning or "another kind" in warning for warning in last.warnings)
+    assert held is (what not in ("digits that are no day", "a counter that looks like Unix time"))
+
+
+def test_the_clock_is_that_of_the_source(api: HttpApi, quick: Context) -> None:
+    rows = [{"updated": "2030-01-01T00:00:00Z"}, {"updated": "2030-01-03T00:00:00Z"}]
+    date = {"Date": "Wed, 02 Jan 2030 00:00:00 GMT"}
+    api.on("/rows", http_api.always(rows, headers=date))
+    _, last = read(
+        api, quick, incremental={"field": "updated", "param": "since"}, pagination="none"
+    )
+    assert last.cursor is not None
+    assert last.cursor["high"] == "2030-01-01T00:00:00Z"
+
+
+def test_a_cursor_of_the_future_is_not_used(api: HttpApi, quick: Context) -> None:
+    api.on("/rows", http_api.always([{"updated": "2026-01-01"}]))
+    settings: dict[str, Any] = {
+        "incremental": {"field": "updated", "param": "since"},
+        "pagination": "none",
+    }
+    _, first = read(api, quick, **settings)
+    assert first.cursor is not None
+    _, last = read(api, quick, {**first.cursor, "high": "2062-01-01"}, **settings)
+    assert "since" not in api.calls[-1].query
+    assert last.end is End.FULL
+    assert last.cursor == first.cursor
+
+
 @pytest.mark.parametrize("header", ["ETag", "Last-Modified"])
 def test_an_answer_that_did_not_change_is_not_sent_again(
     api: HttpApi, quick: Context, header: str

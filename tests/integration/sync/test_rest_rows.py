@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from app.domain.report import RunState
-from app.services import inferring, planning, previewing, rejects, running, testing
+from app.services import definitions, inferring, planning, previewing, rejects, running, testing
 from app.services.running import Request
 from tests.integration.sync.conftest import Bench, figures
 from tests.servers.http_api import HttpApi
@@ -128,3 +128,24 @@ def test_no_boundary_shows_how_a_row_is_kept_inside(source: Source, kind: str) -
     if kind != "XML":
         assert run.state is RunState.PARTIAL
         assert run.counters.errors == len(rejects.rows(app, "places")) > 0
+
+
+def test_a_key_in_a_url_is_moved_to_the_secrets(source: Source) -> None:
+    source.send('[{"code": "1", "name": "a"}]')
+    document = {
+        "name": "keyed",
+        "type": "rest",
+        "connection": {"url": f"{source.api.url}/rows?api_key=canary-key", "pagination": "none"},
+        "target": {"register": "geo", "schema": "place"},
+        "mapping": {"key": "code", "passthrough": True},
+    }
+    app = source.bench.app
+    saved = definitions.save(app, document)
+    assert [warning for warning in saved.warnings if "secret_query.api_key" in warning]
+    assert "canary" not in json.dumps(definitions.to_document(saved.source))
+    assert source.api.calls[-1].query == {"api_key": "canary-key"}
+    again = definitions.to_document(saved.source)  # as it is exported: without the secret
+    definitions.save(app, again, test=False)
+    run = running.run(app, "keyed", Request()).run
+    assert run.counters.created == 1
+    assert source.api.calls[-1].query == {"api_key": "canary-key"}
