@@ -135,8 +135,8 @@ def datetime_(value: Any, layout: str | None = None, zone: str | None = None) ->
 
 def format_date(value: Any, layout: str) -> str:
     """A date or time written after `layout`."""
-    if len(layout) > 100:
-        raise ValueProblem("the layout is longer than 100 characters")
+    if len(layout) > moments.LONGEST_LAYOUT:
+        raise ValueProblem(f"the layout is longer than {moments.LONGEST_LAYOUT} characters")
     try:
         return moments.read(value, None, None).strftime(layout)
     except (ValueError, OverflowError) as error:

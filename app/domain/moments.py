@@ -28,6 +28,9 @@ _MIDNIGHT = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ]00:00(?::00(?:\.0+)?)? ?(?:[Zz]|[+-]\d\d:?\d\d)?", re.ASCII
 )
 
+LONGEST_LAYOUT = 100
+"""Characters of a layout for dates."""
+
 
 def zone(name: str) -> tzinfo:
     """The IANA time zone of that name. Raises ValueProblem."""
@@ -104,6 +107,8 @@ def read(value: object, layout: str | None, where: tzinfo | None) -> datetime:
     """
     if layout in {"unix", "unix_ms"}:
         return _from_unix(value, 1000 if layout == "unix_ms" else 1, where)
+    if layout is not None and len(layout) > LONGEST_LAYOUT:
+        raise ValueProblem(f"the format is longer than {LONGEST_LAYOUT} characters")
     if not isinstance(value, str):
         raise ValueProblem("is not text; for numbers the format is unix or unix_ms")
     text = value.strip()
@@ -113,6 +118,8 @@ def read(value: object, layout: str | None, where: tzinfo | None) -> datetime:
             if layout
             else datetime.fromisoformat(text)
         )
+    except re.error:  # strptime makes a pattern of the layout
+        raise ValueProblem(f"{layout!r} names a part of the date twice") from None
     except ValueError:
         expected = f"after the format {layout}" if layout else "in ISO form (2024-01-31)"
         raise ValueProblem(f"is not a date {expected}") from None

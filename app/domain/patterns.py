@@ -20,6 +20,8 @@ LONGEST_MATCHING = 1.0
 """Seconds that one regular expression may take over one text."""
 LONGEST_PATTERN = 2_000
 """Characters of a regular expression."""
+LARGEST_PATTERN = 50_000
+"""Parts of one whose counts are written out; ``(a{99}){99}`` has about 20,000."""
 
 # The library's own reading of a pattern; it is not published, so nothing describes its type.
 _parse: Callable[[str], Any] = import_module("re._parser").parse
@@ -39,14 +41,17 @@ def pattern(expression: str) -> Pattern:
         raise ValueProblem(f"a regular expression has {LONGEST_PATTERN:,} characters at most")
     try:
         re.compile(expression)
-        repeats = _repeats_a_repeat(_parse(expression))
-        compiled = None if repeats else regex.compile(expression)
+        parsed = _parse(expression)
+        repeats, size = _repeats_a_repeat(parsed), _size(parsed)
+        compiled = None if repeats or size > LARGEST_PATTERN else regex.compile(expression)
     except (re.error, regex.error) as error:
         raise ValueProblem(f"{expression!r} is not a regular expression: {error}") from None
     except (RecursionError, OverflowError, MemoryError):
         raise ValueProblem(
             "the regular expression is nested too deeply or counts too far"
         ) from None
+    if size > LARGEST_PATTERN:
+        raise ValueProblem(f"{shorten(expression, 80)!r} counts to more than {LARGEST_PATTERN:,}")
     if repeats:
         raise ValueProblem(f"{expression!r} repeats a repeat, which can take forever")
     return compiled
@@ -99,6 +104,26 @@ def replaced(expression: str, source: str, replacement: str, longest: int) -> st
     except TimeoutError:
         raise _too_slow(expression) from None
     return "".join([*parts, source[at:]])
+
+
+def _size(node: Any) -> int:
+    """Parts of a parsed pattern with its counts written out, as the engine holds it."""
+    if not isinstance(node, (list, tuple)) and not hasattr(node, "data"):
+        return 1
+    total = 1
+    for item in node.data if hasattr(node, "data") else node:
+        if isinstance(item, tuple) and item and str(item[0]) in {"MAX_REPEAT", "MIN_REPEAT"}:
+            least, most, body = item[1]
+            times = int(most) if int(most) < _UNBOUNDED else max(int(least), 1)
+            total += times * _size(body)
+        else:
+            total += _size(item)
+        if total > LARGEST_PATTERN:
+            break
+    return total
+
+
+_UNBOUNDED = 2**31
 
 
 def _check_length(source: str) -> None:

@@ -108,8 +108,11 @@ class _PlanCompiler:
         return Environment(self.spec.tables, strict=True)
 
     def plan(self, lookups: LookupPort | None) -> RowPlan | None:
+        mark = self._fingerprint()
         rules = self._rules()
         filter_ = self._filter()
+        if mark is None:
+            return None
         key_parts, key_paths = self._key(rules)
         finishers = self._finishers()
         unset = [
@@ -121,7 +124,7 @@ class _PlanCompiler:
             return None
         null_if = self.spec.null_if
         return RowPlan(
-            fingerprint=fingerprint(self.spec, self.schema),
+            fingerprint=mark,
             rules=rules,
             takes_everything=self.spec.takes_everything,
             filter_=filter_,
@@ -136,6 +139,21 @@ class _PlanCompiler:
             lookups=lookups,
             **self._quick_ways(rules),
         )
+
+    def _fingerprint(self) -> int | None:
+        if self.faults:
+            return 0  # of the schema: there will be no plan, only more faults to tell of
+        try:
+            canonical.value(self.spec.model_dump(exclude_defaults=True))
+            return fingerprint(self.spec, self.schema)
+        except RecursionError:
+            self.faults["(mapping)"] = canonical.TOO_DEEP
+        except UnicodeError:
+            self.faults["(mapping)"] = "holds text that is not valid Unicode"
+        except (TypeError, ValueError) as error:
+            own = type(error) is ValueError and "ircular" not in str(error)
+            self.faults["(mapping)"] = str(error) if own else "holds a value that is not JSON"
+        return None
 
     def _quick_ways(self, rules: Sequence[FieldRule]) -> dict[str, Any]:
         """Those for plain rows, where nothing beside fields and types has a say."""

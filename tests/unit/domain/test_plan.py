@@ -366,7 +366,7 @@ def deep(levels: int) -> Any:
         ({"fields": {"a": "{{ json(a) }}"}}, {"a": deep(5000)}, Stage.MAP, "more than 200 deep"),
         ({"fields": {"a": "{{ a }}"}}, {"a": deep(5000)}, Stage.MAP, "more than 200 deep"),
         ({"fields": {"a": "{{ a == b }}"}}, {"a": deep(5000), "b": deep(5000)}, Stage.MAP,
-         "nested too deeply"),
+         "more than 200 deep"),
         ({"filter": "json(a) == ''"}, {"a": deep(5000)}, Stage.FILTER, "more than 200 deep"),
         ({"filter": {"cat": [{"var": "a"}]}}, {"a": deep(5000)}, Stage.FILTER, "deep"),
         ({"null_if": ["-"]}, {"a": deep(5000)}, Stage.COERCE, "More than 200 levels"),
@@ -391,3 +391,26 @@ def test_whatever_one_row_raises_is_its_problem(
     assert found.stage is stage
     assert said in found.errors[0].message
     assert not re.search(r"[A-Z]\w+Error|Decimal|<|recursion|positional", found.errors[0].message)
+
+
+@pytest.mark.parametrize(
+    "mapping",
+    [
+        {"null_if": [float("inf")]},
+        {"null_if": {"a": [float("nan")]}, "passthrough": True},
+        {"tables": {"t": {"a": float("inf")}}},
+        {"tables": {"t": {"a": deep(5000)}}},
+        {"constants": {"a": deep(5000)}},
+        {"constants": {"a": "\ud800"}},
+        {"fields": {"a": {"path": "a", "default": float("inf")}}},
+        {"filter": {"==": [1, float("inf")]}},
+        {"filter": {"==": [1, deep(5000)]}},
+        {"casts": {"a": {"type": "date", "format": "%d" * 60}}, "filter": "1e999"},
+    ],
+)
+def test_a_mapping_with_values_that_are_not_json_is_refused_in_words(
+    mapping: dict[str, Any],
+) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        plan(mapping)
+    assert not re.search(r"[A-Z]\w+Error|recursion|circular|codec", str(caught.value))
