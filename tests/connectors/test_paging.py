@@ -129,6 +129,48 @@ def test_a_round_total_is_not_believed_before_the_page_behind_it_is_empty(
     assert batches[-1].because is Proof.SHORT_PAGE
 
 
+@pytest.mark.parametrize("code", [400, 404, 422])
+@pytest.mark.parametrize("pagination", ["auto", "page"])
+def test_a_page_behind_the_total_may_be_refused(
+    api: HttpApi, quick: Context, pagination: str, code: int
+) -> None:
+    def handle(call: Call) -> Answer:
+        if call.number("page", 1) > 1:
+            return Answer(code)
+        return http_api.answer({"items": ROWS[:7], "total": 7, "page": 1})
+
+    api.on("/rows", handle)
+    assert last(api, quick, pagination=pagination).because in (Proof.TOTAL, Proof.SHORT_PAGE)
+
+
+def test_a_window_that_ends_at_a_round_number_proves_nothing(api: HttpApi, quick: Context) -> None:
+    rows = [{"id": number} for number in range(1000)]
+
+    def handle(call: Call) -> Answer:
+        start = (call.number("page", 1) - 1) * 100
+        if start >= 1000:
+            return http_api.answer({"message": "Result window is too large"}, 400)
+        return http_api.answer({"items": rows[start : start + 100], "total": 1000})
+
+    api.on("/rows", handle)
+    batch = last(api, quick, pagination="page")
+    assert batch.end is End.UNPROVEN
+    assert "refuses the page behind them" in batch.doubt
+
+
+def test_a_figure_that_is_the_size_of_every_page_is_no_total(api: HttpApi, quick: Context) -> None:
+    def handle(call: Call) -> Answer:
+        start = (call.number("page", 1) - 1) * 10
+        rows = ROWS[start : start + 10]
+        following = {"next": f"/rows?page={start // 10 + 2}" if start < 20 else None}
+        return http_api.answer({"items": rows, "total": len(rows), **following})
+
+    api.on("/rows", handle)
+    batches = list(opened(api, quick).read())
+    assert sum(map(len, batches)) == 25
+    assert batches[-1].because is Proof.END_MARKER
+
+
 def test_a_total_above_a_stated_single_page_fails(api: HttpApi, quick: Context) -> None:
     api.on("/rows", http_api.always({"items": ROWS[:10], "total": 25}))
     with pytest.raises(DataError, match="speaks of 25 rows but gave 10") as caught:

@@ -105,6 +105,11 @@ class Paginator(ABC):
         return self._total.floor
 
     @property
+    def verifies(self) -> bool:
+        """The rows are as many as the total, and the page behind them is asked for all the same."""
+        return self.counts and self.total is not None and self.rows >= self.total
+
+    @property
     def reached(self) -> bool:
         """All the rows that the total speaks of came, and it is not merely a page's size.
 

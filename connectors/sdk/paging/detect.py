@@ -239,6 +239,9 @@ class Detector:
             _rewind(candidate)
             return candidate, None
         second = self._probe(request)
+        if second is None and candidate.verifies and self._confirmed(candidate.first(), page):
+            _rewind(candidate)  # the walk asks once more, and takes the refusal for the end
+            return candidate, None
         if second is None or not self._differs(page, second):
             return None
         if second.rows == 0 and not self._confirmed(candidate.first(), page):

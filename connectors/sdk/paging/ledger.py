@@ -62,6 +62,8 @@ class Ledger:
         self._largest = 0
         self._full_pages = 0
         self._totals: set[int] = set()
+        self._own_sizes = True
+        """Every total so far was the size of its own page, and so is none."""
         self.rows = 0
         self.last: Page | None = None
         self.again = False
@@ -107,10 +109,11 @@ class Ledger:
             return False
         return before > 1 or (paginator.total is not None and self.rows >= paginator.total)
 
-    def counted(self, total: int | None) -> None:
-        """Note the total that was named on a page."""
+    def counted(self, total: int | None, rows: int) -> None:
+        """Note the total that was named on a page of so many rows."""
         if total is not None:
             self._totals.add(total)
+            self._own_sizes = self._own_sizes and total == rows
 
     def _seen_before(self, page: Page) -> int | None:
         """The page that this one repeats, in whatever order and whatever time it carries."""
@@ -240,7 +243,8 @@ class Ledger:
             return Proof.END_MARKER, flag.text
         if paginator.null_seen:
             return Proof.END_MARKER, "no further page is named"
-        if page.rows == 0 or page.past_end:
+        refused = page.past_end and page.answer.status not in paginator.end_status
+        if page.rows == 0 and not refused:
             return Proof.SHORT_PAGE, "the page after the last row is empty"
         led = [sign for sign in signs.more if sign.kind is not Kind.TOKEN]
         if paginator.followed and paginator.absent and not led:
@@ -256,7 +260,7 @@ class Ledger:
         if paginator.total_path:
             return True
         size = page_size(page.document, page.records)
-        real = paginator.trusts_total or (size is not None and size > page.rows)
+        real = paginator.trusts_total or (size is not None and size > page.rows) or page.past_end
         # A round figure may be the most that the server counts to.
         return real and total % 1000 != 0
 
@@ -281,7 +285,7 @@ class Ledger:
 
     def _against(self) -> str:
         """What speaks against every evidence, or nothing."""
-        if len(self._totals) > 1:
+        if len(self._totals) > 1 and not self._own_sizes:
             return (
                 f"The total was between {min(self._totals)} and {max(self._totals)} while the "
                 "pages were read, so rows may have moved between them; the next run reads them "
@@ -298,6 +302,12 @@ class Ledger:
         return ""
 
     def _doubt(self, paginator: Paginator, page: Page) -> str:
+        if page.past_end:
+            return (
+                f"{self.rows} rows came, as many as the source speaks of, but it refuses the page "
+                "behind them, and such a round number may be the most that it counts to. Ask for "
+                "parts that are smaller, or set pagination.total to the path of an exact number."
+            )
         if self.again:
             return (
                 f"The page after page {page.number} is page {page.number} once more, and nothing "

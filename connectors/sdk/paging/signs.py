@@ -196,7 +196,9 @@ def _token(path: str, name: tuple[str, ...], value: Any, found: Look) -> None:
             name
         ):
             found.ends.append(Sign(Kind.TOKEN, path, value))
-    elif isinstance(value, (str, int)) and not isinstance(value, bool) and value != 0:
+    elif isinstance(value, (str, int)) and not (
+        isinstance(value, bool) or value == 0 or words.is_moment(value)
+    ):
         is_link = isinstance(value, str) and looks_like_link(value)
         found.more.append(Sign(Kind.LINK if is_link else Kind.TOKEN, path, value))
 

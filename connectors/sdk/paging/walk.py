@@ -22,6 +22,8 @@ from connectors.sdk.paging.ledger import Ledger, Verdict
 from connectors.sdk.paging.styles import SinglePage
 from connectors.sdk.rows import Proof
 
+_REFUSALS = (400, 404, 410, 416, 422)
+"""Statuses by which servers refuse a page behind the last one."""
 STYLE = "pagination"
 UNPAGED = "unpaged"
 """Names of findings: the style of paging; that no usual page parameter changes anything."""
@@ -107,8 +109,8 @@ class Pages:
                     if self.following is None:
                         return
         while self.following is not None:
-            asked = self.following
-            page = second or self._fetch(asked, page.number + 1, found.end_status)
+            end = (*found.end_status, *_REFUSALS) if found.verifies else found.end_status
+            page = second or self._fetch(self.following, page.number + 1, end)
             second = None
             if not self._take(page, found):
                 return
@@ -121,7 +123,7 @@ class Pages:
             return False
         self.following = found.next(page)
         if not page.past_end:
-            self._ledger.counted(found.total)
+            self._ledger.counted(found.total, page.rows)
         return True
 
     def _detected(self, page: Page) -> tuple[Paginator, Page | None]:

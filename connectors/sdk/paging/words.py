@@ -18,7 +18,7 @@ def _set(text: str) -> frozenset[str]:
 
 NEXT = _set(
     "next nextpage nextlink nexturl nextcursor nexttoken nextpagetoken nextpageurl nextoffset"
-    " nextstart nextid nextkey nextmarker nextrecordsurl nexthref following continue"
+    " nextstart nextid nextkey nextmarker nextrecordsurl nexthref continue"
     " volgende siguiente suivant suivante nächste nächster naechste weiter prossimo prossima"
     " próximo próxima proximo proxima seguinte nästa nasta neste næste naeste seuraava następna"
     " nastepna další dalsi sonraki następny"
