@@ -128,9 +128,9 @@ def key_function(
         take = _taker(paths)
     else:
         name = likely_key(rows)
-        if name is None:
-            return None
-        take = _taker([name])
+        if name is None and not any(map(_has_time, rows)):
+            return None  # the rows as they are
+        take = _timeless if name is None else _taker([name])
     keys = take(rows)
     return take if keys and None not in keys and len(set(keys)) == len(keys) else None
 
@@ -158,6 +158,22 @@ def _taker(paths: Sequence[str]) -> Callable[[Sequence[Any]], list[Any]]:
     return composed
 
 
+def _timeless(rows: Sequence[Any]) -> list[Any]:
+    """The rows without times, which may be those of the request."""
+    return [canonical.raw_bytes(without_times(row)) for row in rows]
+
+
+def without_times(row: Any) -> Any:
+    """A row but for the fields that hold a time."""
+    if not isinstance(row, dict):
+        return row
+    return {name: value for name, value in row.items() if not _is_time(value)}
+
+
+def _has_time(row: Any) -> bool:
+    return isinstance(row, dict) and any(map(_is_time, row.values()))
+
+
 def likely_key(rows: Sequence[Any]) -> str | None:
     """The field that tells these rows apart, by the names that identifiers go by."""
     return next((name for name in IDENTITIES if identities(rows, name) is not None), None)
@@ -182,8 +198,8 @@ def overlap(first: Sequence[Any], second: Sequence[Any], paths: Sequence[str] = 
             return len(set(take(first)) & set(keys))
     if len(first) == len(second) and alike(columns(first), columns(second)):
         return len(second)
-    known = {canonical.raw_bytes(row) for row in first if isinstance(row, dict)}
-    return sum(canonical.raw_bytes(row) in known for row in second if isinstance(row, dict))
+    known = set(_timeless(first))
+    return sum(form in known for form in _timeless(second))
 
 
 def alike(one: Mapping[str, int], other: Mapping[str, int]) -> bool:
@@ -218,4 +234,4 @@ def columns(rows: Sequence[Any]) -> dict[str, int]:
 def _is_time(value: Any) -> bool:
     if isinstance(value, str):
         return _TIME.match(value) is not None
-    return not isinstance(value, bool) and value > _LATELY
+    return isinstance(value, (int, float)) and value > _LATELY
