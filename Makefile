@@ -79,6 +79,10 @@ bench: $(DEV) ## Measure the speed (ROWS=1000000 for the full size, ARGS=--write
 soak: $(DEV) ## Break things on purpose while sources sync; nothing may be lost (3 minutes)
 	@$(BIN)/python -m benchmarks.soak $(ARGS)
 
+.PHONY: fuzz
+fuzz: $(DEV) ## Send what nobody should to everything that takes input (5 minutes)
+	@$(BIN)/python -m benchmarks.fuzz $(ARGS)
+
 .PHONY: docs
 docs: $(DEV) ## Build the manual into site/
 	@# not --quiet: that would hide the warnings from --strict as well

@@ -153,7 +153,9 @@ def parse(document: dict[str, Any], *, where: str = "") -> SourceDocument:
         return SourceDocument.model_validate(document)
     except ValidationError as error:
         faults = {
-            ".".join(str(part) for part in fault["loc"]) or "(document)": fault["msg"]
+            ".".join(str(part) for part in fault["loc"]) or "(document)": str(
+                fault["msg"]
+            ).removeprefix("Value error, ")
             for fault in error.errors(include_input=False, include_url=False)
         }
         raise ConfigurationError(

@@ -38,9 +38,17 @@ _ENCRYPTED = ("EncryptedPackage".encode("utf-16-le"), "DataSpaces".encode("utf-1
 
 def main() -> None:
     request = orjson.loads(sys.argv[1])
-    resource.setrlimit(resource.RLIMIT_AS, (request["memory"],) * 2)
+    ceiling = request["memory"]
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    for given in (soft, hard):
+        ceiling = min(ceiling, given) if given != resource.RLIM_INFINITY else ceiling
+    resource.setrlimit(resource.RLIMIT_AS, (ceiling, ceiling))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    out = sys.stdout.buffer
+    answer(request, sys.stdout.buffer)
+
+
+def answer(request: dict[str, Any], out: BinaryIO) -> None:
+    """Write the frames of one workbook, the last of which says how it ended."""
     try:
         try:
             _read(request, out)
@@ -53,8 +61,8 @@ def main() -> None:
         except BaseException as error:  # a panic of a parser is no Exception
             raise _explained(error) from None
     except Refused as refused:
-        answer = {"error": refused.kind, "what": refused.what, "hint": refused.hint}
-        _write(out, orjson.dumps(answer))
+        last = {"error": refused.kind, "what": refused.what, "hint": refused.hint}
+        _write(out, orjson.dumps(last))
 
 
 def _read(request: dict[str, Any], out: BinaryIO) -> None:
