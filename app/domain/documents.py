@@ -13,6 +13,7 @@ from app.domain.flow import OnMissing
 from app.domain.mapping import MappingSpec
 from app.domain.spans import span_seconds as span_seconds
 from connectors.sdk import ConfigurationError, OpenRegisterError
+from connectors.sdk.config import faults
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
@@ -152,12 +153,6 @@ def parse(document: dict[str, Any], *, where: str = "") -> SourceDocument:
     try:
         return SourceDocument.model_validate(document)
     except ValidationError as error:
-        faults = {
-            ".".join(str(part) for part in fault["loc"]) or "(document)": str(
-                fault["msg"]
-            ).removeprefix("Value error, ")
-            for fault in error.errors(include_input=False, include_url=False)
-        }
         raise ConfigurationError(
-            "The source document is not valid", where=where, faults=faults
+            "The source document is not valid", where=where, faults=faults(error, "(document)")
         ) from None

@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias
 from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from connectors.sdk import ConfigModel, ConfigurationError
+from connectors.sdk.config import faults
 
 CastName: TypeAlias = Literal[
     "string", "integer", "number", "boolean", "date", "datetime", "json", "list"
@@ -130,13 +131,9 @@ def parse_mapping(document: dict[str, Any], *, where: str = "") -> MappingSpec:
     try:
         return MappingSpec.model_validate(document)
     except ValidationError as error:
-        faults = {
-            ".".join(str(part) for part in fault["loc"]) or "(mapping)": fault["msg"]
-            for fault in error.errors(include_input=False, include_url=False)
-        }
         raise ConfigurationError(
             "The mapping is not valid",
             where=where,
-            faults=faults,
+            faults=faults(error, "(mapping)"),
             hint="The mapping language is described in docs/mapping.md",
         ) from None

@@ -42,7 +42,17 @@ def _workbooks() -> list[bytes]:
 
 
 SEEDS: dict[str, list[bytes]] = {
-    "csv": [b"", b'"', b'a,b\n"' + b"x" * 100_000, b"a" * 1_000_000, b"\xff\xfe\x00", b'7,"x"y\n'],
+    "csv": [
+        b'\nnote\t"note"\tid\rself\t1d\tid\r',
+        b'"a",b\n"1",2\r"3",4\n',
+        b"a" * 20_000 + b"\xe9",
+        b"",
+        b'"',
+        b'a,b\n"' + b"x" * 100_000,
+        b"a" * 1_000_000,
+        b"\xff\xfe\x00",
+        b'7,"x"y\n',
+    ],
     "json": [
         b"[" * 100_000,
         b'{"a":' * 100_000,

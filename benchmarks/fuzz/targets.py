@@ -49,7 +49,7 @@ def _reader(form: Any) -> Target:
     return read
 
 
-class _Frames(io.RawIOBase):
+class _Frames(io.BytesIO):
     """Keeps the frame that came last."""
 
     last = b""
@@ -337,6 +337,26 @@ def _requests() -> Target:
     return take
 
 
+def _trap() -> Target:
+    """Does what no other target may do, to show that it would be noticed."""
+
+    def take(given: bytes) -> list[str]:
+        match given:
+            case b"hang":
+                threading.Event().wait()
+            case b"die":
+                os.abort()
+            case b"memory":
+                return [str(len(bytearray(600 * 1024**2)))]
+            case b"raise":
+                raise KeyError("x")
+            case b"name":
+                return ["ValueError: not a number"]
+        return []
+
+    return take
+
+
 TARGETS: dict[str, Callable[[], Target]] = {
     "csv": lambda: _reader("csv"),
     "json": lambda: _reader("json"),
@@ -353,4 +373,5 @@ TARGETS: dict[str, Callable[[], Target]] = {
     "source": _source,
     "answer": _answer,
     "request": _requests,
+    "trap": _trap,
 }

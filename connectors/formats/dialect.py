@@ -69,7 +69,10 @@ class Dialect:
         except AttributeError:
             waiting, reader = self._new_reader()
         waiting.append(text)
-        return next(reader)
+        try:
+            return next(reader)
+        except csv.Error:  # a line end of another kind within a cell
+            return [cell.decode() for cell in self.raw_cells(record)]
 
     def _new_reader(self) -> tuple[list[str], Iterator[list[str]]]:
         """One reader for all records of a thread: making one costs as much as using it."""

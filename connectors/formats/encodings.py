@@ -86,7 +86,8 @@ _SCRIPTS = (
 )
 _MANIFEST = 0.95
 _LINES = 64 * 1024
-_WORD = re.compile(r"[^\W\d_]*[^\x00-\x7f](?:[^\W\d_]|[^\x00-\x7f])*")
+# A word begins where no letter stands before: else a long one is looked through from each letter.
+_WORD = re.compile(r"(?<![^\W\d_])[^\W\d_]*[^\x00-\x7f](?:[^\W\d_]|[^\x00-\x7f])*")
 _GREEK = re.compile("[\u0391-\u03a9]?[\u03b1-\u03c9]{4,}")
 _OPENING = frozenset("€„‘’“¡£§©«®°±µ¿–—•")
 _CLOSING = frozenset("€…’“”™©®ª°²³´º»–—•")

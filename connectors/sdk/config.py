@@ -37,19 +37,25 @@ class ConnectorConfig(ConfigModel):
         return document, cleartext.in_url(document)
 
 
+def faults(error: ValidationError, whole: str) -> dict[str, str]:
+    """What is wrong by dotted path, in words without names of classes; `whole` is the document."""
+    return {
+        ".".join(part for part in map(str, fault["loc"]) if "[" not in part) or whole: _message(
+            fault
+        )
+        for fault in error.errors(include_input=False, include_url=False)
+    }
+
+
 def parse(model: type[C], document: dict[str, Any], *, where: str = "") -> C:
     """Validate a connection document. Raises ConfigurationError that names every faulty field."""
     try:
         return model.model_validate(document)
     except ValidationError as error:
-        faults = {
-            ".".join(str(part) for part in fault["loc"]) or "(connection)": _message(fault)
-            for fault in error.errors(include_input=False, include_url=False)
-        }
         raise ConfigurationError(
             "The connection settings are not valid",
             where=where,
-            faults=faults,
+            faults=faults(error, "(connection)"),
             hint="`openregister source:types TYPE` shows every field",
         ) from None
 
@@ -59,7 +65,9 @@ def _message(fault: Any) -> str:
     if fault["type"] in ("union_tag_invalid", "literal_error"):
         expected = fault["ctx"].get("expected_tags") or fault["ctx"].get("expected")
         return f"must be one of {expected}"
-    return str(fault["msg"])
+    if fault["type"] in ("model_type", "model_attributes_type"):
+        return "Input should be an object"
+    return str(fault["msg"]).removeprefix("Value error, ")
 
 
 def secrets_of(config: BaseModel, prefix: str = "") -> dict[str, str]:
