@@ -115,9 +115,9 @@ def of_status(status: int, headers: Mapping[str, str], body: bytes, where: str) 
     if status in (404, 410):
         return MissingError(said, where=where, hint="Check the url and endpoint of the source")
     if 300 <= status < 400:
-        return FatalError(
-            said, where=where, hint="The server points elsewhere without saying where"
-        )
+        target = redact.shorten(headers.get("Location", ""), 200)
+        hint = f"It points to {target}: set that address" if target else "It does not say where to"
+        return FatalError(said, where=where, hint=hint)
     if status == 405:
         return FatalError(said, where=where, hint="Check the method of the source")
     return FatalError(

@@ -256,9 +256,16 @@ class HttpClient:
                 if self._may_renew(response) and not renewed and self._renew(sent):
                     renewed = True
                     continue
-                raise failures.of_status(
+                error = failures.of_status(
                     status, response.headers, self._beginning(response, sent), sent.where
                 )
+                if status in (401, 403) and not self._is_own(sent.url):
+                    scheme, host, port = origin_of(sent.url)
+                    error.hint = (
+                        f"The source redirects to {scheme}://{host}:{port}, where no credentials "
+                        "go; if that is right, set url to it"
+                    )
+                raise error
 
     def _may_renew(self, response: requests.Response) -> bool:
         """Whether new credentials may help: after a 401, and once after a 403, with which some
@@ -318,6 +325,11 @@ class HttpClient:
                 where=f"{request.where} → {redact.redact(url)}",
                 hint="Set the address that it should be, with https",
             )
+        if status != 303 and _is_same_place(request.full_url, url):
+            # Frameworks that add a slash often forget the query; and a POST stays one.
+            if urlsplit(request.full_url).query and not urlsplit(url).query:
+                url = urlsplit(url)._replace(query=urlsplit(request.full_url).query).geturl()
+            return replace(request, url=url, query=[])
         if status == 303 or (status in (301, 302) and request.method == "POST"):
             return replace(request, method="GET", url=url, query=[], body=None)
         return replace(request, url=url, query=[])
@@ -455,6 +467,17 @@ def _once_only() -> Iterator[None]:
     except RetriableError as error:
         error.exhausted = True
         raise
+
+
+def _is_same_place(before: str, after: str) -> bool:
+    """Whether two addresses differ in a slash at the end of their path, or in http and https."""
+    one, other = urlsplit(before), urlsplit(after)
+    return (
+        one.hostname == other.hostname
+        and one.path.rstrip("/") == other.path.rstrip("/")
+        and (one.query == other.query or not other.query)
+        and (one.port == other.port or one.scheme != other.scheme)
+    )
 
 
 def _is_loopback(host: str) -> bool:

@@ -23,6 +23,7 @@ from connectors.sdk import (
     ConfigurationError,
     Context,
     DataError,
+    FatalError,
     Limits,
     MemoryState,
     UnreachableError,
@@ -325,7 +326,7 @@ def test_the_token_request_follows_no_redirect(api: HttpApi, quick: Context) -> 
     server = TokenServer(api)
     api.on("/token", http_api.redirect("/elsewhere", 307))
     api.on("/elsewhere", http_api.always({"access_token": "x"}))
-    with pytest.raises(Exception, match="307"):
+    with pytest.raises(FatalError, match=r"307 Temporary Redirect.*points to /elsewhere"):
         ask(api, quick, server.config)
     assert [call.path for call in api.calls] == ["/token"]
 

@@ -130,6 +130,31 @@ def test_no_boundary_shows_how_a_row_is_kept_inside(source: Source, kind: str) -
         assert run.counters.errors == len(rejects.rows(app, "places")) > 0
 
 
+@pytest.mark.parametrize("bad", ["3", "null", '["3"]', '{"name": "no key"}'])
+def test_an_item_that_cannot_be_told_deletes_nothing(source: Source, bad: str) -> None:
+    source.define()
+    rows = [json.dumps({"code": str(number), "name": "x"}) for number in range(12)]
+    source.send(f"[{','.join(rows)}]")
+    assert source.bench.sync().counters.created == 12
+    source.send(f"[{','.join([*rows[:3], bad, *rows[4:]])}]")
+    run = source.bench.sync()
+    assert figures(run, "read", "errors", "deleted") == {"read": 12, "errors": 1, "deleted": 0}
+    assert "3" in source.bench.objects()
+    assert any("deleted" in warning for warning in run.warnings)
+
+
+def test_an_item_whose_key_is_known_lets_others_be_deleted(source: Source) -> None:
+    source.define()
+    rows = [json.dumps({"code": str(number), "name": "x"}) for number in range(12)]
+    source.send(f"[{','.join(rows)}]")
+    source.bench.sync()
+    rows[3] = rows[3].replace('"x"', '"\\ud83d"')
+    source.send(f"[{','.join(rows[:-1])}]")
+    run = source.bench.sync()
+    assert figures(run, "read", "errors", "deleted") == {"read": 11, "errors": 1, "deleted": 1}
+    assert set(source.bench.objects()) == {str(number) for number in range(11)}
+
+
 def test_a_key_in_a_url_is_moved_to_the_secrets(source: Source) -> None:
     source.send('[{"code": "1", "name": "a"}]')
     document = {
