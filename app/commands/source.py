@@ -96,7 +96,7 @@ def _saved(cli: Cli, saved: Saved) -> None:
     source = saved.source
     if saved.check is not None:
         cli.output.message(f"OK — {saved.check.message}")
-        if saved.check.evidence:
+        if saved.check.evidence not in saved.check.message:
             cli.output.message(saved.check.evidence)
         for warning in saved.check.warnings:
             cli.output.warning(warning)

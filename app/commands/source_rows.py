@@ -53,7 +53,7 @@ def test(cli: Cli, name: str) -> None:
         cli.output.message(f"OK — {found.check.message}")
         cli.output.record({str(name): value for name, value in found.check.facts.items()})
         cli.output.rows(fields, ["name", "type", "example"], empty="No fields seen")
-        if found.check.evidence:
+        if found.check.evidence not in found.check.message:
             cli.output.message(found.check.evidence)
     else:
         cli.output.document(document)

@@ -109,6 +109,41 @@ def test_the_first_failure_and_the_recovery_are_told_once_each(bench: Bench, hoo
     assert deliver(bench) == []
 
 
+def test_a_source_of_which_every_row_is_rejected_has_not_recovered(
+    bench: Bench, hook: HttpApi
+) -> None:
+    to_webhook(bench, hook)
+    bench.define()
+    break_source(bench)
+    bench.sync()
+    bench.write([{"code": "ams", "name": "x" * 41}])
+    for _ in range(2):  # read, then skipped as unchanged
+        assert bench.sync().state == "partial"
+    deliver(bench)
+    assert events(hook) == ["source.failing"]
+    bench.write([{"code": "ams", "name": "x" * 41}, {"code": "rtm", "name": "Rotterdam"}])
+    bench.sync()
+    deliver(bench)
+    assert events(hook) == ["source.failing", "source.recovered"]
+    assert hook.calls[-1].json["message"] == "The source is synced again; 1 row stays rejected"
+
+
+def test_a_row_that_is_rejected_for_longer_breaks_the_promise(bench: Bench, hook: HttpApi) -> None:
+    to_webhook(bench, hook)
+    bench.define(fresh_within="1 hour")
+    bench.write([*ROWS, {"code": "rtm", "name": "x" * 41}])
+    bench.sync()
+    execute(bench, "UPDATE openregister.quarantine SET first_seen = now() - interval '2 hours'")
+    bench.sync()
+    deliver(bench)
+    assert events(hook) == ["source.stale"]
+    assert hook.calls[0].json["message"].startswith("1 row has been rejected, the first since")
+    bench.write(ROWS)
+    bench.sync()
+    deliver(bench)
+    assert events(hook) == ["source.stale", "source.fresh"]
+
+
 def test_a_run_that_cron_started_is_told_like_one_by_hand(bench: Bench, hook: HttpApi) -> None:
     to_webhook(bench, hook)
     bench.define(schedule="daily")

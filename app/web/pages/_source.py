@@ -77,10 +77,11 @@ def shown(progress: Progress) -> dict[str, Any]:
 
 def evidence(run: Run) -> str:
     """Why the run was complete, or that nothing proves it; nothing of one that was cut short."""
-    return _evidence(run.complete, run.complete_because) if run.state in SETTLED else ""
+    return evidence_of(run.complete, run.complete_because) if run.state in SETTLED else ""
 
 
-def _evidence(complete: bool, because: str | None) -> str:
+def evidence_of(complete: bool, because: str | None) -> str:
+    """The same of what a run or a plan recorded."""
     if not complete:
         return _("Not proven complete; nothing was concluded from rows that did not come")
     words = report.PROOFS.get(because or "")

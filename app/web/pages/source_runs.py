@@ -29,7 +29,7 @@ from app.services.running import Request as RunRequest
 from app.web import answers
 from app.web.languages import gettext as _
 from app.web.languages import speak
-from app.web.pages._source import evidence, frame, sentence, shown
+from app.web.pages._source import evidence, evidence_of, frame, sentence, shown
 from app.web.rendering import own_path, page, redirect
 
 router = APIRouter(prefix="/sources/{name}", dependencies=[Depends(speak)])
@@ -196,7 +196,9 @@ def dry_run(request: Request, app: App, identity: RegisterAdmin, name: str) -> R
     stopped = over() and not plan.complete
     if answers.wants_json(request):
         return answers.as_json({**answers.plain(plan), "stopped": stopped})
-    return page(request, "parts/plan.html", problem=None, plan=plan, stopped=stopped)
+    proof = evidence_of(plan.complete, plan.complete_because)
+    context: dict[str, Any] = {"plan": plan, "stopped": stopped, "evidence": proof}
+    return page(request, "parts/plan.html", problem=None, **context)
 
 
 @router.post("/enable")

@@ -61,6 +61,8 @@ PAGES: dict[str, Role | None] = {
     "GET /sources": VIEWER,
     "GET /sources/{name}": VIEWER,
     "POST /sources/{name}/cancel": REGISTER_ADMIN,
+    "POST /sources/{name}/complete": REGISTER_ADMIN,
+    "POST /sources/{name}/findings/forget": REGISTER_ADMIN,
     "POST /sources/{name}/connection": REGISTER_ADMIN,
     "GET /sources/{name}/connection": VIEWER,
     "POST /sources/{name}/connection/test": REGISTER_ADMIN,

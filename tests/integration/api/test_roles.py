@@ -65,6 +65,8 @@ ROUTES: dict[str, Role | None] = {
     "GET /sources/{name}/deletes": VIEWER,
     "POST /sources/{name}/deletes": REGISTER_ADMIN,
     "POST /sources/{name}/cancel": REGISTER_ADMIN,
+    "POST /sources/{name}/complete": REGISTER_ADMIN,
+    "DELETE /sources/{name}/findings": REGISTER_ADMIN,
     "POST /sources/{name}/enable": REGISTER_ADMIN,
     "POST /sources/{name}/disable": REGISTER_ADMIN,
     "GET /jobs": VIEWER,
