@@ -38,6 +38,7 @@ from connectors.sdk.messages import (
     Authenticator,
     Request,
     Timeouts,
+    beginning_of,
     decoded,
     gunzipped,
     origin_of,
@@ -454,7 +455,7 @@ class HttpClient:
         """The first kilobytes of an error's body; nothing when even that cannot be read."""
         deadline = time.monotonic() + self._timeouts.read
         try:
-            return next(self._body(response, request, deadline, _CHUNK), b"")[:4096]
+            return beginning_of(next(self._body(response, request, deadline, _CHUNK), b""))[:4096]
         except (ConnectorError, StopIteration):
             return b""
 

@@ -47,7 +47,7 @@ def _loads(text: str) -> Any:
         text,
         parse_float=canonical.exact_float,
         parse_int=canonical.exact_int,
-        parse_constant=canonical.refuse,
+        parse_constant=Decimal,  # NaN and infinity, which `fault` finds
     )
 
 

@@ -122,7 +122,11 @@ def decoded(pieces: Iterator[bytes], headers: Mapping[str, str]) -> Iterator[byt
         )
     inflate: Any = None
     empty = True
-    for piece in pieces:
+    for piece in _whole_signature(pieces):
+        if empty and encoding != "deflate" and not _may_be_packed(piece):
+            yield piece  # said to be gzip by a proxy or a handler that did not do it
+            yield from pieces
+            return
         empty = False
         while piece:
             if inflate is None or inflate.eof:  # gzip allows several members in one body
@@ -138,10 +142,31 @@ def decoded(pieces: Iterator[bytes], headers: Mapping[str, str]) -> Iterator[byt
         raise EOFError
 
 
+def _whole_signature(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """The pieces, the first of which has two bytes at least unless there are no more."""
+    first = b""
+    for piece in pieces:
+        first += piece
+        if len(first) > 1:
+            break
+    if first:
+        yield first
+    yield from pieces
+
+
+def _may_be_packed(piece: bytes) -> bool:
+    """Whether this begins as gzip or zlib does."""
+    return piece.startswith(GZIP[:2]) or _is_zlib(piece)
+
+
+def _is_zlib(piece: bytes) -> bool:
+    """Whether this begins with the header of zlib (RFC 1950, 2.2)."""
+    return len(piece) > 1 and piece[0] & 0x0F == 8 and (piece[0] * 256 + piece[1]) % 31 == 0
+
+
 def _window_bits(piece: bytes, encoding: str) -> int:
     """zlib or gzip by its header; some servers send deflate without one (RFC 9110, 8.4.1.2)."""
-    zlib_header = len(piece) > 1 and piece[0] & 0x0F == 8 and (piece[0] * 256 + piece[1]) % 31 == 0
-    raw = encoding == "deflate" and not zlib_header and not piece.startswith(GZIP[:1])
+    raw = encoding == "deflate" and not _may_be_packed(piece)
     return -zlib.MAX_WBITS if raw else 47
 
 
@@ -163,3 +188,13 @@ def gunzipped(body: bytes, limit: int) -> bytes:
     except (zlib.error, EOFError):
         return body
     return b"".join(chunks)
+
+
+def beginning_of(body: bytes) -> bytes:
+    """The beginning of a body for a message, also when it is gzip and no header says so."""
+    if not body.startswith(GZIP):
+        return body
+    try:
+        return zlib.decompressobj(wbits=47).decompress(body, _CHUNK)
+    except zlib.error:
+        return body

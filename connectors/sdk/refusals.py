@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import Field
 
-from connectors.sdk import redact
+from connectors.sdk import redact, truth
 from connectors.sdk.config import ConfigModel
 from connectors.sdk.records import MISSING, at
 
@@ -84,8 +84,9 @@ def _same(value: Any, given: Any) -> bool:
 def _stated(document: dict[str, Any], records: str) -> str | None:
     """A flag or status that says so, whatever else the document holds."""
     for name in ("success", "ok"):
-        if document.get(name) is False:
-            return f"it says {name}: false"
+        value = document.get(name)
+        if value is False or (isinstance(value, str) and value.strip().lower() in truth.FALSE):
+            return f"it says {name}: {str(value).lower()}"
     if document.get("error") is True:
         return "it says error: true"
     status = document.get("status")
@@ -156,7 +157,8 @@ def failure_in_xml(body: bytes) -> str | None:
 
     The beginning of a document does, too.
     """
-    if not _FAULTS.search(body[:_BEGINNING]):
+    beginning = body[:_BEGINNING]
+    if not _FAULTS.search(beginning) and not _NO_SUCCESS.search(beginning):
         return None
     from lxml import etree  # only this needs it
 
@@ -174,7 +176,7 @@ _BEGINNING = 64 * 1024
 
 def _fault_of(root: Any) -> str | None:
     name = _local(root)
-    fault = root if name in _ROOTS else None
+    fault = root if name in _ROOTS or _says_no(root) else None
     if name == "Envelope":  # SOAP 1.1, section 4.4; SOAP 1.2 part 1, section 5.4
         faults = [each for body in root for each in body if _local(each) == "Fault"]
         fault = faults[0] if faults else None
@@ -189,6 +191,19 @@ def _fault_of(root: Any) -> str | None:
     said = said or " ".join(" ".join(fault.itertext()).split())
     kind = "SOAP fault" if name == "Envelope" else _local(fault)
     return redact.shorten(" ".join(part for part in (kind, code, said) if part), 300)
+
+
+_NO_SUCCESS = re.compile(rb"(?i)<(?:[\w.-]+:)?(?:success|ok)>\s*(?:false|0|no)\s*<")
+
+
+def _says_no(root: Any) -> bool:
+    """Whether a field of the document itself says that it is no success."""
+    return any(
+        _local(child).lower() in ("success", "ok")
+        and (child.text or "").strip().lower() in ("false", "0", "no")
+        for child in root
+        if isinstance(child.tag, str)
+    )
 
 
 def _code(fault: Any) -> str:

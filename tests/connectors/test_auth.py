@@ -172,6 +172,7 @@ def test_a_new_token_that_is_refused_too_is_an_error(api: HttpApi, quick: Contex
 
 
 def test_a_token_that_ended_may_be_refused_with_403(api: HttpApi, quick: Context) -> None:
+    # OpenLiveWriter/OpenLiveWriter#210, frappe/frappe#7530
     server = TokenServer(api, expires_in=3600)
     with client_for(api, quick, server.config) as client:
         client.request(Request("GET", api.url + "/x"))

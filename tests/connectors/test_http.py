@@ -130,10 +130,15 @@ DATE = email.utils.formatdate(NOW, usegmt=True)
         ({"X-Rate-Limit-Remaining": "0", "X-Rate-Limit-Reset": "30.5"}, 30.5),
         ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "2026-11-06T17:27:40Z"}, 60),
         ({"X-RateLimit-Remaining": "12", "X-RateLimit-Reset": "30"}, None),
+        # withcoral/coral#89: a moment that has passed
+        ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": str(int(NOW) - 5)}, 0),
+        # openclaw/clawhub#407: a moment where seconds belong
         ({"Retry-After": str(int(NOW) + 60)}, 60),
         ({"Retry-After": f"{int(NOW) + 60}000"}, 60),
         ({"Retry-After": "2.5"}, 2.5),
         ({"Retry-After": str(int(NOW) - 60)}, 0),
+        # alisaifee/flask-limiter#62: below zero
+        ({"Retry-After": "-1484742195"}, None),
         # waits that nobody can mean
         ({"Retry-After": "99999999"}, None),
         ({"Retry-After": "1793986267540000"}, None),
@@ -221,8 +226,11 @@ def test_a_gzip_body_cut_short_is_an_error(api: HttpApi, client: HttpClient) -> 
         client.request(get(api.url + "/x"))
 
 
+BROKEN_GZIP = gzip.compress(b"junk")[:10] + b"\xff" * 20
+
+
 def test_a_broken_gzip_body_is_an_error(api: HttpApi, client: HttpClient) -> None:
-    api.on("/x", lambda call: http_api.answer(b"junk", headers={"Content-Encoding": "gzip"}))
+    api.on("/x", lambda call: http_api.answer(BROKEN_GZIP, headers={"Content-Encoding": "gzip"}))
     with pytest.raises(DataError, match="compression"):
         client.request(get(api.url + "/x"))
 

@@ -66,6 +66,9 @@ UNKEPT = {
     # RFC 8259, 6 and 9: a parser may set limits on the range of numbers and on depth
     "an exponent of millions": (b'{"id": 2, "a": 1e100000000}', "1000 digits"),
     "an exponent beyond counting": (b'{"id": 2, "a": 1e99999999999999999999}', "number"),
+    # brian7704/OpenTAKServer#291: only some rows have it
+    "NaN": (b'{"id": 2, "ce": NaN}', "not a JSON number"),
+    "-Infinity": (b'{"id": 2, "ce": -Infinity}', "not a JSON number"),
     "a negative exponent": (b'{"id": 2, "a": 1e-100000000}', "1000 digits"),
     "a number of 5,000 digits": (b'{"id": 2, "a": ' + b"1" * 5000 + b"}", "1000 digits"),
     "a fraction of 5,000 digits": (b'{"id": 2, "a": 0.' + b"1" * 5000 + b"}", "1000 digits"),
@@ -142,7 +145,8 @@ LATIN_XML = f'<?xml version="1.0" encoding="iso-8859-1"?>{XML}'.encode("latin-1"
 UTF16 = "application/json; charset=utf-16"
 
 SAME: dict[str, tuple[str | bytes, str]] = {
-    # RFC 9110, 8.3: octet-stream says nothing; a sender's type may be wrong
+    # RFC 9110, 8.3: octet-stream says nothing; a sender's type may be wrong (WP-API/node-wpapi#297,
+    # catmaid/CATMAID#1697, CyclopsMC/IntegratedREST#28)
     "csv as octet-stream": (CSV, "application/octet-stream"),
     "csv as json": (CSV, "application/json"),
     "csv as html": (CSV, "text/html"),
@@ -172,6 +176,7 @@ SAME: dict[str, tuple[str | bytes, str]] = {
         "application/octet-stream",
     ),
     # RFC 8259, 8.1 and 11: JSON is UTF-8, and there is no charset parameter
+    # OneBusAway/onebusaway-android#2147, MotusDev/Motus-TO-DO#25; guzzle/guzzle#310 is the reverse
     "utf-8 that is said to be latin-1": (JSON, "application/json; charset=iso-8859-1"),
     "utf-8 that is said to be windows-1252": (JSON, 'application/json; charset="Windows-1252"'),
     "utf-8 that is said to be utf-16": (JSON, UTF16),
@@ -207,7 +212,8 @@ SAME: dict[str, tuple[str | bytes, str]] = {
     ),
     "xml said to be ascii": (XML, "text/xml; charset=us-ascii"),
     "xml of a charset that is none": (LATIN_XML, "application/xml; charset=unknown-8bit"),
-    # RFC 1952: gzip without Content-Encoding, as object stores serve it
+    # RFC 1952: gzip without Content-Encoding (amzn/selling-partner-api-docs#1583,
+    # lucjon/Py-StackExchange#20)
     "gzip without its header": (gzip.compress(JSON.encode()), "application/json"),
     "gzip of csv without its header": (gzip.compress(CSV.encode()), "application/gzip"),
     "gzip of lines": (gzip.compress(LINES.encode()), "application/octet-stream"),
@@ -226,6 +232,19 @@ def test_deflate_without_its_header_is_read(api: HttpApi, quick: Context) -> Non
     body = packer.compress(JSON.encode()) + packer.flush()
     api.on("/rows", http_api.text(body, "application/json", Content_Encoding="deflate"))
     assert data(read(api, quick)) == TWO
+
+
+def test_what_is_said_to_be_gzip_may_be_plain(api: HttpApi, quick: Context) -> None:
+    # everything2/everything2#3053, restforce/restforce#779, projectdiscovery/httpx#307
+    api.on("/rows", http_api.text(JSON, "application/json", Content_Encoding="gzip"))
+    assert data(read(api, quick)) == TWO
+
+
+def test_an_error_in_gzip_is_shown_as_text(api: HttpApi, quick: Context) -> None:
+    # apache/trafficcontrol#1737
+    api.on("/rows", http_api.text(gzip.compress(b"no such tenant"), "text/plain", 400))
+    with pytest.raises(FatalError, match="no such tenant"):
+        read(api, quick)
 
 
 def test_a_body_of_gzip_must_not_grow_beyond_the_limit(api: HttpApi, quick: Context) -> None:
@@ -340,7 +359,14 @@ ERRORS: dict[str, tuple[Any, str, dict[str, Any]]] = {
         {"errors": {"path": "state", "values": ["ERR"]}},
     ),
     "a rule by a path": ({"meta": {"err": "x"}, "items": []}, "err is x", {"errors": "meta.err"}),
-    # SOAP 1.1, 4.4; SOAP 1.2, 5.4
+    "success as text": ({"success": "false", "msg": "no", "items": [{"id": 1}]}, "success", {}),
+    # CDCgov/prime-reportstream#17655
+    "no success in XML": (
+        "<Return><Index>1</Index><Message>PS99</Message><Success>False</Success></Return>",
+        "Return PS99",
+        {},
+    ),
+    # SOAP 1.1, 4.4; SOAP 1.2, 5.4; savonrb/savon#151, 0x524a/onvif-go#94: under 200
     "a SOAP fault": (SOAP.format("Server"), "SOAP fault soap:Server No such department", {}),
     "a SOAP 1.2 fault": (SOAP12, "SOAP fault e:Sender Bad dates", {}),
     "a SOAP fault as text": (SOAP.format("Client"), "No such department", {"format": "xml"}),
@@ -601,7 +627,8 @@ def test_a_soap_fault_under_500_is_what_it_says_and_asked_once(
 def test_a_redirect_for_a_missing_slash_keeps_the_request(
     api: HttpApi, quick: Context, code: int, method: str
 ) -> None:
-    # RFC 9110, 15.4: a POST may become a GET; nginx and others leave the query out
+    # RFC 9110, 15.4: a POST may become a GET; some servers leave the query out
+    # (concretecms/concretecms#12742, cherrypy/cherrypy#1185, postmanlabs/postman-app-support#450)
     api.on("/rows", http_api.redirect("/rows/", code))
     api.on("/rows/", http_api.always(TWO))
     body = {"body": {"q": 1}} if method == "POST" else {}

@@ -53,6 +53,8 @@ def source(bench: Bench, api: HttpApi) -> Source:
 
 
 def test_what_postgresql_cannot_hold_rejects_its_row(source: Source) -> None:
+    # bloxbean/yaci-store#209, xorbitsai/xagent#1222 (NUL, surrogates);
+    # databrickslabs/ontobricks#108, icoretech/airbroke#6 (an index entry of over 2,704 bytes)
     source.define()
     rows: list[dict[str, Any]] = [
         {"code": "1", "name": "good"},
