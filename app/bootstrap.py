@@ -110,7 +110,9 @@ def open_engine(settings: Settings) -> Iterator[sa.Engine]:
     Raises DatabaseError when it cannot be reached or is too old.
     """
     if settings.database_url is not None:
-        engine = engines.create(settings.database_url.get_secret_value())
+        engine = engines.create(
+            settings.database_url.get_secret_value(), pooler=settings.database_pooler
+        )
         try:
             engines.check_server(engine)
             yield engine

@@ -15,6 +15,7 @@ __all__ = [
     "ConfigurationError",
     "ConflictError",
     "ConnectorError",
+    "DatabaseBusyError",
     "DatabaseError",
     "DatabaseUnreachableError",
     "DatabaseVersionError",
@@ -35,6 +36,7 @@ __all__ = [
     "SecretKeyError",
     "SettingsError",
     "StoredObjectsError",
+    "UnusableValueError",
     "UsageError",
 ]
 
@@ -87,12 +89,24 @@ class SettingsError(ConfigurationError):
 
 
 class DatabaseError(OpenRegisterError):
-    """The database cannot be reached, or is not in the state that this version needs."""
+    """The database cannot be reached, or is not in the state that this version needs.
+
+    `retry_after`: seconds after which the same may succeed, or None where somebody has to act.
+    """
+
+    retry_after: ClassVar[float | None] = None
+
+
+class DatabaseBusyError(DatabaseError):
+    """The database cannot do it at this moment: a restart, a lock, no free connection."""
+
+    retry_after: ClassVar[float | None] = 5.0
 
 
 class DatabaseUnreachableError(DatabaseError):
     """There is no connection to the database server."""
 
+    retry_after: ClassVar[float | None] = 30.0
     default_hint: ClassVar[str] = (
         "Check OPENREGISTER_DATABASE_URL, that the server runs and that it lets this host in"
     )
@@ -120,6 +134,12 @@ class EmbeddedServerError(DatabaseError):
 
 class SecretKeyError(OpenRegisterError):
     """The key for stored secrets is missing, unsafe or not the one they were encrypted with."""
+
+
+class UnusableValueError(UsageError):
+    """A value was given that the database cannot hold."""
+
+    default_hint: ClassVar[str] = "Shorten or change the value, then try again"
 
 
 class ConflictError(OpenRegisterError):

@@ -45,6 +45,9 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = None
     """PostgreSQL to use, `postgresql://user:password@host/database`; else an embedded one."""
 
+    database_pooler: Literal["session", "transaction"] | None = None
+    """Mode of a pooler such as pgbouncer before the database: session or transaction."""
+
     data_dir: Path = Path("var")
     """Directory of the embedded database, the key file and other local state."""
 

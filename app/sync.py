@@ -9,6 +9,7 @@ counters and cursor commit together or not at all. Killed anywhere, the next run
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence, Set
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from app.domain import report
 from app.domain.budget import ErrorBudget
 from app.domain.covered import covered_keys
 from app.domain.flow import (
+    BatchLostError,
     Changes,
     ObjectStore,
     Observer,
@@ -53,6 +55,9 @@ NO_END = "The connector stopped without saying that it read everything; nothing 
 
 MAX_CONFLICTS = 5
 """How often a batch is done again because somebody else changed the same objects."""
+
+PAUSES = (0.2, 1.0, 2.0, 4.0, 8.0, 15.0)
+"""Seconds between attempts at a batch while the database is away: a restart takes less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,13 +330,22 @@ def _cut(batch: Batch, left: int) -> Batch:
 
 
 def retried(attempt: Callable[[], T]) -> T:
-    """Do a batch again when somebody else changed the same objects in between."""
-    for _ in range(MAX_CONFLICTS - 1):
+    """Do a batch again when somebody changed the same objects, or the database went and returns.
+
+    Raises what the last attempt raised; of a lost connection its cause.
+    """
+    conflicts, pauses = MAX_CONFLICTS, list(PAUSES)
+    while True:
         try:
             return attempt()
         except WriteConflictError:
-            continue
-    return attempt()
+            conflicts -= 1
+            if conflicts <= 0:
+                raise
+        except BatchLostError as error:
+            if not pauses:
+                raise (error.__cause__ or error) from None
+            time.sleep(pauses.pop(0))
 
 
 def keys_of(work: Iterable[Prepared]) -> list[Set[str | None]]:

@@ -74,7 +74,8 @@ class Bell:
             while line.notifies() is not None:
                 rang = True
         except psycopg.OperationalError as error:
-            _log.warning("The connection that listens is lost: %s", type(error).__name__)
+            _log.warning("The connection that listens is lost; it is made again")
+            _log.debug("It broke", exc_info=error)
             self.close()
             return True
         return rang

@@ -23,7 +23,7 @@ from typing import IO, Any, NoReturn
 import sqlalchemy as sa
 
 from jobs import leases
-from jobs.errors import NotRunnableError
+from jobs.errors import NotRunnableError, OutdatedError
 from jobs.execution import Handlers, execute
 from jobs.model import Job, Outcome
 from jobs.policy import Policy
@@ -61,15 +61,22 @@ class Trouble:
 
 
 @dataclass(frozen=True, slots=True)
+class Outdated:
+    """The database is a newer version's: nothing more may be run here."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Idle:
     """The child waits for the next order; or it takes none any more, and leaves."""
 
     leaving: bool = False
 
 
-Event = Started | Refused | Trouble | Idle | Outcome
+Event = Started | Refused | Trouble | Outdated | Idle | Outcome
 _KINDS: dict[str, type[Event]] = {
-    kind.__name__: kind for kind in (Started, Refused, Trouble, Idle, Outcome)
+    kind.__name__: kind for kind in (Started, Refused, Trouble, Outdated, Idle, Outcome)
 }
 
 
@@ -193,6 +200,8 @@ class _Worker:
                     self._run_one(process, events, order["job"], force=order["force"])
                 else:
                     self._drain(process, events, order["until"], order["count"])
+            except OutdatedError as error:
+                _say(events, Outdated(str(error)))
             except sa.exc.DBAPIError as error:
                 _say(events, Trouble(self._policy.describe_error(error)))
             _say(events, Idle(leaving=self._left <= 0))
@@ -205,6 +214,7 @@ class _Worker:
             if until is not None and time.monotonic() >= until:
                 return
             with self.engine.begin() as connection:
+                self._policy.admit(connection)
                 job = leases.claim(connection, self._policy, process)
             if job is None:
                 return
@@ -214,6 +224,7 @@ class _Worker:
     def _run_one(self, process: Process, events: IO[str], job_id: int, *, force: bool) -> None:
         try:
             with self.engine.begin() as connection:
+                self._policy.admit(connection)
                 job = leases.claim_by_id(connection, self._policy, process, job_id, force=force)
         except NotRunnableError as refusal:
             _say(events, Refused(str(refusal), refusal.running))

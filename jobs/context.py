@@ -66,6 +66,10 @@ class JobContext:
         """Whether to stop at the next good place: asked to, out of time, or no longer ours."""
         return self._stop.is_set() or self._cancelled or self.lost or self.time_left < 0
 
+    def describe(self, error: BaseException) -> str:
+        """An error in the words that the policy has for it."""
+        return self._policy.describe_error(error)
+
     def heartbeat(self) -> None:
         """Prolong the lease now; a thread does so anyway. Raises LeaseLostError."""
         asked = _now()
@@ -108,7 +112,7 @@ def beating(context: JobContext, interval: float, stop: threading.Event) -> Iter
                 return
             except sa.exc.DBAPIError as error:
                 # the lease still holds for a while; the next beat may get through
-                _log.warning("No heartbeat for %s: %s", context.job.name, type(error).__name__)
+                _log.warning("No heartbeat for %s. %s", context.job.name, context.describe(error))
 
     thread = threading.Thread(target=beat, name=f"heartbeat of {context.job.name}", daemon=True)
     thread.start()

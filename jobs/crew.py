@@ -15,7 +15,7 @@ from typing import Any, Protocol, Self
 import sqlalchemy as sa
 
 from jobs import leases
-from jobs.children import Child, Refused, Started, Trouble
+from jobs.children import Child, Outdated, Refused, Started, Trouble
 from jobs.execution import Handlers
 from jobs.model import Outcome
 from jobs.policy import Policy
@@ -61,6 +61,7 @@ class Crew:
         self.repaired = 0
         self.trouble: str | None = None
         self.refusal: Refused | None = None
+        self.outdated: str | None = None
 
     def __enter__(self) -> Self:
         os.set_blocking(self._ringer, False)
@@ -134,7 +135,7 @@ class Crew:
         try:
             for outcome in leases.reap(self._engine, self._policy, this_process(), self._killed):
                 self._note_repair(outcome)
-        except sa.exc.OperationalError as error:
+        except sa.exc.DBAPIError as error:
             self.trouble = self._policy.describe_error(error)
             self._next_repair = time.monotonic() + 1
 
@@ -166,6 +167,9 @@ class Crew:
                     self._note(event)
                 elif isinstance(event, Trouble):
                     self.trouble = event.error
+                elif isinstance(event, Outdated):
+                    self.outdated = event.reason
+                    self._stop.set()
                 elif isinstance(event, Refused):
                     self.refusal = event
         except EOFError:

@@ -27,6 +27,10 @@ class LeaseLostError(JobError):
     """Another process may be running this job by now: write nothing more and leave."""
 
 
+class OutdatedError(JobError):
+    """This process is too old for the database: it may run and write nothing more."""
+
+
 class NotRunnableError(JobError):
     """A job that was asked for by its id cannot be run now."""
 

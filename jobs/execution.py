@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from jobs import leases
 from jobs.context import Handler, JobContext, beating
-from jobs.errors import Interrupted, LeaseLostError, Postponed
+from jobs.errors import Interrupted, LeaseLostError, OutdatedError, Postponed
 from jobs.leases import Ending
 from jobs.model import Job, Outcome
 from jobs.policy import Policy, no_hook
@@ -40,7 +40,7 @@ def execute(
         ending = replace(_run(policy, handlers, context), peak_memory=peak_memory())
         try:
             return _record(engine, policy, context, ending)
-        except LeaseLostError as error:
+        except (LeaseLostError, OutdatedError) as error:
             return _recorded_by_another(engine, job, str(error), time.monotonic() - started)
 
 
@@ -61,6 +61,8 @@ def _run(policy: Policy, handlers: Handlers, context: JobContext) -> Ending:
         return Ending("released", str(pause), retry_in=pause.seconds)
     except Exception as error:  # whatever a handler raises is the end of its own attempt only
         _log.debug("%s failed", job.name, exc_info=True)
+        if (seconds := policy.retry_in(error)) is not None:
+            return Ending("released", policy.describe_error(error), retry_in=seconds)
         return Ending("failed", policy.describe_error(error))
     return Ending("done", result=result)
 
@@ -87,10 +89,13 @@ def _record(engine: sa.Engine, policy: Policy, context: JobContext, ending: Endi
     while True:
         try:
             with engine.begin() as connection:
+                policy.admit(connection)
                 return leases.finish(connection, policy, context.job, ending)
-        except LeaseLostError:
+        except (LeaseLostError, OutdatedError):
             raise
-        except sa.exc.OperationalError:
+        except sa.exc.DBAPIError as error:
+            if not isinstance(error, sa.exc.OperationalError) and policy.retry_in(error) is None:
+                raise
             if context.lost:
                 raise LeaseLostError(
                     f"{context.job.name}: the database did not come back within the lease"
@@ -114,7 +119,8 @@ def _recorded_by_another(engine: sa.Engine, job: Job, reason: str, duration: flo
         if attempt is not None and attempt.state != "running":
             state, error = attempt.state, attempt.error or ""
     except sa.exc.OperationalError as fault:
-        _log.warning("%s, and the database is away: %s", reason, type(fault).__name__)
+        _log.warning("%s, and the database is away", reason)
+        _log.debug("It failed", exc_info=fault)
     return Outcome(
         job_id=job.id,
         name=job.name,

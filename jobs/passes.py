@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from jobs import leases
 from jobs.crew import Crew, Report
-from jobs.errors import JobError, NotRunnableError
+from jobs.errors import JobError, NotRunnableError, OutdatedError
 from jobs.execution import Handlers
 from jobs.model import Outcome
 from jobs.policy import Policy
@@ -62,6 +62,8 @@ def run_pass(
             due = _due(engine, policy, workers)
         if crew.stopping:
             crew.leave()
+    if crew.outdated is not None:
+        raise OutdatedError(crew.outdated)
     if crew.trouble is not None:
         raise JobError(f"The pass ended early: {crew.trouble}")
     return Summary(crew.started, crew.failed, repaired + crew.repaired)
@@ -85,6 +87,8 @@ def run_job(
         _wait(crew)
         if crew.stopping:
             crew.leave()
+    if crew.outdated is not None:
+        raise OutdatedError(crew.outdated)
     if crew.refusal is not None:
         raise NotRunnableError(crew.refusal.reason, running=crew.refusal.running)
     for outcome in outcomes:

@@ -35,6 +35,14 @@ def _never(_job: Job, _now: datetime) -> datetime | None:
     return None
 
 
+def _never_again(_error: BaseException) -> None:
+    return None
+
+
+def _everybody(_connection: sa.Connection) -> None:
+    return None
+
+
 def no_hook(_connection: sa.Connection, _job: Job, _outcome: Outcome) -> None:
     """Do nothing at the end of an attempt."""
 
@@ -73,6 +81,12 @@ class Policy:
     on_finished: Hook = no_hook
     back_off: Callable[[int], timedelta] = back_off
     describe_error: Callable[[BaseException], str] = describe_error
+    retry_in: Callable[[BaseException], float | None] = _never_again
+    """Seconds after which what a handler raised may pass by itself; None: it has failed."""
+    admit: Callable[[sa.Connection], None] = _everybody
+    """Called in each transaction that claims or ends a job. Raises OutdatedError."""
+    listens: bool = True
+    """Whether connections stay sessions; behind a pooler of transactions nothing is heard."""
     lease: float = 120.0
     heartbeat: float = 10.0
     grace: float = 10.0

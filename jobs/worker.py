@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from jobs import leases, store
 from jobs.bell import Bell
 from jobs.crew import Crew, Report
+from jobs.errors import OutdatedError
 from jobs.execution import Handlers
 from jobs.passes import Summary, ignore
 from jobs.policy import Policy
@@ -37,25 +38,35 @@ def run_worker(
     Then handlers stop at their next good place, give their jobs back, and this returns. While
     the database is away it waits for it, first a second, then ever longer up to half a minute.
     `beat` is called at every look for due jobs, `policy.poll` seconds apart at the most.
+    Raises OutdatedError once a newer version has upgraded the database.
     """
     with Crew(engine, policy, handlers, workers, report) as crew:
         bell = Bell(engine)
         silence = 1.0
         while not crew.stopping:
             try:
-                bell.listen()
+                if policy.listens:
+                    bell.listen()
+                _admit(engine, policy)
                 beat()
                 pause = _give_orders(engine, policy, crew)
                 silence = 1.0
-            except (sa.exc.OperationalError, psycopg.OperationalError) as error:
-                _log.warning("The database is away (%s)", type(error).__name__)
+            except (sa.exc.SQLAlchemyError, psycopg.Error) as error:
+                _log.warning("Waiting for the database. %s", policy.describe_error(error))
                 bell.close()
                 pause = silence
                 silence = min(silence * 2, _LONGEST_SILENCE)
             _pass_time(crew, bell, pause)
         bell.close()
         crew.leave()
+    if crew.outdated is not None:
+        raise OutdatedError(crew.outdated)
     return Summary(crew.started, crew.failed, crew.repaired)
+
+
+def _admit(engine: sa.Engine, policy: Policy) -> None:
+    with engine.begin() as connection:
+        policy.admit(connection)
 
 
 def _give_orders(engine: sa.Engine, policy: Policy, crew: Crew) -> float:

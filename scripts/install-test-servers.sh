@@ -17,6 +17,7 @@ need vsftpd vsftpd
 need sshd openssh-server
 need sftp-server openssh-sftp-server
 need mariadbd mariadb-server
+need pgbouncer pgbouncer
 need faketime faketime
 need man man-db
 need nginx nginx-light

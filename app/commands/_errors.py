@@ -42,6 +42,15 @@ def describe(error: BaseException) -> dict[str, Any]:
     }
 
 
+def _of_database(error: BaseException) -> OpenRegisterError | None:
+    """What the database raised, in our words; what takes so long to import is there already."""
+    if "sqlalchemy" not in sys.modules:
+        return None
+    from app.db.errors import translate
+
+    return translate(error)
+
+
 def _describe(error: BaseException) -> dict[str, Any]:
     match error:
         case OpenRegisterError():
@@ -68,10 +77,12 @@ def _describe(error: BaseException) -> dict[str, Any]:
         case click.Abort():
             return {"what": "Cancelled", "where": "", "hint": "", "exit_code": INTERRUPTED}
         case _:
+            if (known := _of_database(error)) is not None:
+                return {"kind": type(known).__name__, **_describe(known)}
             line = str(error).partition("\n")[0]
             return {
                 "what": f"{type(error).__name__}: {line}" if line else type(error).__name__,
                 "where": "",
-                "hint": "This was not foreseen: run it again with -vv and report what it prints",
+                "hint": "Internal error: run it again with -vv and report what it prints",
                 "exit_code": 1,
             }

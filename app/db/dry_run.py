@@ -76,10 +76,10 @@ class DryRunObjects:
     @contextmanager
     def transaction(self, lane: int) -> Iterator[Transaction]:
         self._lane = self._lane or Lane(self._engine)
-        connection = self._lane.connection
-        with connection.transaction():
-            connection.execute("SET TRANSACTION READ ONLY")
-            yield _Reading(connection, self._identity, self._record, self._created, self._rejected)
+        with self._lane.transaction(read_only=True):
+            yield _Reading(
+                self._lane.connection, self._identity, self._record, self._created, self._rejected
+            )
 
     def missing(self, seen: Container[int]) -> Iterator[Missing]:
         identity = self._identity

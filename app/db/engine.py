@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
+import psycopg
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from app.errors import (
-    DatabaseError,
-    DatabaseUnreachableError,
-    DatabaseVersionError,
-    SettingsError,
-)
+from app.db.errors import translate
+from app.errors import DatabaseError, DatabaseVersionError, SettingsError
 from connectors.sdk import canonical
 from connectors.sdk.redact import shorten
 
@@ -49,23 +46,40 @@ def parse_url(url: str) -> URL:
     return parsed.set(drivername=_DRIVER)
 
 
+Pooler = Literal["session", "transaction"]
+"""How a pooler between us and the database hands out its connections."""
+
+_POOLER = "openregister_pooler"
+
+
 def create(
-    url: str | URL, *, application_name: str = "openregister", pool_size: int = 5
+    url: str | URL,
+    *,
+    application_name: str = "openregister",
+    pool_size: int = 5,
+    pooler: Pooler | None = None,
 ) -> sa.Engine:
     """An engine; connects to nothing yet. `application_name` shows in pg_stat_activity.
+
+    Behind a `pooler` in transaction mode nothing is prepared, for each transaction may meet
+    another session. Nothing else depends on it: settings of a session are those that poolers
+    carry along (the time zone), all others are set in the transaction that needs them.
 
     Connections that the server or a firewall has cut are noticed and replaced when they leave
     the pool, so that a restart of the database costs no more than the transaction it broke.
     """
     parsed = parse_url(url) if isinstance(url, str) else url
-    options = " ".join([*_as_texts(parsed.query.get("options")), "-c timezone=UTC"])
+    # Poolers refuse `options`, so only what the URL itself says is sent; PGOPTIONS is not ours.
+    options = " ".join(_as_texts(parsed.query.get("options")))
     connect_args: dict[str, Any] = {"options": options, "application_name": application_name}
+    if pooler == "transaction":
+        connect_args["prepare_threshold"] = None
     if "connect_timeout" not in parsed.query:
         connect_args["connect_timeout"] = 10
     if parsed.host is not None:
         # a peer that vanished without a word is given up after about a minute and a half
         connect_args |= {"keepalives_idle": 60, "keepalives_interval": 10, "keepalives_count": 3}
-    return sa.create_engine(
+    engine = sa.create_engine(
         parsed.difference_update_query(["options"]),
         connect_args=connect_args,
         pool_size=pool_size,
@@ -75,14 +89,29 @@ def create(
         json_serializer=dump_json,
         json_deserializer=canonical.parse,
         hide_parameters=True,  # statements carry rows and encrypted secrets; logs must not
+        execution_options={_POOLER: pooler},
     )
+    sa.event.listen(engine, "connect", _in_utc)
+    return engine
+
+
+def keeps_sessions(engine: sa.Engine) -> bool:
+    """Whether a connection stays one session of the server, so that it can LISTEN."""
+    return engine.get_execution_options().get(_POOLER) != "transaction"
+
+
+def _in_utc(connection: psycopg.Connection[Any], _record: object) -> None:
+    """The time zone that a pooler reports and carries along; PostgreSQL's own may be another."""
+    if connection.info.parameter_status("TimeZone") != "UTC":
+        connection.execute("SET timezone TO 'UTC'")
+        connection.commit()
 
 
 def check_server(engine: sa.Engine) -> Server:
     """Connect and look who answers.
 
-    Raises DatabaseUnreachableError when nobody does, DatabaseVersionError when the server is
-    older than PostgreSQL 14 or the database does not store UTF-8.
+    Raises DatabaseError when nobody does, in words that say why, DatabaseVersionError when the
+    server is older than PostgreSQL 14 or the database does not store UTF-8.
     """
     where = describe(engine.url)
     try:
@@ -94,15 +123,14 @@ def check_server(engine: sa.Engine) -> Server:
                     " current_setting('server_encoding'), current_database()"
                 )
             ).one()
-    except OperationalError as error:
-        raise DatabaseUnreachableError(
-            f"No connection to the database: {shorten(str(error.orig))}", where=where
+    except SQLAlchemyError as error:
+        raise (
+            translate(error, where)
+            or DatabaseError(
+                f"The database does not answer as PostgreSQL does: {shorten(str(error))}",
+                where=where,
+            )
         ) from None  # the chain would show the connection parameters
-    except DBAPIError as error:
-        raise DatabaseError(
-            f"The database does not answer as PostgreSQL does: {shorten(str(error.orig))}",
-            where=where,
-        ) from None
     require_version(number, version, where=where)
     if encoding != "UTF8":
         raise DatabaseVersionError(

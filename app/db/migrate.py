@@ -18,13 +18,12 @@ from sqlalchemy.exc import DBAPIError
 import migrations
 from app.db import reporting_roles, reporting_views
 from app.db.engine import describe
-from app.db.revision import Revision, refuse_newer, revision
+from app.db.errors import translate
+from app.db.revision import LOCK, Revision, refuse_newer, revision
 from app.db.tables import SCHEMA
 from app.errors import DatabaseError
-from connectors.sdk.redact import shorten
 
 _log = logging.getLogger(__name__)
-_LOCK = 0x6F72_6567_0001  # "oreg": the advisory lock of upgrades, the same in every version
 _SCRIPTS = Path(migrations.__file__).parent
 
 
@@ -54,10 +53,12 @@ def upgrade(engine: sa.Engine) -> Revision:
                 command.upgrade(config(connection), "head")
                 _report(connection)
     except (DBAPIError, psycopg.Error) as error:
+        known = translate(error, describe(engine.url))
+        assert known is not None  # one of the database's
         raise DatabaseError(
-            f"The upgrade failed: {shorten(str(getattr(error, 'orig', None) or error))}",
-            where=describe(engine.url),
-            hint="Nothing was changed; correct the cause and run `openregister upgrade` again",
+            f"The upgrade failed: {known.what}",
+            where=known.where,
+            hint=f"Nothing was changed. {known.hint}; then run `openregister upgrade` again",
         ) from error
     return before
 
@@ -83,4 +84,4 @@ def _report(connection: sa.Connection) -> None:
 
 
 def _lock(connection: sa.Connection) -> None:
-    connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+    connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})

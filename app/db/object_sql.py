@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from app.db.binary_copy import OBJECT_COLUMNS
+from app.db.revision import FENCE
 
 # Lookups are always many probes of one index. Without statistics (a first load into an empty
 # table) the planner would pick a sequential scan and keep it while the table grows.
 # A process that is stopped in the middle of a batch must not keep its row locks for ever; where
 # the server or the URL sets a lower limit, that one stays.
-LANE_SETTINGS = """
-SET enable_seqscan = off; SET enable_mergejoin = off; SET enable_bitmapscan = off;
-SET enable_material = off; SET jit = off;
-SELECT set_config('idle_in_transaction_session_timeout', '120s', false) FROM pg_settings
-WHERE name = 'idle_in_transaction_session_timeout' AND setting::int NOT BETWEEN 1 AND 120000
+# All of it travels with BEGIN, and ends with the transaction, so that it holds behind a pooler.
+_SETTINGS = """
+SET LOCAL enable_seqscan = off; SET LOCAL enable_mergejoin = off;
+SET LOCAL enable_bitmapscan = off; SET LOCAL enable_material = off; SET LOCAL jit = off;
+SELECT set_config('idle_in_transaction_session_timeout', '120s', true)
+WHERE current_setting('idle_in_transaction_session_timeout')::interval
+      NOT BETWEEN interval '1 ms' AND interval '120 s';
 """
+
+# Its last result is the revision of the database.
+BEGIN = f"BEGIN; {_SETTINGS} {FENCE}"
+BEGIN_READ_ONLY = f"BEGIN READ ONLY; {_SETTINGS} {FENCE}"
 
 # Keys and hashes go up as two joined strings and come back as packed numbers: an unchanged
 # batch is one row each way. A row this very run has written is never "same": it is a repeat.

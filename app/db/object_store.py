@@ -7,7 +7,7 @@ first use and closed with the run.
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import repeat
@@ -20,12 +20,13 @@ import sqlalchemy as sa
 import uuid_utils
 from psycopg.types.json import Jsonb
 
-from app.db import absent, binary_copy, chains, quarantine_writer
+from app.db import absent, binary_copy, chains, errors, quarantine_writer, revision
 from app.db import object_sql as sql
 from app.domain.audit import Change, Steps
 from app.domain.covered import CoveredKeys
 from app.domain.flow import (
     Action,
+    BatchLostError,
     Changes,
     Found,
     Known,
@@ -42,6 +43,13 @@ from connectors.sdk.rows import Cursor
 Connection = psycopg.Connection[Any]
 
 KEY_SEPARATOR = "\x1e"
+
+_CONFLICTS = (
+    psycopg.errors.DeadlockDetected,
+    psycopg.errors.SerializationFailure,
+    psycopg.errors.LockNotAvailable,
+)
+"""Of a transaction that was rolled back because of another's; done again it may get through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,16 +113,46 @@ class Lane:
         raw = self._pooled.driver_connection
         assert isinstance(raw, psycopg.Connection)
         self.connection: Connection = raw
-        with self.connection.transaction():
-            self.connection.execute(sql.LANE_SETTINGS)
+        raw.autocommit = True  # BEGIN is ours to send, together with what belongs to it
+
+    @contextmanager
+    def transaction(self, *, read_only: bool = False) -> Iterator[None]:
+        """A transaction that no upgrade of the database can overlap.
+
+        Raises NewerDatabaseError where one has been, and BatchLostError when the connection went
+        before anything can have been committed.
+        """
+        begun = True
+        try:
+            try:
+                self._begin(sql.BEGIN_READ_ONLY if read_only else sql.BEGIN)
+                yield
+            except BaseException:
+                with suppress(psycopg.Error):
+                    self.connection.rollback()
+                raise
+            begun = False
+            self.connection.commit()
+        except psycopg.Error as error:
+            if begun and errors.is_lost(error):
+                raise BatchLostError from error
+            if begun and isinstance(error, _CONFLICTS):
+                raise WriteConflictError from error
+            raise
+
+    def _begin(self, statement: str) -> None:
+        cursor = self.connection.execute(statement, prepare=False)
+        while cursor.nextset():
+            pass
+        row = cursor.fetchone()
+        revision.refuse_other(row[0] if row else None)
 
     def close(self) -> None:
-        """Give the connection back to the pool as it was, or drop it where that fails."""
-        try:
-            with self.connection.transaction():
-                self.connection.execute("RESET ALL")
-        except psycopg.Error:
+        """Give the connection back to the pool as it was, or drop it where it is broken."""
+        if self.connection.broken or self.connection.closed:
             self._pooled.invalidate()
+        else:
+            self.connection.autocommit = False
         self._pooled.close()
 
 
@@ -151,15 +189,28 @@ class RunObjects:
 
     @contextmanager
     def transaction(self, lane: int) -> Iterator[Transaction]:
-        opened = self._lanes.get(lane) or self._lanes.setdefault(lane, Lane(self._engine))
+        opened = self._lane(lane)
         try:
-            with opened.connection.transaction():
+            with opened.transaction():
                 yield _Writing(opened.connection, self, self._identity, lane)
         except psycopg.errors.UniqueViolation as error:
             if error.diag.constraint_name != "uq_objects_source_key":
                 raise
             self.empty = False
             raise WriteConflictError from error
+
+    def _lane(self, number: int) -> Lane:
+        """The connection of a lane, a new one where it broke. Raises BatchLostError."""
+        lane = self._lanes.get(number)
+        if lane is not None and lane.connection.broken:
+            self._lanes.pop(number).close()
+            lane = None
+        try:
+            return lane or self._lanes.setdefault(number, Lane(self._engine))
+        except sa.exc.DBAPIError as error:
+            if errors.retry_in(error) is None:
+                raise
+            raise BatchLostError from error
 
     def missing(self, seen: Container[int]) -> Iterator[Missing]:
         identity = self._identity
@@ -178,6 +229,7 @@ class RunObjects:
     def settle_full_read(self) -> None:
         identity = self._identity
         with self._engine.begin() as connection:
+            revision.fence(connection)
             connection.exec_driver_sql(sql.RELEASE_GONE, (identity.source_id, identity.run_id))
 
     def settle_ranges(self, keys: Sequence[CoveredKeys]) -> None:

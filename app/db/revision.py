@@ -19,6 +19,19 @@ from app.db.engine import describe
 from app.db.tables import SCHEMA
 from app.errors import NewerDatabaseError, NotMigratedError
 
+LOCK = 0x6F72_6567_0001
+"""The advisory lock of upgrades ("oreg"), the same in every version: an upgrade takes it alone,
+everybody who writes shares it until the end of the transaction."""
+
+_SHARE = f"SELECT pg_advisory_xact_lock_shared({LOCK})"
+_CURRENT = f"SELECT version_num FROM {SCHEMA}.alembic_version"  # noqa: S608  (a constant)
+
+FENCE = f"{_SHARE}; {_CURRENT}"
+"""Two statements, in this order: the second sees what an upgrade committed before the lock came."""
+
+
+RESTART = "Restart it with the new version; it has written nothing more"
+
 
 class State(StrEnum):
     """How the database compares to the code."""
@@ -78,6 +91,26 @@ def require_current(engine: sa.Engine) -> None:
         raise NotMigratedError(
             f"The database is at version {found.current}, this software needs {found.head}",
             where=describe(engine.url),
+        )
+
+
+def fence(connection: sa.Connection) -> None:
+    """Make the transaction one of this version: no upgrade runs or has run, none until its end.
+
+    Raises NewerDatabaseError when one has.
+    """
+    connection.exec_driver_sql(_SHARE)
+    refuse_other(connection.exec_driver_sql(_CURRENT).scalar_one_or_none())
+
+
+def refuse_other(current: str | None) -> None:
+    """Raise NewerDatabaseError unless the database is at this version's own revision."""
+    head = known()[-1]
+    if current != head:
+        raise NewerDatabaseError(
+            f"The database was upgraded to version {current or 'none'}, "
+            f"this process still runs {head}",
+            hint=RESTART,
         )
 
 

@@ -8,30 +8,34 @@ batch's transaction first asks for its own running row.
 
 from __future__ import annotations
 
-import os
-import socket
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import psutil
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from app.db import standing as standings
+from app.db.errors import is_lost
+from app.db.revision import fence
 from app.db.tables import runs, sources
 from app.domain.report import Counters, RunState
 from app.errors import AlreadyRunningError, LostRunError, NotFoundError
 from connectors.sdk import lenient
 from connectors.sdk.redact import redact
 from connectors.sdk.rows import JsonValue, Proof
+from jobs.processes import is_gone, this_process
 
 LEASE = sa.text("interval '2 minutes'")
 HEARTBEAT_SECONDS = 20.0
 
 SETTLED = (RunState.DONE, RunState.PARTIAL, RunState.HELD)
 """States of a run that saw everything it meant to see."""
+
+PAUSES = (0.2, 1.0, 2.0, 4.0, 8.0, 15.0)
+"""Seconds between attempts to record an end while the database is away."""
 
 CRASHED = "The process that ran it is gone; what it had committed stays, the next run carries on"
 
@@ -130,19 +134,20 @@ class RunStore:
 
     def start(self, start: Start) -> int:
         """Take the source's lock. Raises AlreadyRunningError that names the run that holds it."""
-        process = psutil.Process()
+        process = this_process()
         values = {
             "source_id": start.source_id,
             "trigger": start.trigger,
             "actor": start.actor,
             "full": start.full,
             "cursor_before": start.cursor,
-            "host": socket.gethostname(),
+            "host": process.host,
             "pid": process.pid,
-            "process_started": _started(process),
+            "process": process.mark,
             "lease_until": sa.func.now() + LEASE,
         }
         with self._engine.begin() as connection:
+            fence(connection)
             self._repair(connection, start.source_id)
             run_id = connection.scalar(_insert(values))
             if run_id is not None:
@@ -191,9 +196,26 @@ class RunStore:
         """End a run and note its outcome at the source, in one transaction.
 
         Rows that stay rejected and deletions that still wait are part of the outcome, also of a
-        run that read nothing new. Raises LostRunError.
+        run that read nothing new. Waits for a database that is restarted. Raises LostRunError, and
+        NewerDatabaseError where the end is no longer ours to write.
         """
+        pauses = list(PAUSES)
+        while True:
+            try:
+                return self._finish(run_id, finish)
+            except sa.exc.DBAPIError as error:
+                if not is_lost(error) or not pauses:
+                    raise
+                time.sleep(pauses.pop(0))
+            except LostRunError:
+                run = self.get(run_id)
+                if len(pauses) == len(PAUSES) or run.state is RunState.CRASHED:
+                    raise
+                return run  # it was committed as the connection broke
+
+    def _finish(self, run_id: int, finish: Finish) -> Run:
         with self._engine.begin() as connection:
+            fence(connection)
             source_id = connection.scalar(
                 sa.select(runs.c.source_id)
                 .where(runs.c.id == run_id, runs.c.state == RunState.RUNNING)
@@ -323,9 +345,8 @@ class RunStore:
     def _repair(self, connection: sa.Connection, source_id: int | None) -> list[int]:
         query = sa.select(
             runs.c.id,
-            runs.c.host,
             runs.c.pid,
-            runs.c.process_started,
+            runs.c.process,
             (runs.c.lease_until < sa.func.now()).label("expired"),
         ).where(runs.c.state == RunState.RUNNING)
         if source_id is not None:
@@ -333,7 +354,7 @@ class RunStore:
         dead = [
             row.id
             for row in connection.execute(query.with_for_update(skip_locked=True))
-            if row.expired or _is_gone(row.host, row.pid, row.process_started)
+            if row.expired or is_gone(row.pid, row.process or "")
         ]
         if dead:
             connection.execute(
@@ -376,22 +397,3 @@ def _source_after(source_id: int, finish: Finish) -> sa.Update:
         .where(sources.c.id == source_id)
         .values(values or {"updated": sources.c.updated})
     )
-
-
-def _started(process: psutil.Process) -> datetime:
-    """When it began, counted from the start of its machine as if that had been in 1970.
-
-    The moment by the clock on the wall would move when somebody sets that clock.
-    """
-    return datetime.fromtimestamp(process.create_time() - psutil.boot_time(), UTC)
-
-
-def _is_gone(host: str, pid: int, started: datetime | None) -> bool:
-    """Whether the process is certainly dead: only its own host can tell before the lease ends."""
-    if host != socket.gethostname() or pid == os.getpid():
-        return False
-    try:
-        actual = _started(psutil.Process(pid))
-    except psutil.NoSuchProcess:
-        return True
-    return started is not None and abs((actual - started).total_seconds()) > 1

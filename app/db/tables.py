@@ -199,7 +199,7 @@ runs = Table(
     Column("message", Text),
     Column("host", Text, nullable=False),
     Column("pid", Integer, nullable=False),
-    Column("process_started", Timestamp, comment="Tells a reused pid from the run's own process"),
+    Column("process", Text, comment="Boot, pid namespace and start: tells a reused pid apart"),
     Column("lease_until", Timestamp, nullable=False),
     Column("cancel_requested", Boolean, nullable=False, server_default=text("false")),
     Column("peak_memory", BigInteger, comment="Bytes"),

@@ -218,8 +218,9 @@ class Transaction(Protocol):
     def write(self, changes: Sequence[Changes], progress: Progress) -> bool:
         """Write everything; True when somebody asked the run to stop.
 
-        Raises `WriteConflictError` when somebody else changed the same objects meanwhile (the
-        batch is done again) and LostRunError when the run is not ours any more.
+        Raises `BatchLostError` when the connection went, `WriteConflictError` when somebody else
+        changed the same objects meanwhile (in both cases the batch is done again), and LostRunError
+        when the run is not ours any more.
         """
 
     def delete(self, missing: Sequence[Missing], progress: Progress) -> None:
@@ -268,11 +269,16 @@ class WriteConflictError(Exception):
     """Somebody else wrote the same objects between our look and our write."""
 
 
+class BatchLostError(Exception):
+    """The connection went before the batch can have been committed; its cause says how."""
+
+
 Observer = Callable[[Counters, int | None], None]
 """Called after every committed batch with the counters so far and the estimated total."""
 
 __all__ = [
     "Action",
+    "BatchLostError",
     "Changes",
     "Creates",
     "Deferred",

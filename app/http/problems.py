@@ -5,17 +5,19 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import orjson
+import psycopg
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy.exc import DataError, DBAPIError, OperationalError
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from app import errors as e
+from app.db.errors import translate
 from app.services.people import LockedError, SignInError
 from connectors.sdk import ConnectorError
 from connectors.sdk.redact import redact
@@ -138,13 +140,8 @@ def describe(error: Exception) -> Problem:
                 redact(str(error.detail)),
                 headers=dict(error.headers or {}),
             )
-        case DataError():
-            return Problem(
-                400, "UnusableValue", "A value in the request is none that the database can hold"
-            )
-        case OperationalError() | DBAPIError(connection_invalidated=True):
-            _log.error("The database failed: %s", redact(str(error.orig)))
-            return _database(error)
+    if (known := translate(error)) is not None:
+        return _database(error, known)
     reference = secrets.token_hex(4)
     _log.error("Unforeseen error %s", reference, exc_info=error)
     return Problem(
@@ -160,8 +157,8 @@ def _known(error: e.OpenRegisterError) -> Problem:
     faults: Mapping[str, str] = getattr(error, "faults", {})
     listed: Sequence[Mapping[str, Any]] = getattr(error, "errors", ())
     headers = {}
-    if isinstance(error, LockedError):
-        headers["Retry-After"] = str(max(1, round(error.retry_after)))
+    if retry_after := getattr(error, "retry_after", None):
+        headers["Retry-After"] = str(max(1, round(retry_after)))
     return Problem(
         status,
         type(error).__name__,
@@ -187,8 +184,9 @@ def _invalid_request(error: RequestValidationError) -> Problem:
     return Problem(422, "InvalidRequest", "The request is not valid", errors=faults)
 
 
-def _database(error: DBAPIError) -> Problem:
-    state = getattr(error.orig, "sqlstate", None)
+def _database(error: Exception, known: e.OpenRegisterError) -> Problem:
+    """What the database raised; a client learns the kind, the log what the server said."""
+    state = getattr(getattr(error, "orig", error), "sqlstate", None)
     if state == "57014":  # query_canceled: the statement timeout
         return Problem(
             503,
@@ -196,9 +194,10 @@ def _database(error: DBAPIError) -> Problem:
             "The question takes too long to answer",
             hint="Narrow it by a filter, or leave out _search or _order",
         )
-    return Problem(
-        503, "DatabaseError", "The database does not answer", headers={"Retry-After": "5"}
-    )
+    told = _known(known)
+    if told.status >= 500:
+        _log.error("%s: %s", known.what, redact(known.where))
+    return replace(told, where="")
 
 
 def wants_page(request: Request) -> bool:
@@ -235,7 +234,8 @@ def install(api: FastAPI, page: ErrorPage) -> None:
         e.OpenRegisterError,
         RequestValidationError,
         HTTPException,
-        DBAPIError,
+        SQLAlchemyError,
+        psycopg.Error,
         Exception,
     ):
         api.add_exception_handler(kind, handle)

@@ -11,9 +11,12 @@ import sqlalchemy as sa
 from app.bootstrap import Application
 from app.db import cron_ticks, quarantine
 from app.db import sources as source_store
+from app.db.engine import keeps_sessions
+from app.db.errors import retry_in, translate
+from app.db.revision import fence
 from app.domain import schedule as schedules
 from app.domain.report import RunState
-from app.errors import AlreadyRunningError, HeldError, OpenRegisterError
+from app.errors import AlreadyRunningError, HeldError, NewerDatabaseError, OpenRegisterError
 from app.services import alerts, deletes, retrying, running, scheduling
 from app.services import undo as undoing
 from app.services.running import Request
@@ -21,7 +24,7 @@ from connectors.sdk import RetriableError
 from connectors.sdk.redact import redact
 from jobs import store as jobs
 from jobs.context import Handler, JobContext
-from jobs.errors import Interrupted, Postponed
+from jobs.errors import Interrupted, OutdatedError, Postponed
 from jobs.model import Job, Outcome, Plan
 from jobs.policy import Policy, Window
 
@@ -74,15 +77,28 @@ def handlers(app: Application) -> dict[str, Handler]:
 def policy(app: Application) -> Policy:
     """The rules of the runner, after the instance's settings."""
     settings = app.instance()
+    listens = keeps_sessions(app.engine)
     return Policy(
         next_run=scheduling.next_run,
         on_crashed=lambda connection, job, _: crashed(app, connection, job),
         on_finished=finished,
-        describe_error=lambda error: redact(str(error)),
+        describe_error=lambda error: redact(str(translate(error) or error)),
+        retry_in=retry_in,
+        admit=admit,
+        listens=listens,
+        poll=15.0 if listens else 2.0,
         max_running=settings.queue.max_parallel or None,
         max_running_per_host=settings.queue.max_parallel_per_host or None,
         window=_window(settings.maintenance.window, settings.maintenance.timezone),
     )
+
+
+def admit(connection: sa.Connection) -> None:
+    """Bind a transaction of the runner to this version. Raises OutdatedError."""
+    try:
+        fence(connection)
+    except NewerDatabaseError as error:
+        raise OutdatedError(str(error)) from None
 
 
 def ensure_housekeeping(app: Application) -> None:

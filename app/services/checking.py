@@ -12,13 +12,14 @@ from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.bootstrap import open_engine
 from app.db import engine as engines
 from app.db import revision as revisions
 from app.db import sources as source_store
 from app.db.embedded import EmbeddedServer
+from app.db.errors import translate
 from app.db.revision import State
 from app.db.sources import Source
 from app.domain import alerts
@@ -90,8 +91,8 @@ def of_database(engine: sa.Engine) -> list[Check]:
             return [database, migrations, *_work(connection)]
     except DatabaseError as error:
         return [Check("database", Health.FAILING, str(error))]
-    except DBAPIError as error:
-        return [Check("database", Health.FAILING, shorten(f"It fails: {error.orig}"))]
+    except SQLAlchemyError as error:
+        return [Check("database", Health.FAILING, str(translate(error) or shorten(str(error))))]
 
 
 def _migrations(connection: sa.Connection) -> Check:

@@ -15,10 +15,17 @@ import sqlalchemy as sa
 from app.bootstrap import Application
 from app.db import cron_ticks
 from app.db import sources as source_store
-from app.errors import AlreadyRunningError, DatabaseError, NotFoundError, UsageError
+from app.db.revision import RESTART
+from app.errors import (
+    AlreadyRunningError,
+    DatabaseError,
+    NewerDatabaseError,
+    NotFoundError,
+    UsageError,
+)
 from app.services import alerts, background, scheduling
 from jobs import store
-from jobs.errors import JobError, NotRunnableError
+from jobs.errors import JobError, NotRunnableError, OutdatedError
 from jobs.model import Attempt, Job, Outcome
 from jobs.passes import Summary, run_job, run_pass
 from jobs.worker import run_worker
@@ -66,14 +73,15 @@ def tick(
 def work(app: Application, *, workers: int = 1, report: Report) -> Summary:
     """Run what falls due, and at once what is asked for, until SIGTERM or SIGINT."""
     ticking = _Ticking(app)
-    return run_worker(
-        app.engine,
-        background.policy(app),
-        background.handlers(app),
-        workers=workers,
-        report=ticking.counting(report),
-        beat=ticking.beat,
-    )
+    with _errors():
+        return run_worker(
+            app.engine,
+            background.policy(app),
+            background.handlers(app),
+            workers=workers,
+            report=ticking.counting(report),
+            beat=ticking.beat,
+        )
 
 
 def work_once(app: Application, *, report: Report) -> Summary:
@@ -192,5 +200,7 @@ def _errors() -> Iterator[None]:
                 str(error), hint="Wait, or take it over with --force if that process is stuck"
             ) from None
         raise UsageError(str(error), hint="--force runs a disabled job all the same") from None
+    except OutdatedError as error:
+        raise NewerDatabaseError(str(error).removesuffix(f". {RESTART}"), hint=RESTART) from None
     except JobError as error:
         raise DatabaseError(str(error), hint="The next pass repairs what was left") from None

@@ -16,6 +16,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from app import logs
 from app.bootstrap import Application
 from app.db import sources as source_store
+from app.db.engine import describe
+from app.db.errors import translate
 from app.db.object_store import RunIdentity, RunObjects
 from app.db.runs import HEARTBEAT_SECONDS, SETTLED, Finish, Run, Start
 from app.db.sources import Source
@@ -24,7 +26,7 @@ from app.domain.budget import ErrorBudget
 from app.domain.flow import Observer, OnMissing, Target
 from app.domain.guard import DeleteGuard
 from app.domain.report import Counters, RunState
-from app.errors import LostRunError, OpenRegisterError, PlanChangedError
+from app.errors import LostRunError, NewerDatabaseError, OpenRegisterError, PlanChangedError
 from app.services import alerts, connecting, drifting, judging, targets, tracing
 from app.services.drifting import DriftError
 from app.services.tracing import Trace
@@ -209,8 +211,8 @@ def _attempt(
     """The work itself; what it raised becomes the way the run ended."""
     try:
         return work(), None
-    except LostRunError:
-        raise
+    except (LostRunError, NewerDatabaseError):
+        raise  # the end of this run is for others to write
     except PlanChangedError as error:
         return Finish(RunState.CANCELLED, message=str(error), syncs=False), error
     except DriftError as error:
@@ -222,9 +224,21 @@ def _attempt(
         app.runs.finish(run_id, Finish(RunState.CANCELLED, message="Interrupted"))
         raise
     except Exception as error:
-        kind = type(error).__name__
-        app.runs.finish(run_id, Finish(RunState.FAILED, message=f"{kind}: {error}"))
+        known = translate(error, describe(app.engine.url))
+        message = str(known) if known else f"Internal error ({type(error).__name__}): {error}"
+        with _first(error):
+            app.runs.finish(run_id, Finish(RunState.FAILED, message=message))
         raise
+
+
+@contextmanager
+def _first(error: Exception) -> Iterator[None]:
+    """Let `error` be told, and not that its end could not be recorded either."""
+    try:
+        yield
+    except (SQLAlchemyError, LostRunError) as second:
+        _log.warning("The end of the run is not recorded: %s", translate(second) or second)
+        raise error from None
 
 
 def _sync(job: Job, run_id: int, observe: Observer, stop: Stop) -> Finish:

@@ -20,6 +20,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app import logs
 from app.bootstrap import Application, open_application
+from app.db.errors import translate
 from app.services import runner
 from app.settings import Settings
 from jobs.bell import anyone_listening
@@ -78,7 +79,7 @@ class EmbeddedWorker:
                 with self._app.engine.connect() as connection:
                     needed = not anyone_listening(connection)
             except DBAPIError as error:
-                _log.warning("The database is away (%s)", type(error).__name__)
+                _log.warning("Waiting for the database. %s", translate(error))
                 continue
             if needed:
                 self._process = _start(self._app.settings)

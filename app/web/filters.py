@@ -52,6 +52,7 @@ def install(environment: Environment) -> None:
         "ago": ago,
         "moment": moment,
         "number": number,
+        "translated": gettext,
         "duration": duration,
         "pretty": pretty,
         "cell": cell,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import psycopg
@@ -53,8 +53,8 @@ def fill(cli: CommandLine, api: HttpApi) -> None:
     assert cli.json("source:run", "towns")["updated"] == 50
 
 
-def content(url: str) -> dict[str, list[str]]:
-    """Every row of every table, by the name of the table."""
+def content(url: str, but: Sequence[str] = ()) -> dict[str, list[str]]:
+    """Every row of every table, by the name of the table; without columns named in `but`."""
     with psycopg.connect(url) as connection:
         tables = connection.execute(
             "SELECT tablename FROM pg_tables WHERE schemaname = 'openregister' ORDER BY 1"
@@ -63,18 +63,21 @@ def content(url: str) -> dict[str, list[str]]:
             name: sorted(
                 str(row)
                 for (row,) in connection.execute(
-                    sql.SQL("SELECT to_jsonb(t) FROM openregister.{} t").format(
+                    sql.SQL("SELECT to_jsonb(t) - %s::text[] FROM openregister.{} t").format(
                         sql.Identifier(name)
-                    )
+                    ),
+                    (list(but),),
                 )
             )
             for (name,) in tables
         }
 
 
-def goes_on(cli: CommandLine, url: str, before: dict[str, list[str]]) -> None:
+def goes_on(
+    cli: CommandLine, url: str, before: dict[str, list[str]], but: Sequence[str] = ()
+) -> None:
     """Nothing is missing, the trail verifies, and the next sync finds nothing to do."""
-    assert content(url) == before
+    assert content(url, but) == before
     assert len(before["objects"]) == 50
     assert len(before["audit_trails"]) == 100
     cli("audit:verify").ok()

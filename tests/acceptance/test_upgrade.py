@@ -18,6 +18,9 @@ __all__ = ["api"]  # the fixture
 FIRST = "0001"
 """The revision of the first release."""
 
+LATER = ("findings", "complete_because", "rejected_before", "process", "process_started")
+"""Columns that it did not have, or that hold something else since."""
+
 
 @pytest.fixture
 def engine(database_url: str) -> Iterator[sa.Engine]:
@@ -33,9 +36,9 @@ def test_a_register_of_the_first_release_is_upgraded_with_all_it_holds(
     api: HttpApi,
 ) -> None:
     fill(cli, api)
-    now = content(database_url)
+    now = content(database_url, LATER)
     migrate.downgrade(engine, FIRST)
-    then = content(database_url)
+    then = content(database_url, LATER)
     assert then["alembic_version"] == ["{'version_num': '0001'}"]
     tables = then.keys() - {"alembic_version"}
     assert {"objects", "audit_trails", "sources", "runs", "jobs"} <= tables
@@ -47,11 +50,11 @@ def test_a_register_of_the_first_release_is_upgraded_with_all_it_holds(
         assert refused.exit_code == 1
         assert "is at version 0001, this software needs" in refused.stderr
         assert "openregister upgrade" in refused.stderr
-    assert content(database_url) == then
+    assert content(database_url, LATER) == then
 
     applied = cli.json("upgrade")
     assert (applied["before"], applied["applied"]) == (FIRST, list(revision.known()[1:]))
-    goes_on(cli, database_url, now)
+    goes_on(cli, database_url, now, LATER)
 
 
 def test_a_database_of_a_newer_version_is_left_alone(

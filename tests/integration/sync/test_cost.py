@@ -196,7 +196,7 @@ def _lookup(bench: Bench, keys: list[str], *, analyzed: bool) -> list[Plan]:
         "run": 99,
     }
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(object_sql.LANE_SETTINGS)
+        connection.execute(object_sql.BEGIN)
         if analyzed:
             connection.execute("ANALYZE openregister.objects")
         explain = f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {object_sql.FIND}"

@@ -7,10 +7,12 @@ from itertools import count
 from typing import Any
 
 import psycopg
+import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from app import sync
 from app.domain.report import RunState
 from app.errors import DatabaseError, LostRunError
 from app.services import running
@@ -108,8 +110,14 @@ def attempt(bench: Bench, fault: str, key: str, place: int) -> None:
     lanes=st.integers(1, 3),
 )
 def test_the_counters_add_up_and_nothing_is_lost_whatever_fails(
-    bench: Bench, kinds: list[str], faults: list[tuple[str, int]], batch_size: int, lanes: int
+    bench: Bench,
+    monkeypatch: pytest.MonkeyPatch,
+    kinds: list[str],
+    faults: list[tuple[str, int]],
+    batch_size: int,
+    lanes: int,
 ) -> None:
+    monkeypatch.setattr(sync, "PAUSES", (0.01,))
     example = next(_numbers)
     if bench.scalar("SELECT to_regclass('public.faults') IS NULL"):
         execute(bench, FAULTS)

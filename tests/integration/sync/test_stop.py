@@ -17,7 +17,7 @@ import pytest
 import sqlalchemy as sa
 
 from app.db import engine as engines
-from app.db.object_sql import LANE_SETTINGS
+from app.db.object_sql import BEGIN
 from app.domain.report import RunState
 from app.services import running
 from app.services.running import Request
@@ -46,7 +46,7 @@ def test_a_lane_waits_two_minutes_or_less_where_the_server_says_so(
     engine = engines.create(url.render_as_string(hide_password=False))
     with engine.connect() as connection:
         assert connection.connection.driver_connection is not None
-        connection.connection.driver_connection.execute(LANE_SETTINGS)
+        connection.connection.driver_connection.execute(BEGIN)
         found = connection.scalar(sa.text("SHOW idle_in_transaction_session_timeout"))
     engine.dispose()
     assert found == used
