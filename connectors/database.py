@@ -15,6 +15,7 @@ from decimal import Decimal
 from connectors.sdk.connector import CheckResult, Connector, FieldFact
 from connectors.sdk.errors import DataError
 from connectors.sdk.rows import Batch, Cursor, End, JsonValue, Proof, RowBatch, RowDecodeError
+from connectors.sql.moments import is_far
 from connectors.sql.ranges import read_ranges
 from connectors.sql.reader import Reader, Since
 from connectors.sql.settings import DatabaseConfig
@@ -49,7 +50,8 @@ class DatabaseConnector(Connector[DatabaseConfig]):
             estimate = reader.estimate()
             key, columns = reader.primary_key(), reader.columns()
             if self.config.cursor:
-                server.facts["cursor_at"] = reader.latest(self.config.cursor)
+                server.facts["cursor_at"], warning = self._highest(reader)
+                server.warnings.extend([warning] if warning else [])
             examples, problems = _first_row(reader)  # last: it may leave the read unfinished
         if key:
             server.facts["primary_key"] = list(key)
@@ -84,31 +86,53 @@ class DatabaseConnector(Connector[DatabaseConfig]):
         if self.config.change_detection == "pushdown" and (ranges := reader.ranges()):
             yield from read_ranges(ranges, reader.batches(), reader.estimate(), cursor)
             return
-        since = self._since(cursor)
+        since, told = self._since(reader, cursor)
         # Asked first, in the same snapshot: no row of this read is above it.
-        after = self._after(reader, cursor)
+        value, warning = self._highest(reader) if self.config.cursor else (None, "")
         yield from reader.batches(since)
         yield RowBatch(
-            end=End.INCREMENTAL if since else End.FULL, because=Proof.END_OF_DATA, cursor=after
+            end=End.INCREMENTAL if since else End.FULL,
+            because=Proof.END_OF_DATA,
+            # an empty table has none: what was known before still holds
+            cursor=cursor if value is None else {"column": self.config.cursor, "value": value},
+            warnings=[text for text in (told, warning) if text],
         )
 
-    def _since(self, cursor: Cursor | None) -> Since | None:
+    def _since(self, reader: Reader, cursor: Cursor | None) -> tuple[Since | None, str]:
+        """Where to begin, None for everything; and a warning where the cursor cannot be used."""
         column = self.config.cursor
         if not column or not cursor or cursor.get("column") != column:
-            return None
+            return None, ""
         value = cursor.get("value")
         if not isinstance(value, str):
             raise DataError("The stored cursor is damaged", where=self.config.subject)
-        return Since(column, value, Decimal(str(self.config.lag)))
+        if reader.present(column, value) is not None:
+            return None, (
+                f"The last run got as far as {value} in {column}, which is beyond the present, so "
+                "everything was read."
+            )
+        return Since(column, value, Decimal(str(self.config.lag))), ""
 
-    def _after(self, reader: Reader, before: Cursor | None) -> Cursor | None:
+    def _highest(self, reader: Reader) -> tuple[str | None, str]:
+        """The cursor value to store, never beyond the present; and a warning about the column."""
         column = self.config.cursor
-        if not column:
-            return None
         value = reader.latest(column)
-        if value is None:  # an empty table: what was known before still holds
-            return before
-        return {"column": column, "value": value}
+        if value is None:
+            return None, ""
+        if reader.outgrown(column, value):
+            return None, (
+                f"{column} holds numbers as text, and texts are ordered character by character: "
+                f"{value} comes after longer numbers. Every run reads everything; use a query with "
+                f"CAST({column} AS …) as its cursor."
+            )
+        present = reader.present(column, value)
+        if present is None:
+            return value, ""
+        warning = (
+            f"{column} has a value beyond the present, {value}. The cursor stays at {present} at "
+            "most, so that changes until then are not missed; correct that row at the source."
+        )
+        return reader.latest(column, present), warning if is_far(value, present) else ""
 
 
 def _first_row(reader: Reader) -> tuple[dict[str, JsonValue], list[str]]:

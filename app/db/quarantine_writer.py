@@ -107,7 +107,9 @@ def _dump(value: Any) -> bytes:
 
 
 def _text(value: str) -> str:
-    return value.replace("\x00", "\N{SYMBOL FOR NULL}")
+    # half a surrogate pair stands for a byte that is no text
+    shown = value.encode("utf-8", "backslashreplace").decode()
+    return shown.replace("\x00", "\N{SYMBOL FOR NULL}")
 
 
 def _without_nul(json: str) -> str:

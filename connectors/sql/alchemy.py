@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import datetime
+import math
 import uuid
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
@@ -25,6 +26,7 @@ from connectors.sdk.errors import (
 from connectors.sdk.network import dial
 from connectors.sdk.rows import Batch, JsonValue
 from connectors.sql import convert, names, query
+from connectors.sql.moments import Clock, less
 from connectors.sql.reader import Column, Reader, ServerFacts, Since
 from connectors.sql.settings import DEFAULT_PORTS, DatabaseConfig
 from connectors.sql.tuples import TupleBatch, TupleColumn, TupleFormat
@@ -99,6 +101,9 @@ class AlchemyReader(Reader):
             self.connection.exec_driver_sql("SET TRANSACTION READ ONLY")
         elif self.config.dialect == "mssql":
             milliseconds = int(self.context.limits.read_timeout * 1000)
+            # limits of the login must not look like the end of a table or a text
+            self.connection.exec_driver_sql("SET ROWCOUNT 0")
+            self.connection.exec_driver_sql("SET TEXTSIZE 2147483647")
             self.connection.exec_driver_sql(f"SET LOCK_TIMEOUT {milliseconds}")
 
     def close(self) -> None:
@@ -189,14 +194,33 @@ class AlchemyReader(Reader):
         known = [column.name for column in self._columns]
         return self.source.columns[known[names.index_of(name, known, self.where)]]
 
-    def latest(self, column: str) -> str | None:
+    def latest(self, column: str, not_above: str | None = None) -> str | None:
+        found = self._column(column)
+        query = sa.select(sa.func.max(found))
+        if not_above is not None:
+            query = query.where(found <= _cursor_value(Since(column, not_above), self.where))
         with self._translated():
-            value = self.connection.execute(sa.select(sa.func.max(self._column(column)))).scalar()
-        return None if value is None else _cursor_text(value)
+            value = self.connection.execute(query).scalar()
+        return None if value is None else _cursor_text(value, column, self.where)
+
+    def clock(self) -> Clock:
+        with self._translated():
+            now = self.connection.execute(sa.select(sa.func.current_timestamp())).scalar()
+        utc = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
+        if isinstance(now, datetime.datetime):  # of the server, in its own or the session's zone
+            return Clock(utc, now.replace(tzinfo=None))
+        return Clock(utc, utc)
+
+    def present(self, column: str, value: str) -> str | None:
+        kind, _, text = value.partition(" ")
+        if kind not in ("datetime", "date", "text"):
+            return None
+        found = self.clock().present(text)
+        return None if found is None else f"{kind} {found}"
 
     def _since(self, since: Since) -> sa.ColumnElement[bool]:
         column = self._column(since.column)
-        value = _cursor_value(since)
+        value = _cursor_value(since, self.where)
         # A row without a value in the cursor column may be new: it is read every time.
         return sa.or_(column >= value, column.is_(None))
 
@@ -272,21 +296,44 @@ def duration(span: datetime.timedelta) -> str:
     return f"P{days}T{clock}" if clock else f"P{days}"
 
 
-def _cursor_text(item: Any) -> str:
+def _cursor_text(item: Any, column: str, where: str) -> str:
     if isinstance(item, datetime.datetime):
         return f"datetime {item.isoformat()}"
     if isinstance(item, datetime.date):
         return f"date {item.isoformat()}"
     if isinstance(item, str):
         return f"text {item}"
-    return f"number {item}"
+    if isinstance(item, (bytes, bytearray, memoryview)):  # a rowversion of SQL Server, for one
+        return f"bytes {bytes(item).hex()}"
+    if isinstance(item, float):
+        return f"float {item!r}"
+    if isinstance(item, (int, Decimal)) and Decimal(item).is_finite():
+        return f"number {item}"
+    raise ConfigurationError(
+        f"{column} cannot be a cursor: {type(item).__name__} has no order that is known here",
+        where=where,
+        hint="Name a column that grows with every change: a time, a number or a text",
+    )
 
 
-def _cursor_value(since: Since) -> Any:
+def _cursor_value(since: Since, where: str) -> Any:
     kind, _, text = since.value.partition(" ")
     lag = since.lag
     if kind == "datetime":
         return datetime.datetime.fromisoformat(text) - datetime.timedelta(seconds=float(lag))
     if kind == "date":
-        return datetime.date.fromisoformat(text) - datetime.timedelta(days=int(lag))
-    return text if kind == "text" else Decimal(text) - lag
+        return datetime.date.fromisoformat(text) - datetime.timedelta(days=math.ceil(lag))
+    if kind == "float":  # one step lower: a shorter float was made longer on its way
+        return math.nextafter(float(text) - float(lag), -math.inf)
+    if kind == "number":
+        return Decimal(text) - lag
+    if not lag:
+        return text if kind == "text" else bytes.fromhex(text)
+    found = less(text, lag) if kind == "text" else None
+    if found is None:
+        raise ConfigurationError(
+            f"A lag needs a number or a time, and {since.column} is neither",
+            where=where,
+            hint="Leave lag out, or name another cursor column",
+        )
+    return found

@@ -31,7 +31,8 @@ def decimal(text: str) -> int | float | Decimal:
         plain = float(text)
         if plain.is_integer():
             return int(plain)
-        if plain >= 1e-4 or plain <= -1e-4:  # false for NaN; below, the exact form is a Decimal
+        # Not for NaN and the infinities; near zero the exact form is a Decimal.
+        if 1e-4 <= plain <= 1e16 or -1e16 <= plain <= -1e-4:
             return plain
     try:
         return canonical.number(Decimal(text))

@@ -12,29 +12,30 @@ import contextlib
 import re
 import ssl
 from collections.abc import Iterator, Sequence
-from decimal import ROUND_CEILING, Decimal
+from datetime import datetime
 from typing import Any, cast
 
 import pymysql
-from pymysql.constants import FIELD_TYPE
+from pymysql.constants import FIELD_TYPE, FLAG
 from pymysql.converters import encoders
-from pymysql.cursors import SSCursor
+from pymysql.cursors import DictCursor, SSCursor
 
 from connectors.sdk import redact
 from connectors.sdk.connector import Context
-from connectors.sdk.errors import ConfigurationError, DataError, MissingError
+from connectors.sdk.errors import DataError, MissingError
 from connectors.sdk.network import dial
 from connectors.sdk.rows import Batch
 from connectors.sdk.tls import certificate_facts, client_context, expiry_warnings
 from connectors.sql import names, network, query
 from connectors.sql.lines import LineColumn, LineFormat
+from connectors.sql.moments import Clock, is_number
+from connectors.sql.mysql_catalog import MOST_BEHIND, MySQLCatalog
 from connectors.sql.mysql_connection import Connection
-from connectors.sql.mysql_errors import of_greeting, translate
+from connectors.sql.mysql_cursors import MySQLCursor
+from connectors.sql.mysql_errors import PARTIAL, of_greeting, partial, translate
 from connectors.sql.mysql_ranges import MySQLRanges
 from connectors.sql.mysql_types import (
     INTEGERS,
-    MOMENTS,
-    NUMBERS,
     WORDS,
     effective,
     is_flag,
@@ -45,21 +46,6 @@ from connectors.sql.mysql_types import (
 from connectors.sql.ranges import Ranges, shape_of
 from connectors.sql.reader import Column, Reader, ServerFacts, Since
 from connectors.sql.settings import DEFAULT_PORTS, DatabaseConfig
-
-_JSON_CHECK = re.compile(r"json_valid\(`((?:[^`]|``)+)`\)", re.IGNORECASE)
-
-_MAY_WRITE = """
-SELECT (SELECT COUNT(*) FROM information_schema.user_privileges
-        WHERE grantee = {me} AND {writing})
-     + (SELECT COUNT(*) FROM information_schema.schema_privileges
-        WHERE grantee = {me} AND {writing} AND %(schema)s LIKE table_schema)
-     + (SELECT COUNT(*) FROM information_schema.table_privileges
-        WHERE grantee = {me} AND {writing}
-          AND table_schema = %(schema)s AND table_name = %(table)s)
-""".format(
-    me="CONCAT(0x27, REPLACE(CURRENT_USER(), '@', 0x274027), 0x27)",
-    writing="privilege_type IN ('INSERT', 'UPDATE', 'DELETE', 'DROP', 'ALTER')",
-)
 
 
 class MySQLReader(Reader):
@@ -73,6 +59,7 @@ class MySQLReader(Reader):
         self._lines: list[LineColumn] = []
         self._pieces: list[str] = []
         self._key: list[str] = []
+        self._numbered: set[str] = set()  # columns of ENUM and SET, which are ordered by number
         self._from = ""
 
     # Connecting
@@ -132,6 +119,8 @@ class MySQLReader(Reader):
             self._run(f"SET max_statement_time = {seconds:.3f}")
         else:
             self._run(f"SET max_execution_time = {int(seconds * 1000)}")
+        # What a server or an account limits in general must not look like the end of a table.
+        self._run(f"SET sql_select_limit = {2**64 - 1}, sql_big_selects = 1")
         self._run("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         self._run("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
 
@@ -193,73 +182,57 @@ class MySQLReader(Reader):
     def _schema(self) -> str:
         return self.config.schema_name or self.config.database
 
+    def _catalog(self) -> MySQLCatalog:
+        return MySQLCatalog(self._run, self._schema, self.config.table)
+
     def _of_table(self) -> list[tuple[Column, int, bool]]:
-        table = (self._schema, self.config.table)
-        types = {
-            name: (type_name, nullable == "YES")
-            for name, type_name, nullable in self._run(
-                "SELECT column_name, column_type, is_nullable FROM information_schema.columns"
-                " WHERE table_schema = %s AND table_name = %s",
-                table,
-            )
-        }
+        catalog = self._catalog()
+        types = catalog.columns()
         if not types:
-            raise self._no_table()
+            raise MissingError(
+                f"There is no table or view {self.config.subject} that this user may read",
+                where=self.where,
+                hint=names.near(self.config.subject, catalog.tables(self.config.database)),
+            )
         self._from = f"{quoted(self._schema)}.{quoted(self.config.table)}"
-        key = self._run(
-            "SELECT column_name FROM information_schema.key_column_usage WHERE table_schema = %s"
-            " AND table_name = %s AND constraint_name = 'PRIMARY' ORDER BY ordinal_position",
-            table,
-        )
-        self._key = [name for (name,) in key]
-        documents = self._json_columns() if self._is_mariadb() else set()
+        self._key, hidden = catalog.key()
+        documents = catalog.documents() if self._is_mariadb() else set()
         return [
             (
                 Column(column.name, *types[column.name]),
                 FIELD_TYPE.JSON if column.name in documents else kind,
                 flag,
             )
-            for column, kind, flag in self._describe()
+            for column, kind, flag in self._describe(hidden)
         ]
 
-    def _json_columns(self) -> set[str]:
-        """MariaDB's JSON is LONGTEXT with a check that the text is JSON."""
-        clauses = self._run(
-            "SELECT check_clause FROM information_schema.check_constraints"
-            " WHERE constraint_schema = %s AND table_name = %s",
-            (self._schema, self.config.table),
-        )
-        found = (_JSON_CHECK.fullmatch(clause) for (clause,) in clauses)
-        return {match[1].replace("``", "`") for match in found if match}
+    def _describe(self, hidden: Sequence[str] = ()) -> list[tuple[Column, int, bool]]:
+        """Name and type of every column, and whether it is one that holds true and false.
 
-    def _no_table(self) -> MissingError:
-        tables = self._run(
-            "SELECT IF(table_schema = %s, table_name, CONCAT(table_schema, '.', table_name))"
-            " FROM information_schema.tables LIMIT 10000",
-            (self.config.database,),
-        )
-        return MissingError(
-            f"There is no table or view {self.config.subject} that this user may read",
-            where=self.where,
-            hint=names.near(self.config.subject, [name for (name,) in tables]),
-        )
-
-    def _describe(self) -> list[tuple[Column, int, bool]]:
-        """Name and type of every column, and whether it is one that holds true and false."""
+        `hidden`: columns to read beside those of `SELECT *`.
+        """
         with self.connection.cursor() as cursor:
-            cursor.execute(f"SELECT * FROM {self._from} LIMIT 0")
+            asked = ", ".join(["source.*", *map(quoted, hidden)])
+            named = self._from if self.config.query else f"{self._from} AS source"
+            cursor.execute(f"SELECT {asked} FROM {named} LIMIT 0")
             cursor.fetchall()
             fields = [
                 (str(_text(field[0])), int(field[1]), int(field[3] or 0))
                 for field in cursor.description or ()
             ]
+            self._numbered = {
+                name
+                for (name, _, _), flags in zip(fields, self.connection.flags(), strict=True)
+                if flags & (FLAG.ENUM | FLAG.SET)
+            }
         names.refuse_unusable([name for name, _, _ in fields], self.where)
         # Whether a column holds bytes is a property of the expression: no row is needed.
         source = self._from if self.config.query else f"{self._from} AS source"
         asked = ", ".join(f"CHARSET(source.{quoted(name)})" for name, _, _ in fields)
-        ((*charsets,),) = self._run(
-            f"SELECT {asked} FROM (SELECT 1) AS one LEFT JOIN {source} ON FALSE"
-        )
+        rows = self._run(f"SELECT {asked} FROM (SELECT 1) AS one LEFT JOIN {source} ON FALSE")
+        if not rows:  # an outer join has one, unless the query says when to stop
+            raise partial("the query limits what is examined", self.where)
+        charsets = rows[0]
         return [
             (
                 Column(name, WORDS.get(kind, "text")),
@@ -288,41 +261,46 @@ class MySQLReader(Reader):
 
     # Reading
 
-    def latest(self, column: str) -> str | None:
-        name = quoted(self._columns[self._index(column)].name)
+    def latest(self, column: str, not_above: str | None = None) -> str | None:
+        compared = self._cursor(column)
         with self._translated():
-            rows = self._run(
-                f"SELECT CAST({name} AS CHAR) FROM {self._from}"
-                f" WHERE {name} IS NOT NULL ORDER BY {name} DESC LIMIT 1"
-            )
+            rows = self._run(compared.latest(self._from, not_above))
         return str(rows[0][0]) if rows else None
+
+    def _cursor(self, column: str) -> MySQLCursor:
+        index = self._index(column)
+        name = self._columns[index].name
+        return MySQLCursor(
+            name, self._kinds[index], name in self._numbered, self.connection.escape, self.where
+        )
+
+    def clock(self) -> Clock:
+        # The zone of the session is UTC here, so the server's own is asked for by its name.
+        with self._translated():
+            ((utc, local),) = self._run(
+                "SELECT CAST(UTC_TIMESTAMP(6) AS CHAR), CAST(COALESCE(CONVERT_TZ(UTC_TIMESTAMP(6),"
+                " '+00:00', @@global.time_zone), UTC_TIMESTAMP(6)) AS CHAR)"
+            )
+        return Clock(datetime.fromisoformat(utc), datetime.fromisoformat(local))
+
+    def present(self, column: str, value: str) -> str | None:
+        zoned = self._kinds[self._index(column)] == FIELD_TYPE.TIMESTAMP
+        return self.clock().present(value, zoned=zoned)
+
+    def outgrown(self, column: str, value: str) -> bool:
+        compared = self._cursor(column)
+        if not (compared.is_text and is_number(value)):
+            return False
+        with self._translated():
+            ((found,),) = self._run(compared.longer_numbers(self._from, len(value)))
+        return bool(found == "1")
 
     def _index(self, column: str) -> int:
         return names.index_of(column, [each.name for each in self._columns], self.where)
 
-    def _since(self, since: Since) -> str:
-        kind = self._kinds[self._index(since.column)]
-        name = quoted(since.column)
-        # A row without a value in the cursor column may be new: it is read every time.
-        return f"WHERE {name} >= {self._bound(since, kind)} OR {name} IS NULL"
-
-    def _bound(self, since: Since, kind: int) -> str:
-        if kind in NUMBERS:
-            return f"{Decimal(since.value) - since.lag:f}"
-        literal = str(self.connection.escape(since.value))
-        if not since.lag:
-            return literal
-        if kind == FIELD_TYPE.DATE:
-            return f"DATE_SUB({literal}, INTERVAL {since.lag.to_integral(ROUND_CEILING)} DAY)"
-        if kind in MOMENTS:
-            return f"DATE_SUB(CAST({literal} AS DATETIME(6)), INTERVAL {since.lag:f} SECOND)"
-        raise ConfigurationError(
-            f"A lag needs a number or a time, and {since.column} is neither", where=self.where
-        )
-
     def batches(self, since: Since | None = None, limit: int | None = None) -> Iterator[Batch]:
         total = None if since or limit else self.estimate()
-        condition = self._since(since) if since else ""
+        condition = self._cursor(since.column).condition(since) if since else ""
         yield from self._stream([f"{condition} LIMIT {limit}" if limit else condition], total)
 
     def _format(self) -> LineFormat:
@@ -351,6 +329,15 @@ class MySQLReader(Reader):
                     )
                 yield rows
                 first += len(rows)
+            self._refuse_partial()
+
+    def _refuse_partial(self) -> None:
+        """A limit on what is examined ends a result as if it were whole, with a warning only."""
+        if not self.connection.warned():
+            return
+        said = {int(code): str(text) for _, code, text in self._run("SHOW WARNINGS")}
+        if found := [text for code, text in said.items() if code in PARTIAL]:
+            raise partial(found[0], self.where)
 
     @contextlib.contextmanager
     def _abandoned_unless_finished(self) -> Iterator[None]:
@@ -382,13 +369,34 @@ class MySQLReader(Reader):
             ((version, user),) = self._run("SELECT VERSION(), CURRENT_USER()")
             product = "MariaDB" if self._is_mariadb() else "MySQL"
             found = ServerFacts({"server": f"{product} {version}", "user": user})
-            named = {"schema": self._schema, "table": self.config.table}
-            if int(self._run(_MAY_WRITE, named)[0][0]):
-                found.warnings.append(
-                    f"The user {user} may change data here: one who may only read is enough"
-                )
+            found.warnings.extend(self._catalog().warnings_of_rights(user))
+            self._replica_facts(found)
             self._tls_facts(found)
         return found
+
+    def _replica_facts(self, found: ServerFacts) -> None:
+        """A server that repeats another's changes may be behind; not every user may ask."""
+        try:
+            with self.connection.cursor(DictCursor) as cursor:
+                cursor.execute("SHOW SLAVE STATUS")
+                rows = cursor.fetchall()
+        except pymysql.MySQLError:
+            return
+        if not rows:
+            return
+        behind = _text(rows[0].get("Seconds_Behind_Master"))
+        found.facts["replica"] = True
+        if behind is None:
+            found.warnings.append(
+                "This is a replica whose replication does not run: changes since then are not seen"
+            )
+            return
+        found.facts["behind_seconds"] = int(behind)
+        if int(behind) > MOST_BEHIND:
+            found.warnings.append(
+                f"This is a replica, {int(behind):,} seconds behind: rows that were added or "
+                "changed since are not seen, those removed since still are"
+            )
 
     def _tls_facts(self, found: ServerFacts) -> None:
         config = self.config

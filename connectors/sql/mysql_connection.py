@@ -26,6 +26,14 @@ class Connection(_Base):
         """How long the server may take for the next piece of an answer, from now on."""
         self._read_timeout = seconds
 
+    def flags(self) -> list[int]:
+        """Of the columns of the last result: `pymysql.constants.FLAG`."""
+        return [int(field.flags) for field in self._result.fields]
+
+    def warned(self) -> bool:
+        """Whether the last result, read to its end, came with warnings."""
+        return bool(self._result is not None and self._result.warning_count)
+
     def certificate(self) -> bytes | None:
         """The server's certificate, DER-encoded; None without TLS."""
         if not isinstance(self._sock, ssl.SSLSocket):

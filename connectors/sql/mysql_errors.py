@@ -25,6 +25,8 @@ from connectors.sql.settings import DatabaseConfig
 _STATEMENT_TIMEOUT = frozenset({1969, 3024, 1317})
 """MariaDB's ER_STATEMENT_TIMEOUT, MySQL's ER_QUERY_TIMEOUT, ER_QUERY_INTERRUPTED."""
 _FULL = frozenset({ER.CON_COUNT_ERROR, ER.TOO_MANY_USER_CONNECTIONS, ER.USER_LIMIT_REACHED})
+PARTIAL = frozenset({1931})
+"""MariaDB's ER_QUERY_RESULT_INCOMPLETE, a warning: a result that ended before its end."""
 _BROKEN = frozenset(
     {
         CR.CR_SERVER_GONE_ERROR,
@@ -43,6 +45,15 @@ _DENIED = frozenset(
         1356,  # ER_VIEW_INVALID: a view that reads what its definer may not
     }
 )
+
+
+def partial(said: str, where: str) -> DataError:
+    """The error for a result that ended before its end, which the server warns about only."""
+    return DataError(
+        f"The database broke off the result: {said}",
+        where=where,
+        hint="Take LIMIT ROWS EXAMINED out of the query; what was read so far is kept",
+    )
 
 
 def translate(

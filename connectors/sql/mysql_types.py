@@ -35,9 +35,6 @@ CONVERTERS: dict[int, convert.Convert] = {
 }
 """Every other type is text, bytes or a geometry."""
 
-NUMBERS = frozenset(
-    {*INTEGERS, FIELD_TYPE.DECIMAL, FIELD_TYPE.NEWDECIMAL, FIELD_TYPE.FLOAT, FIELD_TYPE.DOUBLE}
-)
 MOMENTS = frozenset({FIELD_TYPE.DATETIME, FIELD_TYPE.TIMESTAMP})
 
 WORDS = {

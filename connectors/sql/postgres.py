@@ -7,7 +7,6 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, LiteralString
 
@@ -23,7 +22,10 @@ from connectors.sdk.rows import Batch
 from connectors.sdk.tls import certificate_facts, expiry_warnings, pem_text
 from connectors.sql import convert, copying, names, network, postgres_digests, query
 from connectors.sql import postgres_catalog as catalog
+from connectors.sql import postgres_rights as rights
 from connectors.sql.lines import LineColumn, LineFormat
+from connectors.sql.moments import Clock, is_number
+from connectors.sql.postgres_cursors import PostgresCursor
 from connectors.sql.postgres_errors import translate
 from connectors.sql.postgres_ranges import OLDEST_SERVER, PostgresRanges
 from connectors.sql.ranges import Ranges, shape_of
@@ -44,6 +46,7 @@ class PostgresReader(Reader):
         self._table: tuple[int, str] | None = None
         self._columns: list[Column] = []
         self._types: list[str] = []  # pg_catalog names, "" for types that are their text
+        self._kinds: list[str] = []  # the same of what a domain is made of
         self._lines: list[LineColumn] = []
         self._key: list[str] = []
         self._from: sql.Composable = sql.SQL("")
@@ -59,13 +62,18 @@ class PostgresReader(Reader):
                 self._connection = psycopg.connect(self._conninfo(files))
                 self._connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
                 self._connection.read_only = True
+                # A pooler may hand the session to others: nothing is to stay behind in it.
+                self._connection.prepare_threshold = None
                 settings = {
                     **catalog.SETTINGS,
                     "statement_timeout": str(int(self.statement_timeout * 1000)),
                     "lock_timeout": str(int(limits.read_timeout * 1000)),
                 }
-                for name, value in settings.items():
-                    self._fetch("SELECT set_config(%s, %s, true)", (name, value))
+                self._fetch(
+                    "SELECT set_config(name, value, true) FROM unnest(%s::text[], %s::text[])"
+                    " AS settings(name, value)",
+                    (list(settings), list(settings.values())),
+                )
                 self._prepare()
         except BaseException:
             self.close()
@@ -132,6 +140,8 @@ class PostgresReader(Reader):
         connection, self._connection = self._connection, None
         if connection is not None:
             with contextlib.suppress(psycopg.Error):
+                if connection.info.transaction_status == pq.TransactionStatus.INTRANS:
+                    connection.rollback()  # a pooler would throw away a session amid a transaction
                 connection.close()
 
     @contextlib.contextmanager
@@ -221,11 +231,16 @@ class PostgresReader(Reader):
                 return convert.array(converter(element), delimiter)
             return converter(base) if base else catalog.CONVERTERS.get(name)
 
+        def kind(oid: int) -> str:
+            _, name, element, _, base = found[oid]
+            return kind(base) if base else (name or "") if element is None else ""
+
         for (column, oid, _), (type_name,) in zip(described, formatted, strict=True):
             _, name, element, _, _ = found[oid]
             self._lines.append(LineColumn(column, type_name, converter(oid)))
             self._columns.append(Column(column, type_name))
             self._types.append((name or "") if element is None else "")
+            self._kinds.append(kind(oid))
 
     def columns(self) -> Sequence[Column]:
         return self._columns
@@ -241,41 +256,42 @@ class PostgresReader(Reader):
 
     # Reading
 
-    def latest(self, column: str) -> str | None:
-        name = sql.Identifier(column)
-        kind = self._types[self._index(column)]
-        usable = sql.SQL("{} IS NOT NULL")
-        if kind in catalog.UNBOUNDED:
-            usable = sql.SQL("isfinite({})")
-        elif kind in catalog.NOT_A_NUMBER:
-            usable = sql.SQL("{} < 'Infinity'")
-        statement = sql.SQL(
-            "SELECT {name}::text FROM {source} WHERE {usable} ORDER BY {name} DESC LIMIT 1"
-        ).format(name=name, source=self._from, usable=usable.format(name))
-        with self._translated():
-            rows = self._fetch(statement)
+    def latest(self, column: str, not_above: str | None = None) -> str | None:
+        compared = self._cursor(column)
+        version = self.connection.info.server_version
+        try:
+            rows = self._fetch(compared.latest(self._from, not_above, version))
+        except psycopg.errors.UndefinedFunction:
+            raise compared.without_order() from None
+        except psycopg.Error as error:
+            raise translate(error, self.config, self.where) from None
         return rows[0][0] if rows else None
+
+    def _cursor(self, column: str) -> PostgresCursor:
+        index = self._index(column)
+        return PostgresCursor(column, self._kinds[index], self._columns[index].type, self.where)
+
+    def clock(self) -> Clock:
+        with self._translated():
+            ((utc, local),) = self._fetch(catalog.CLOCK)
+        return Clock(utc, local)
+
+    def present(self, column: str, value: str) -> str | None:
+        return self.clock().present(value.removesuffix("+00"), zoned=value.endswith("+00"))
+
+    def outgrown(self, column: str, value: str) -> bool:
+        compared = self._cursor(column)
+        if not (compared.is_text and is_number(value)):
+            return False
+        with self._translated():
+            ((found,),) = self._fetch(compared.longer_numbers(self._from, len(value)))
+        return bool(found)
 
     def _index(self, column: str) -> int:
         return names.index_of(column, [each.name for each in self._columns], self.where)
 
     def _since(self, since: Since) -> sql.Composable:
-        index = self._index(since.column)
-        name, kind = sql.Identifier(since.column), self._types[index]
-        bound: sql.Composable = sql.SQL("{}::{}").format(
-            sql.Literal(since.value), _verbatim(self._columns[index].type)
-        )
-        if since.lag:
-            bound = sql.SQL("{} - {}").format(bound, self._lag(since.lag, kind))
-        # A row without a value in the cursor column may be new: it is read every time.
-        return sql.SQL("WHERE {name} >= {bound} OR {name} IS NULL").format(name=name, bound=bound)
-
-    def _lag(self, lag: Decimal, kind: str) -> sql.Composable:
-        if kind in ("timestamp", "timestamptz"):
-            return sql.SQL("make_interval(secs => {})").format(sql.Literal(lag))
-        if kind == "date":
-            return sql.Literal(int(lag.to_integral_value(rounding="ROUND_CEILING")))
-        return sql.Literal(lag)
+        return self._cursor(since.column).condition(since)
 
     def _select(self, condition: sql.Composable, limit: int | None = None) -> sql.Composable:
         fields = [
@@ -346,33 +362,18 @@ class PostgresReader(Reader):
             return self._server()
 
     def _server(self) -> ServerFacts:
-        ((version, user, superuser),) = self._fetch(
-            "SELECT current_setting('server_version'), current_user::text,"
-            " current_setting('is_superuser') = 'on'"
+        ((version, user),) = self._fetch(
+            "SELECT current_setting('server_version'), current_user::text"
         )
         found = ServerFacts({"server": f"PostgreSQL {version}", "user": user})
-        if superuser:
-            found.warnings.append(f"{user} is a superuser: a user who may only read is enough")
-        elif self._table:
-            self._warn_of_rights(user, found)
+        found.warnings += rights.of_role(self._fetch, self._table[0] if self._table else None)
+        if hidden := rights.hidden_rows(self.connection, self._from, user):
+            found.warnings.append(hidden)
+        facts, warnings = rights.of_standby(self._fetch)
+        found.facts.update(facts)
+        found.warnings.extend(warnings)
         self._tls_facts(found)
         return found
-
-    def _warn_of_rights(self, user: str, found: ServerFacts) -> None:
-        assert self._table is not None
-        ((writes, filtered),) = self._fetch(
-            "SELECT has_table_privilege(%(oid)s::oid, 'INSERT, UPDATE, DELETE, TRUNCATE'),"
-            " row_security_active(%(oid)s::oid)",
-            {"oid": self._table[0]},
-        )
-        if writes:
-            found.warnings.append(
-                f"The user {user} may change this table: one who may only read is enough"
-            )
-        if filtered:
-            found.warnings.append(
-                f"Row-level security hides rows from {user}; hidden rows count as deleted"
-            )
 
     def _tls_facts(self, found: ServerFacts) -> None:
         config = self.config

@@ -43,9 +43,6 @@ CONVERTERS: dict[str, convert.Convert] = {
 }
 """By name in pg_catalog; every other type is its text."""
 
-UNBOUNDED = frozenset({"date", "timestamp", "timestamptz"})
-NOT_A_NUMBER = frozenset({"numeric", "float4", "float8"})
-
 DESCRIBE: LiteralString = """
 WITH RECURSIVE used AS (
     SELECT * FROM pg_catalog.pg_type WHERE oid = ANY(%(oids)s::oid[])
@@ -87,6 +84,11 @@ JOIN pg_catalog.pg_attribute attribute
   ON attribute.attrelid = index.indrelid AND attribute.attnum = part.attnum
 WHERE index.indrelid = %s AND index.indisprimary
 ORDER BY part.place
+"""
+
+CLOCK: LiteralString = """
+SELECT now() AT TIME ZONE 'UTC', now() AT TIME ZONE coalesce(
+    (SELECT reset_val FROM pg_catalog.pg_settings WHERE name = 'TimeZone'), 'UTC')
 """
 
 FORMATTED: LiteralString = """

@@ -11,6 +11,7 @@ from typing import Self
 
 from connectors.sdk.connector import Context
 from connectors.sdk.rows import Batch, JsonValue
+from connectors.sql.moments import Clock
 from connectors.sql.ranges import Ranges
 from connectors.sql.settings import DatabaseConfig
 
@@ -98,8 +99,24 @@ class Reader(ABC):
         """About how many rows there are, without counting them."""
 
     @abstractmethod
-    def latest(self, column: str) -> str | None:
-        """The highest value of a column as text, or None where every value is NULL."""
+    def latest(self, column: str, not_above: str | None = None) -> str | None:
+        """The highest value of a column, by the order of its own type, or None without any.
+
+        Values that cannot be compared, such as infinite dates, do not count. `not_above`: only
+        among values up to this one.
+        """
+
+    @abstractmethod
+    def clock(self) -> Clock:
+        """The present by the source's own clock."""
+
+    def present(self, column: str, value: str) -> str | None:
+        """The present in the form of a cursor value that lies beyond it; None where none does."""
+        return self.clock().present(value)
+
+    def outgrown(self, column: str, value: str) -> bool:
+        """Whether a text column has numbers of more digits than its highest text, a number."""
+        return False
 
     @abstractmethod
     def batches(self, since: Since | None = None, limit: int | None = None) -> Iterator[Batch]:

@@ -9,7 +9,7 @@ import difflib
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -29,6 +29,7 @@ from connectors.sdk.errors import (
 )
 from connectors.sdk.rows import Batch, JsonValue
 from connectors.sql import convert, names, query
+from connectors.sql.moments import Clock, is_number, less
 from connectors.sql.reader import Column, Reader, ServerFacts, Since
 from connectors.sql.settings import DatabaseConfig
 from connectors.sql.tuples import ConvertItem, TupleBatch, TupleColumn, TupleFormat
@@ -42,7 +43,12 @@ _READING = frozenset(
         sqlite3.SQLITE_TRANSACTION,
     }
 )
+_ASKED = frozenset({"data_version"})
+"""Pragmas that tables of FTS5 ask for while they are read; they change nothing."""
 _STEPS_BETWEEN_LOOKS = 100_000
+_NUMBERS, _TEXT = "('integer', 'real')", "('text')"
+_MILLISECONDS = 100_000_000_000
+"""Seconds since 1970 stay below it until the year 5138."""
 
 
 class SQLiteReader(Reader):
@@ -165,9 +171,7 @@ class SQLiteReader(Reader):
             self._columns.append(TupleColumn(name, declared, _converter(declared)))
             self._nullable.append(not required)
         # From here on nothing but reading, whatever the query says: no ATTACH, no PRAGMA.
-        self.connection.set_authorizer(
-            lambda action, *_: sqlite3.SQLITE_OK if action in _READING else sqlite3.SQLITE_DENY
-        )
+        self.connection.set_authorizer(_authorize)
         self._run("BEGIN")
 
     def _of_table(self) -> tuple[str, list[tuple[str, str, bool]]]:
@@ -217,18 +221,64 @@ class SQLiteReader(Reader):
 
     # Reading
 
-    def latest(self, column: str) -> str | None:
+    def latest(self, column: str, not_above: str | None = None) -> str | None:
+        name, kinds = self._name(column), self._compared(column)
+        condition, params = f"typeof({name}) IN {kinds}", list[Any]()
+        if not_above is not None:
+            condition += f" AND {name} <= ?"
+            params.append(canonical.loads(not_above))
+        with self._translated():
+            rows = self._run(
+                f"SELECT {name} FROM {self._from} WHERE {condition} ORDER BY {name} DESC LIMIT 1",
+                params,
+            )
+        return None if not rows else _stored(rows[0][0], column, self.where)
+
+    def _compared(self, column: str) -> str:
+        """The kinds of values that the cursor goes by: numbers where there are any, else text.
+
+        SQLite orders every text after all numbers, so one text would hide all later numbers.
+        """
+        name = self._name(column)
+        with self._translated():
+            for kinds in (_NUMBERS, _TEXT):
+                rows = self._run(
+                    f"SELECT 1 FROM {self._from} WHERE typeof({name}) IN {kinds} LIMIT 1"
+                )
+                if rows:
+                    return kinds
+            if self._run(f"SELECT 1 FROM {self._from} WHERE {name} IS NOT NULL LIMIT 1"):
+                raise ConfigurationError(f"The column {column} holds bytes", where=self.where)
+        return _TEXT
+
+    def clock(self) -> Clock:
+        return Clock(datetime.now(UTC).replace(tzinfo=None), datetime.now())  # noqa: DTZ005
+
+    def present(self, column: str, value: str) -> str | None:
+        known, clock = canonical.loads(value), self.clock()
+        if isinstance(known, str):
+            present = clock.present(known)
+            return None if present is None else canonical.dumps(present).decode()
+        declared = next(each.type for each in self._columns if each.name == column)
+        if not any(word in declared.upper() for word in ("DATE", "TIME")):
+            return None
+        # seconds since 1970, or thousandths of them
+        seconds = datetime.now(UTC).timestamp()
+        now = int(seconds if known < _MILLISECONDS else seconds * 1000)
+        return str(now) if known > now else None
+
+    def outgrown(self, column: str, value: str) -> bool:
+        text = canonical.loads(value)
+        if not (isinstance(text, str) and is_number(text)):
+            return False
         name = self._name(column)
         with self._translated():
             rows = self._run(
-                f"SELECT {name} FROM {self._from} WHERE {name} IS NOT NULL"
-                f" ORDER BY {name} DESC LIMIT 1"
+                f"SELECT 1 FROM {self._from} WHERE typeof({name}) = 'text'"
+                f" AND {name} NOT GLOB '*[^0-9]*' AND length({name}) > ? LIMIT 1",
+                [len(text)],
             )
-        if not rows:
-            return None
-        if not isinstance(rows[0][0], (int, float, str)):
-            raise ConfigurationError(f"The column {column} holds bytes", where=self.where)
-        return canonical.dumps(rows[0][0]).decode()  # JSON keeps apart 7 and '7'
+        return bool(rows)
 
     def _name(self, column: str) -> str:
         known = [each.name for each in self._columns]
@@ -237,11 +287,13 @@ class SQLiteReader(Reader):
     def _since(self, since: Since) -> tuple[str, Any]:
         """A condition and its parameter."""
         value = canonical.loads(since.value)
+        kinds = _TEXT if isinstance(value, str) else _NUMBERS
         if since.lag:
             value = _less(value, since.lag, since.column, self.where)
         name = self._name(since.column)
-        # A row without a value in the cursor column may be new: it is read every time.
-        return f"WHERE {name} >= ? OR {name} IS NULL", value
+        # A row without a value in the cursor column may be new: it is read every time. So is one
+        # with a value of another kind, which cannot be compared.
+        return f"WHERE {name} >= ? OR {name} IS NULL OR typeof({name}) NOT IN {kinds}", value
 
     def batches(self, since: Since | None = None, limit: int | None = None) -> Iterator[Batch]:
         total = None if since or limit else self.estimate()
@@ -272,6 +324,11 @@ class SQLiteReader(Reader):
         return ServerFacts({"server": f"SQLite {version}", "bytes": size})
 
 
+def _authorize(action: int, first: str | None, value: str | None, *_: object) -> int:
+    asks = action == sqlite3.SQLITE_PRAGMA and first in _ASKED and value is None
+    return sqlite3.SQLITE_OK if action in _READING or asks else sqlite3.SQLITE_DENY
+
+
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
@@ -279,18 +336,29 @@ def _quoted(name: str) -> str:
 def _less(value: Any, lag: Decimal, column: str, where: str) -> Any:
     """A cursor value less its lag: numbers by units, dates by days, times by seconds."""
     if isinstance(value, int) and lag == int(lag):
-        return value - int(lag)
+        return max(value - int(lag), -(2**63))
     if not isinstance(value, str):
-        return value - float(lag)
+        return float(value) - float(lag)
+    text = less(value, lag)
+    if text is None:
+        raise ConfigurationError(
+            f"A lag needs a number or a time, and {column} is neither",
+            where=where,
+            hint="Leave lag out, or name another cursor column",
+        )
+    return text
+
+
+def _stored(item: Any, column: str, where: str) -> str:
+    """A cursor value as JSON, which keeps apart 7 and '7'."""
     try:
-        moment = datetime.fromisoformat(value)
+        return canonical.dumps(item).decode()
     except ValueError:
         raise ConfigurationError(
-            f"A lag needs a number or a time, and {column} is neither", where=where
+            f"The highest value of {column} cannot be a cursor: it is not UTF-8 or not finite",
+            where=where,
+            hint="Correct it at the source, or name another cursor column",
         ) from None
-    if len(value) == 10:
-        return (moment - timedelta(days=float(lag))).date().isoformat()
-    return (moment - timedelta(seconds=float(lag))).isoformat(sep=value[10])
 
 
 def _converter(declared: str) -> ConvertItem:

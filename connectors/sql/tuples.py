@@ -55,12 +55,17 @@ class TupleFormat:
             try:
                 data[column.name] = None if item is None else column.convert(item)
             except ValueError as error:
-                data[column.name] = str(item)
-                faults.append(FieldError(column.name, str(error), str(item)))
+                data[column.name] = shown = _shown(item)
+                faults.append(FieldError(column.name, str(error), shown))
         position = place(self.subject, number, self.key, data)
         if faults:
             raise RowDecodeError(RowProblem(position, Stage.READ, tuple(faults), data))
         return Row(data, position)
+
+
+def _shown(item: object) -> str:
+    """A value that cannot be read, for people; bytes that are no text as a mark each."""
+    return str(item).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 @dataclass(slots=True, kw_only=True)

@@ -1,0 +1,91 @@
+"""Cursor values that are moments or numbers in text: is one beyond the present, what lies below."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import ROUND_CEILING, Decimal
+
+_MOMENT = re.compile(
+    r"(?P<date>\d{4,}-\d\d-\d\d)"
+    r"(?:(?P<sep>[T ])(?P<clock>\d\d:\d\d(?::\d\d(?:\.\d+)?)?)"
+    r"(?P<zone>Z|[+-]\d\d(?::?\d\d)?)?)?",
+    re.ASCII,
+)
+_DIGITS = re.compile(r"\d+", re.ASCII)
+
+FAR = timedelta(days=1)
+"""How far beyond the present a value is a mistake, and not a clock or zone that differs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The present by the source's clock, without a zone: in UTC, and in the server's own zone."""
+
+    utc: datetime
+    local: datetime
+
+    def present(self, value: str, *, zoned: bool = False) -> str | None:
+        """The present in the form of `value`, where that is a moment beyond it; else None.
+
+        Without a zone in the value, and unless it is `zoned` (in UTC), the later of both clocks
+        counts: nobody knows which of them wrote it.
+        """
+        found = _MOMENT.fullmatch(value)
+        if found is None:
+            return None
+        now = self.utc if zoned or found["zone"] else max(self.utc, self.local)
+        zone = found["zone"] or ""
+        if zone not in ("", "Z"):
+            now += _offset(zone)
+        text = now.isoformat(sep=found["sep"] or " ", timespec="microseconds") + zone
+        text = text if found["sep"] else text[:10]
+        beyond = len(found["date"]) > 10 or value[:19] > text[:19]
+        return text if beyond else None
+
+
+def is_far(value: str, present: str) -> bool:
+    """Whether a value lies so far beyond the present that it must be a mistake.
+
+    Both as a dialect stores them: the moment may stand in quotes or behind a word.
+    """
+    later, now = _MOMENT.search(value), _MOMENT.search(present)
+    if later is None or now is None:  # seconds since 1970
+        return True
+    return len(later["date"]) > 10 or _date(later["date"]) - _date(now["date"]) > FAR
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is a whole number and nothing else."""
+    return _DIGITS.fullmatch(text) is not None
+
+
+def less(text: str, lag: Decimal) -> str | None:
+    """A number or moment in text, less its lag, in the same form; None where it is neither.
+
+    A number keeps its width, for texts are compared character by character.
+    """
+    if is_number(text):
+        return f"{max(0, int(text) - int(lag.to_integral(ROUND_CEILING))):0{len(text)}d}"
+    found = _MOMENT.fullmatch(text)
+    if found is None or len(found["date"]) > 10:
+        return None
+    try:
+        if not found["sep"]:
+            return (_date(text) - timedelta(days=float(lag))).date().isoformat()
+        moment = datetime.fromisoformat(text) - timedelta(seconds=float(lag))
+    except (ValueError, OverflowError):  # before the first day
+        return ""
+    zone = found["zone"] or ""
+    return moment.replace(tzinfo=None).isoformat(sep=found["sep"]) + zone
+
+
+def _date(text: str) -> datetime:
+    return datetime.fromisoformat(text[:10])
+
+
+def _offset(zone: str) -> timedelta:
+    digits = zone[1:].replace(":", "")
+    span = timedelta(hours=int(digits[:2]), minutes=int(digits[2:] or 0))
+    return -span if zone[0] == "-" else span
