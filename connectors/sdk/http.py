@@ -168,7 +168,14 @@ class HttpClient:
         A server behind a proxy that ends TLS often writes its own links with http; those stay
         on https.
         """
-        url = urljoin(base, link)
+        try:
+            url = urljoin(base, link)
+        except ValueError as error:
+            raise DataError(
+                f"The answer leads to {redact.shorten(link, 80)!r}, which is not a valid address",
+                where=redact.redact(base),
+                hint="Set pagination if this link does not lead to the next page",
+            ) from error
         scheme, host, port = self._origin
         if scheme == "https" and origin_of(url)[:2] == ("http", host):
             parts = urlsplit(url)

@@ -113,6 +113,8 @@ _RANGE = re.compile(r"\s*(?!bytes)\S+\s+\S+/(\d+)\s*$")
 """`Content-Range` of a unit other than bytes: ``items 0-9/25`` (RFC 9110, section 14.4)."""
 
 
+_MOST = 10**15
+"""A greater number counts no rows."""
 _LETTERS = re.compile(r"[^A-Za-z]")
 _LOOKS = 3
 """Pages without a figure after which it is not looked for any more."""
@@ -146,11 +148,9 @@ def whole_number(value: Any) -> int | None:
     """A count as an int; None for anything else."""
     if isinstance(value, bool):
         return None
-    if isinstance(value, int):
-        return value if value >= 0 else None
-    if isinstance(value, str) and value.strip().isdecimal():
-        return int(value)
-    return None
+    if isinstance(value, str) and len(value) < 20 and value.strip().isdecimal():
+        value = int(value)
+    return value if isinstance(value, int) and 0 <= value < _MOST else None
 
 
 @dataclass(slots=True)
@@ -218,7 +218,7 @@ def _header_figure(headers: Mapping[str, str], name: str) -> int | None:
     text = headers.get(name)
     if name == "Content-Range":
         found = _RANGE.match(text or "")
-        return int(found[1]) if found else None
+        return whole_number(found[1]) if found else None
     return whole_number(text)
 
 

@@ -412,6 +412,19 @@ def elasticsearch(call: Call) -> Answer:
     )
 
 
+def search_after(call: Call) -> Answer:
+    start = after_id((call.json.get("search_after") or [None])[0])
+    hits = [{**row, "sort": [row["id"]]} for row in part(start)]
+    return answer({"hits": {"total": {"value": 25, "relation": "eq"}, "hits": hits}})
+
+
+def evaluated(call: Call) -> Answer:
+    start = after_id((call.json.get("ExclusiveStartKey") or {}).get("id"))
+    rows = part(start)
+    key = {"LastEvaluatedKey": {"id": rows[-1]["id"]}} if start + SIZE < len(ROWS) else {}
+    return answer({"Items": rows, "Count": len(rows), **key})
+
+
 def capped(call: Call) -> Answer:
     total = {"value": 10000, "relation": "gte"}
     return answer({"hits": {"total": total, "hits": part(call.json.get("from", 0))}})
@@ -580,6 +593,38 @@ SHAPES = [
     Shape("a total that is the page's size", "no convention", own_size, "unproven"),
     Shape("nothing at all", "Discord, Trello: by id", silent, "unproven"),
     Shape("a flag that nothing follows", "no convention", flag_only, "refused"),
+    Shape(
+        "search_after",
+        "Elasticsearch: search after",
+        search_after,
+        fields={
+            "method": "POST",
+            "body": {"sort": ["id"]},
+            "pagination": {
+                "type": "cursor",
+                "token": "hits.hits.-1.sort",
+                "param": "search_after",
+                "place": "body",
+            },
+        },
+        rows=[{**row, "sort": [row["id"]]} for row in ROWS],
+    ),
+    Shape(
+        "LastEvaluatedKey, set by a person",
+        "Amazon DynamoDB: Query",
+        evaluated,
+        fields={
+            "method": "POST",
+            "body": {"TableName": "things"},
+            "records": "Items",
+            "pagination": {
+                "type": "cursor",
+                "token": "LastEvaluatedKey",
+                "param": "ExclusiveStartKey",
+                "place": "body",
+            },
+        },
+    ),
     Shape(
         "the same page for ever",
         "seen with broken proxies",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import json
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
@@ -241,6 +243,44 @@ def test_no_setting_makes_an_invented_way_complete_wrongly(
     if isinstance(pagination, dict) and pagination == {"type": "page", "size_param": "n"}:
         invented = replace(invented, base=1)  # a person who sets a wrong start skips a page
     check(api, invented, pagination)
+
+
+WORDS = [*NEXT, *LINKS, *TOTALS, "has_more", "links", "rel", "href", "cursors", "after", "page"]
+ODD = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-2, 30),
+    st.sampled_from([10**400, -(10**30), 1e300, "9" * 5000, "", "null", "http://[", "//", "?a=b"]),
+    st.sampled_from(
+        ["http://127.0.0.1:1/x", "ftp://x/y", "\x00", "/rows?page=2", "2026-01-01", "tok"]
+    ),
+)
+JUNK = st.recursive(
+    ODD,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from([word.rpartition(".")[2] for word in WORDS]), inner)
+    ),
+    max_leaves=8,
+)
+
+
+@RUN
+@given(junk=st.dictionaries(st.sampled_from(WORDS), JUNK, max_size=4), post=st.booleans())
+def test_whatever_stands_beside_the_rows_is_an_error_of_the_source_at_worst(
+    api: HttpApi, junk: dict[str, Any], post: bool
+) -> None:
+    api.reset()
+    document = {"items": [{"id": n} for n in range(5)], **junk}
+    text = json.dumps(document)
+    api.on("/rows", lambda call: Answer(200, {"Content-Type": "application/json"}, text.encode()))
+    fields = {"method": "POST", "body": {"page": 1}} if post else {}
+    connection = {"url": api.url, "endpoint": "/rows", "records": "items", **fields}
+    context = Context(limits=Limits(retries=0, connect_timeout=1, read_timeout=5, backoff=0.01))
+    with contextlib.suppress(ConnectorError):
+        last = list(RestConnector(parse(RestConfig, connection), context).read())[-1]
+        assert last.because is not None or last.doubt
+    assert len(api.calls) < 250
 
 
 @pytest.mark.parametrize("style", ["one"])

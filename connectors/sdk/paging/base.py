@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import orjson
 
+from connectors.sdk import canonical
 from connectors.sdk.messages import Request
 from connectors.sdk.pagination import Place, SizedPages
 from connectors.sdk.paging.signs import HEADER
@@ -164,12 +165,12 @@ def with_params(base: Request, params: Mapping[str, Any], place: Place = "query"
     if not params:
         return base
     if place == "header":
-        return replace(base, headers=base.headers | {n: str(v) for n, v in params.items()})
+        return replace(base, headers=base.headers | {n: _text(v) for n, v in params.items()})
     if place == "body":
         document = orjson.loads(base.body) if base.body else {}
         for name, value in params.items():
             document = _set(document, name.split("."), value)
-        return replace(base, body=orjson.dumps(document))
+        return replace(base, body=canonical.dumps_in_order(document))
     url = base.url
     parts = urlsplit(url)
     if parts.query:
@@ -178,7 +179,12 @@ def with_params(base: Request, params: Mapping[str, Any], place: Place = "query"
             kept = [pair for pair in pairs if pair[0] not in params]
             url = parts._replace(query=urlencode(kept)).geturl()
     query = [pair for pair in base.query if pair[0] not in params]
-    return replace(base, url=url, query=[*query, *((n, str(v)) for n, v in params.items())])
+    return replace(base, url=url, query=[*query, *((n, _text(v)) for n, v in params.items())])
+
+
+def _text(value: Any) -> str:
+    """A value as a parameter; what is neither text nor number is written as JSON."""
+    return value if isinstance(value, str) else canonical.dumps(value).decode()
 
 
 def _set(document: Any, path: list[str], value: Any) -> dict[str, Any]:

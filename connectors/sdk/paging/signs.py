@@ -227,9 +227,13 @@ def _relations(
     """Every object with a relation outside the rows: its path, itself, its relations."""
     whole: list[tuple[str, Any]] = [("", document)] if records != "." else []
     level = whole
+    left = _MOST_FIELDS
     for _ in range(_DEEPEST):
         below: list[tuple[str, Any]] = []
         for path, node in level:
+            left -= 1
+            if left < 0:
+                return
             if isinstance(node, list):
                 for item in node[:50]:
                     if isinstance(item, dict) and (rels := _rels_of(item)):

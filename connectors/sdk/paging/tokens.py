@@ -96,7 +96,11 @@ def _changed_in_links(page: Seen, token: Any) -> Iterator[str]:
     """Query parameters of links in the document that carry just this token."""
     before = dict(parse_qsl(urlsplit(page.request.full_url).query))
     for text in _texts(page.document):
-        for name, value in parse_qsl(urlsplit(text).query):
+        try:
+            query = urlsplit(text).query
+        except ValueError:  # not a valid address
+            continue
+        for name, value in parse_qsl(query):
             if value == str(token) and before.get(name) != value:
                 yield name
 
