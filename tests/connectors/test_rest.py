@@ -313,7 +313,6 @@ BROKEN: dict[str, http_api.Handler] = {
     "no rows": http_api.always({"message": "try later"}),
     "null for rows": http_api.always({"items": None}),
     "a text": http_api.always("maintenance"),
-    "not a number": http_api.text('{"items": [{"id": NaN}]}', "application/json"),
 }
 
 
