@@ -173,7 +173,7 @@ class Rewriter(NodeTransformer):
         self.loops += 1
         if self.loops > DEEPEST_LOOP:
             raise ExpressionSyntaxError(f"loops nest {DEEPEST_LOOP} deep at most")
-        node.iter = self._call("(each)", self.visit(node.iter))
+        items: nodes.Expr = self.visit(node.iter)
         node.target = self.visit(node.target)
         node.else_ = [self.visit(child) for child in node.else_]
         self._inside += 1
@@ -182,6 +182,8 @@ class Rewriter(NodeTransformer):
             node.test = self.condition(self.visit(node.test))
         self._inside -= 1
         self.loops -= 1
+        turn = [*node.body, node.test] if node.test is not None else node.body
+        node.iter = self._call("(each)", items, nodes.Const(_steps(turn)))
         return node
 
     def _if(self, node: nodes.If) -> nodes.Node:
@@ -283,6 +285,17 @@ def _check_constant(value: Any) -> None:
             raise ExpressionSyntaxError(
                 f"a number has at most {canonical.LONGEST_NUMBER:,} digits"
             ) from None
+
+
+def _steps(body: list[Any]) -> int:
+    """Operators and functions of one turn of a loop; a loop within pays for its own turns."""
+    steps = 1
+    waiting = list(body)
+    while waiting:
+        node = waiting.pop()
+        steps += isinstance(node, (nodes.Filter, nodes.Test, nodes.Output))
+        waiting += [node.iter] if isinstance(node, nodes.For) else node.iter_child_nodes()
+    return steps
 
 
 _ENGINE_NAMES = frozenset({"self", "super", "loop", "caller", "varargs", "kwargs"})

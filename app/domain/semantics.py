@@ -90,7 +90,6 @@ def compare(name: str) -> Callable[[Any, Any], bool]:
     operation = _COMPARISONS[name]
 
     def compared(left: Any, right: Any) -> bool:
-        effort.spend()
         if left is None or right is None:
             return False
         if isinstance(left, Undefined) or isinstance(right, Undefined):
@@ -174,7 +173,6 @@ def _calculate(name: str) -> Callable[[Any, Any], Any]:
     operation = _OPERATIONS[name]
 
     def calculated(left: Any, right: Any) -> Any:
-        effort.spend()
         left, right = _settled(left), _settled(right)
         if left is None or right is None:
             return None
@@ -224,12 +222,12 @@ def _sliced(value: Any, start: Any, stop: Any, step: Any) -> Any:
     return value[slice(*bounds)]
 
 
-def _each(value: Any) -> Any:
-    """What a loop runs over; every turn of it is paid for before the first."""
+def _each(value: Any, steps: int) -> Any:
+    """What a loop runs over; every turn of it, of so many steps, is paid for before the first."""
     value = _settled(value)
     if type(value) not in (list, dict, str):
         raise ValueProblem(f"a loop needs a list; this is {values.kind(value)}")
-    effort.spend(effort.STEP * (1 + len(value)))
+    effort.spend(effort.STEP * (1 + steps * len(value)))
     return value
 
 
@@ -256,12 +254,17 @@ def _null_safe(name: str, function: functions.Function) -> functions.Function:
         if value is None:
             effort.spend()
             return None
-        effort.spend(effort.reading(value))
+        units = effort.reading(value)
         try:
             if args or named:
                 args, named = kinds.settle(map(_settled, args), named, _settled)
             result = function(value, *args, **named)
-            effort.spend(effort.size(result) * (_ITEM if type(result) is list else 1))
+            kind = type(result)
+            if kind is str:
+                units += len(result)
+            elif kind is list:
+                units += _ITEM * len(result)
+            effort.spend(units)
         except (effort.StoppedError, ExpressionError):
             raise
         except Exception as error:
@@ -297,14 +300,6 @@ def _json(value: Any) -> str:
     return values.json_(_settled(value))
 
 
-def _spent(test: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    def tested(value: Any) -> bool:
-        effort.spend()
-        return test(value)
-
-    return tested
-
-
 def _matching(value: Any, expression: Any) -> bool:
     effort.spend(effort.STEP + effort.size(value))
     expression = _settled(expression)
@@ -317,7 +312,6 @@ def _matching(value: Any, expression: Any) -> bool:
 
 def _divides(value: Any, divisor: Any) -> bool:
     value, divisor = _settled(value), _settled(divisor)
-    effort.spend()
     if type(value) is not int or type(divisor) is not int or not divisor:
         raise ValueProblem("odd, even and divisibleby are asked of whole numbers")
     return bool(value % divisor == 0)
@@ -356,7 +350,7 @@ def filters(tables: Tables, *, strict: bool) -> dict[str, Callable[..., Any]]:
         "default": _default,
         "json": _json,
         **{name: _clock(function) for name, function in _CLOCKS.items()},
-        "(truth)": _spent(present if strict else condition),
+        "(truth)": present if strict else condition,
         "(each)": _each,
         "(chain)": _chained,
         "(slice)": _sliced,

@@ -255,9 +255,9 @@ def main(kind: str, examples: int, start: int) -> None:
     @given(strategy, rows)
     def check(rule: Any, row: dict[str, Any]) -> None:
         nonlocal slowest
-        began = time.monotonic()
+        began = time.process_time()  # what other programs do does not count
         attempt(rule, row)
-        took = time.monotonic() - began
+        took = time.process_time() - began
         slowest = max(slowest, took)
         assert took < LONGEST, f"{took:.1f} seconds"
 
