@@ -89,6 +89,7 @@ class CsvReader(base.FormatReader):
             self._refuse_title(head_lines, delimiter, first, name)
         delimiter = delimiter or self._delimiter(head_lines, name)
         dialect = Dialect(delimiter, quote)
+        dialect.look(source.sample)
         pieces = _pieces(source, dialect, first)
         head = next((piece for piece in pieces if piece.records or piece.malformed), None)
         if head is not None and head.malformed and self.options.header_row:
@@ -235,7 +236,7 @@ def _quoted(
     The third result is the number of the first line that was not consumed.
     """
     quote, whole = dialect.quote_byte, dialect.whole
-    edges, blank = (quote, dialect.delimiter_byte, b" "), dialect.blank
+    edges, blank = frozenset(quote + dialect.delimiter_byte + b" "), dialect.blank
     numbers: list[int] = []
     piece = _Piece([], numbers)
     records = piece.records
@@ -252,7 +253,7 @@ def _quoted(
                 index += 1
                 continue
             record = terminator.join(lines[index : index + taken]).rstrip(b"\r")
-        if not (record[:1] in edges and blank(record)):
+        if not (record and record[0] in edges and blank(record)):
             records.append(record)
             numbers.append(line + index)
         index += taken

@@ -28,51 +28,76 @@ class Dialect:
         self.quote = quote
         self.delimiter_byte = delimiter.encode()
         self.quote_byte = quote.encode()
-        d, q = re.escape(self.delimiter_byte), re.escape(self.quote_byte) or b"(?!)"
-        not_q = b"[^" + q + b"]" if quote else b"."
+        d, q = self._escaped()
+        self._around = b"" if delimiter == " " else b" *+"
+        outside = b"(?:^|" + d + b") +" + q + b"|" + q + b" +(?:$|" + d + b")"
+        self._has_blanks = re.compile(outside if self._around else b"(?!)")
+        self._rare = (f" {quote}", f"{quote} ", f"={quote}")
+        captured = self._grammar(self._around)
+        self._next = re.compile(captured + b"(?:(" + d + rb")|\Z)", re.DOTALL)
+        nothing = rb"[ \t\r]*+(?:" + q + q + rb")?+[ \t\r]*+"
+        self.blank = re.compile(nothing + b"(?:" + d + nothing + b")*+").fullmatch
+        self._grammar(b"")
+
+    def _escaped(self) -> tuple[bytes, bytes]:
+        return re.escape(self.delimiter_byte), re.escape(self.quote_byte) or b"(?!)"
+
+    def _grammar(self, blanks: bytes) -> bytes:
+        """Compile it; `blanks` may stand around the quotes of a cell. Returns that of one cell."""
+        d, q = self._escaped()
+        not_q = b"[^" + q + b"]" if self.quote else b"."
         inside = not_q + b"*+(?:" + q + q + not_q + b"*+)*+"
-        # Blanks around the quotes are not part of the value, unlike in RFC 4180, section 2, rule 4:
-        # files such as `1, "x, y"` mean them so, and nobody wants a value with quotes in it.
-        blanks = b"" if delimiter == " " else b" *+"
         bare = b"(?:(?!" + blanks + q + b")[^\r" + d + b"]*+)"
-        cell = b"(?:" + blanks + q + inside + q + blanks + b"|" + bare + b")"
+        opening = blanks + q + inside
+        cell = b"(?:" + opening + q + blanks + b"|" + bare + b")"
         self._cell = cell
         self._captured = (
             b"(?:" + blanks + q + b"(" + inside + b")" + q + blanks + b"|(" + bare + b"))"
         )
-        self._next = re.compile(self._captured + b"(?:(" + d + rb")|\Z)", re.DOTALL)
-        outside = b"(?:^|" + d + b") +" + q + b"|" + q + b" +(?:$|" + d + b")"
-        self._has_blanks = re.compile(outside if blanks else b"(?!)")
-        nothing = rb"[ \t\r]*+(?:" + q + q + rb")?+[ \t\r]*+"
-        self.blank = re.compile(nothing + b"(?:" + d + nothing + b")*+").fullmatch
         more = b"(?:" + d + cell + b")*+"
         # A line on its own: well-formed, or well-formed so far and ending within quotes.
         self.whole = re.compile(cell + more, re.DOTALL).fullmatch
-        opening = blanks + q + inside
         self.opens = re.compile(b"(?:" + cell + d + b")*+" + opening, re.DOTALL).fullmatch
         # A line that begins within quotes: it ends the record, or it leaves quotes open.
-        closing = inside + q + blanks + more
-        self.closes = re.compile(closing, re.DOTALL).fullmatch
+        self.closes = re.compile(inside + q + blanks + more, re.DOTALL).fullmatch
         self.stays_open = re.compile(
             inside + b"(?:" + q + blanks + more + d + opening + b")?+", re.DOTALL
         ).fullmatch
+        return self._captured
+
+    def look(self, sample: bytes) -> None:
+        """Allow blanks around quotes, also where lines are put together, if the sample has them.
+
+        They are not part of the value, unlike in RFC 4180, section 2, rule 4: files such as
+        `1, "x, y"` mean them so, and nobody wants a value with quotes in it.
+        """
+        if self.quote and self._around and self._has_blanks.search(sample):
+            self._grammar(self._around)
 
     def cells(self, record: bytes) -> list[str]:
         """The texts of a well-formed record. Raises UnicodeDecodeError."""
         text = record.decode()
         if not self.quote or self.quote not in text:
             return text.split(self.delimiter)
-        if self._has_blanks.search(record):
-            return [cell.decode() for cell in self.raw_cells(record)]
+        before, after, mark = self._rare
+        if (before in text or after in text) and self._has_blanks.search(record):
+            return [self.text(cell) for cell in self.raw_cells(record)]
         try:
             waiting, reader = self._local.pair
         except AttributeError:
             waiting, reader = self._new_reader()
         waiting.append(text)
         try:
-            return next(reader)
+            cells = next(reader)
         except csv.Error:  # a line end of another kind within a cell
-            return [cell.decode() for cell in self.raw_cells(record)]
+            return [self.text(cell) for cell in self.raw_cells(record)]
+        if mark in text:
+            return [_unmarked(cell, self.quote) for cell in cells]
+        return cells
+
+    def text(self, cell: bytes) -> str:
+        """The text of one cell that was cut out. Raises UnicodeDecodeError."""
+        return _unmarked(cell.decode(), self.quote) if self.quote else cell.decode()
 
     def _new_reader(self) -> tuple[list[str], Iterator[list[str]]]:
         """One reader for all records of a thread: making one costs as much as using it."""
@@ -93,10 +118,22 @@ class Dialect:
                 return
             position = found.end()
 
-    def cell_pattern(self, index: int) -> re.Pattern[bytes]:
-        """Matches a record up to cell `index`: group 1 is its quoted text, or group 2 its bare."""
-        skipped = b"(?:%b%b){%d}" % (self._cell, re.escape(self.delimiter_byte), index)
-        return re.compile(skipped + self._captured, re.DOTALL)
+    def cell_pattern(self, index: int, cells: int) -> re.Pattern[bytes]:
+        """Matches a record of so many cells: group 1 is the quoted text of one, group 2 its bare.
+
+        The first one is looked for alone: it does not depend on how many follow.
+        """
+        d = re.escape(self.delimiter_byte)
+        before = b"(?:%b%b){%d}" % (self._cell, d, index)
+        after = b"(?:%b%b){%d}\\Z" % (d, self._cell, cells - index - 1) if index else b""
+        return re.compile(before + self._captured + after, re.DOTALL)
+
+
+def _unmarked(cell: str, quote: str) -> str:
+    """``="001"``, by which spreadsheets are made to keep a text, is that text."""
+    inner = cell[2:-1]
+    marked = len(cell) > 2 and cell.startswith(f"={quote}") and cell.endswith(quote)
+    return inner if marked and quote not in inner else cell
 
 
 def separator_line(sample: bytes) -> str | None:

@@ -34,6 +34,7 @@ _UTF8_PART = re.compile(
     rb"|\xed[\x80-\x9f][\x80-\xbf]|\xf0[\x90-\xbf][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}"
     rb"|\xf4[\x80-\x8f][\x80-\xbf]{2})|[\x80-\xff]"
 )
+_HIGH = re.compile(rb"[\x80-\xff]+")
 _MOSTLY = 0.5
 """Legacy text is hardly ever valid UTF-8 by chance: 10 % in the densest East Asian encodings."""
 _MIXED = 0.25
@@ -144,6 +145,8 @@ def detect(sample: bytes, *, complete: bool = False) -> Encoding:
         )
     if sample.isascii():
         return Encoding("utf-8", 0, "detected", plain=True)
+    if _is_utf8(sample, complete):
+        return Encoding("utf-8", 0, "detected")
     valid, invalid = _utf8_parts(sample, complete)
     share = valid / (valid + invalid) if valid + invalid else 1.0
     if share >= _MOSTLY:
@@ -153,9 +156,18 @@ def detect(sample: bytes, *, complete: bool = False) -> Encoding:
     return _legacy(sample)
 
 
+def _is_utf8(sample: bytes, complete: bool) -> bool:
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(sample, complete)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def _utf8_parts(sample: bytes, complete: bool) -> tuple[int, int]:
     """How many sequences above ASCII are valid UTF-8, and how many bytes are not."""
-    parts = Counter(found.lastgroup for found in _UTF8_PART.finditer(sample))
+    high = b" ".join(_HIGH.findall(sample))
+    parts = Counter(found.lastgroup for found in _UTF8_PART.finditer(high))
     cut = 0
     if not complete:  # the last character may be cut off
         tail = sample[-3:]
@@ -222,7 +234,7 @@ def _makes_sense(word: str, letters: frozenset[str]) -> bool:
 
 def _in_runs(sample: bytes) -> bool:
     """Whether most bytes above ASCII stand together, as in any other than the Latin alphabet."""
-    runs = [len(run) for run in re.findall(rb"[\x80-\xff]+", sample)]
+    runs = [len(run) for run in _HIGH.findall(sample)]
     return sum(length for length in runs if length > 1) * 2 > sum(runs)
 
 

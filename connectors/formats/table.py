@@ -19,7 +19,6 @@ from connectors.sdk import (
     redact,
 )
 
-_TEXT_MARK = b'="'
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 
@@ -63,8 +62,6 @@ class Table:
             raise RowDecodeError(self.problem(record, line, message, key)) from None
         if len(cells) != len(self.columns):
             cells = self._fitted(cells, record, line)
-        if _TEXT_MARK in record and self.dialect.quote:
-            cells = [unmarked(cell, '="', '"') for cell in cells]
         data: RowData = dict(zip(self.columns, cells, strict=True))
         for name in self.unnamed:
             if data[name] == "":
@@ -96,19 +93,10 @@ class Table:
     def key_text(self, cell: bytes) -> str | None:
         """A cell as a part of a key; None where it is blank, means null or is not valid."""
         try:
-            text = cell.decode()
+            text = self.dialect.text(cell)
         except UnicodeDecodeError:
             return None
-        if self.dialect.quote and text.startswith('="'):
-            text = unmarked(text, '="', '"')
         return text if text.strip() and text not in self.nulls else None
-
-
-def unmarked(cell: str, start: str, end: str) -> str:
-    """``="001"``, by which spreadsheets are made to keep a text, is that text."""
-    inner = cell[len(start) : -len(end)]
-    marked = len(cell) > len(start) and cell.startswith(start) and cell.endswith(end)
-    return inner if marked and end not in inner else cell
 
 
 @dataclass(slots=True, kw_only=True)
@@ -140,16 +128,27 @@ class CsvBatch(Batch):
     def _key_column(self, index: int) -> list[str | None]:
         dialect, count = self.table.dialect, len(self.table.columns) - 1
         delimiter, quote = dialect.delimiter_byte, dialect.quote_byte
-        pattern, key_text = dialect.cell_pattern(index), self.table.key_text
+        twice = quote * 2
+        match, nulls = dialect.cell_pattern(index, count + 1).match, self.table.nulls
         keys: list[str | None] = []
         for place, record in enumerate(self.records):
             if quote and quote in record:
-                found = pattern.match(record)
-                if found is None or (index and record.count(delimiter) != count):
+                found = match(record)
+                if found is None:  # ragged, or more blank cells than there are columns
                     keys.append(self._key_of_row(place, index))
                     continue
-                quoted, bare = found.groups()
-                cell = bare if quoted is None else quoted.replace(quote + quote, quote)
+                cell, bare = found.groups()
+                if cell is not None:
+                    if quote in cell:
+                        cell = cell.replace(twice, quote)
+                elif bare.startswith(b" "):  # quotes may follow
+                    keys.append(self._key_of_row(place, index))
+                    continue
+                else:
+                    cell = bare
+                if cell.startswith(b"="):
+                    keys.append(self.table.key_text(cell))
+                    continue
             elif index == 0:
                 cell = record.split(delimiter, 1)[0]
             elif record.count(delimiter) == count:
@@ -157,7 +156,12 @@ class CsvBatch(Batch):
             else:
                 keys.append(self._key_of_row(place, index))
                 continue
-            keys.append(key_text(cell))
+            try:
+                text = cell.decode()
+            except UnicodeDecodeError:
+                keys.append(None)
+            else:
+                keys.append(text if text.strip() and text not in nulls else None)
         return keys
 
     def _key_of_row(self, place: int, index: int) -> str | None:
