@@ -88,7 +88,7 @@ class Dialect:
             waiting, reader = self._new_reader()
         waiting.append(text)
         try:
-            cells = next(reader)
+            cells: list[str] = next(reader)
         except csv.Error:  # a line end of another kind within a cell
             return [self.text(cell) for cell in self.raw_cells(record)]
         if mark in text:
