@@ -94,7 +94,7 @@ reference: $(DEV) ## Write the reference pages of the manual from the code
 	@PYTHONPATH=. $(BIN)/python scripts/reference.py
 
 .PHONY: dist
-dist: $(DEV) ## Build the wheel and the source distribution into dist/
+dist: $(DEV) ## Build wheel, source distribution and bill of materials (CycloneDX) into dist/
 	@$(BIN)/python scripts/dist.py
 
 .PHONY: lock

@@ -6,6 +6,9 @@ script is fixed, see `EXIT_CODES`.
 
 from __future__ import annotations
 
+import logging
+import secrets
+from contextlib import suppress
 from typing import ClassVar
 
 from connectors.sdk.errors import ConfigurationError, ConnectorError, OpenRegisterError
@@ -24,6 +27,7 @@ __all__ = [
     "HeldError",
     "InUseError",
     "IntegrityError",
+    "InternalError",
     "InvalidObjectError",
     "LostRunError",
     "NewerDatabaseError",
@@ -38,7 +42,12 @@ __all__ = [
     "StoredObjectsError",
     "UnusableValueError",
     "UsageError",
+    "expected",
 ]
+
+_log = logging.getLogger(__name__)
+
+_TOLD = "openregister_internal_error"
 
 
 EXIT_CODES = {
@@ -166,6 +175,10 @@ class IntegrityError(OpenRegisterError):
     """Stored figures contradict each other; nothing may be built on them."""
 
 
+class InternalError(OpenRegisterError):
+    """An error that this software did not expect; the log has it under the same reference."""
+
+
 class PartialError(OpenRegisterError):
     """The run finished, but some rows could not be written."""
 
@@ -197,3 +210,25 @@ class StoredObjectsError(HeldError):
     def __init__(self, what: str, *, where: str = "", faults: dict[str, str]) -> None:
         super().__init__(what, where=where)
         self.faults = faults
+
+
+def expected(error: BaseException) -> OpenRegisterError:
+    """The error as people may see it.
+
+    One that was raised on purpose says what failed and how to fix it. Of any other, people learn
+    that it is internal; what was raised and where goes to the log, under a reference.
+    """
+    if isinstance(error, OpenRegisterError):
+        return error
+    if isinstance(told := getattr(error, _TOLD, None), InternalError):
+        return told  # on its way to people it passes several places that ask
+    reference = secrets.token_hex(4)
+    # without a handler of ours `logging` would print the secrets of a traceback as well
+    trace = error if logging.root.handlers else None
+    _log.error("Internal error %s", reference, exc_info=trace)
+    known = InternalError(
+        "Internal error", hint=f"Look for {reference} in the log, and report what it says there"
+    )
+    with suppress(AttributeError):
+        setattr(error, _TOLD, known)
+    return known

@@ -1,4 +1,4 @@
-"""Build the wheel and the source distribution: `python scripts/dist.py [DIRECTORY]`.
+"""Build wheel, source distribution and bill of materials: `python scripts/dist.py [DIRECTORY]`.
 
 The manual page and the completion scripts are made from the commands first, into share/, from
 where both take them. The wheel is built from the source distribution, so what one lacks the
@@ -36,6 +36,8 @@ def main() -> int:
         [sys.executable, "-P", "-m", "build", "--no-isolation", "--outdir", target, ROOT],
         check=False,
     )
+    if built.returncode == 0:
+        subprocess.run([sys.executable, ROOT / "scripts" / "sbom.py", target], check=True)
     return built.returncode
 
 

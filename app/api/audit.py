@@ -17,6 +17,7 @@ from app.errors import UsageError
 from app.http import patience
 from app.http.documents import moment
 from app.http.identity import App, Viewer
+from app.http.patience import Gone
 from app.services import audit
 
 router = APIRouter(tags=["audit"])
@@ -74,6 +75,7 @@ def verify(
     request: Request,
     app: App,
     identity: Viewer,
+    gone: Gone,
     source: Annotated[Name | None, Query()] = None,
 ) -> Response:
     """Recompute the chains and the hashes of the objects, for at most 20 seconds.
@@ -81,7 +83,7 @@ def verify(
     `complete` is false when that did not reach all of them, and `ok` is true only when it did;
     `openregister audit:verify` on the host has no such limit.
     """
-    found = audit.verify(app, source=source, should_stop=patience.over())
+    found = audit.verify(app, source=source, should_stop=patience.over(gone))
     document: dict[str, Any] = {
         "ok": found.ok and found.complete,
         "complete": found.complete,

@@ -24,6 +24,7 @@ from app.db.runs import Run
 from app.domain.ownership import merge_patch
 from app.errors import ConflictError, UsageError
 from app.http.identity import App, RegisterAdmin, Viewer
+from app.http.patience import Gone, working
 from app.services import (
     deciding,
     definitions,
@@ -129,9 +130,12 @@ def delete_source(request: Request, app: App, identity: RegisterAdmin, name: str
 
 
 @router.post("/{name}/test", responses={200: {"model": Document}, **problems(404, 409, 502)})
-def test_source(request: Request, app: App, identity: RegisterAdmin, name: str) -> Response:
+def test_source(
+    request: Request, app: App, identity: RegisterAdmin, gone: Gone, name: str
+) -> Response:
     """Connect for real, and put the first rows through the mapping."""
-    tested = testing.test(app, name)
+    with working(gone):
+        tested = testing.test(app, name, stop=gone)
     check = tested.check
     document = {
         "ok": True,
@@ -152,11 +156,13 @@ def preview_source(
     request: Request,
     app: App,
     identity: RegisterAdmin,
+    gone: Gone,
     name: str,
     limit: Annotated[int, Query(alias="_limit", ge=1, le=1000)] = 10,
 ) -> Response:
     """Show what the first rows would become; writes nothing."""
-    sample = previewing.preview(app, name, limit=limit)
+    with working(gone):
+        sample = previewing.preview(app, name, limit=limit, stop=gone)
     document = {
         "results": sample.rows,
         "warnings": sample.warnings,

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from app.commands._context import Cli
-from app.errors import OpenRegisterError
+from app.errors import OpenRegisterError, expected
 from connectors.sdk.redact import redact
 
 INTERRUPTED = 130
@@ -77,12 +77,5 @@ def _describe(error: BaseException) -> dict[str, Any]:
         case click.Abort():
             return {"what": "Cancelled", "where": "", "hint": "", "exit_code": INTERRUPTED}
         case _:
-            if (known := _of_database(error)) is not None:
-                return {"kind": type(known).__name__, **_describe(known)}
-            line = str(error).partition("\n")[0]
-            return {
-                "what": f"{type(error).__name__}: {line}" if line else type(error).__name__,
-                "where": "",
-                "hint": "Internal error: run it again with -vv and report what it prints",
-                "exit_code": 1,
-            }
+            known = _of_database(error) or expected(error)
+            return {"kind": type(known).__name__, **_describe(known)}

@@ -22,6 +22,23 @@ def neutral(text: str) -> str:
     return text
 
 
+_SPLITS = re.compile(r"([;\t\r\n]\"*)([=+\-@＝＋－＠][^;\t\r\n]*)")
+
+
+def split_neutral(text: str) -> str:
+    """`text`, neutral also where a spreadsheet splits it at a semicolon, a tab or a line break.
+
+    Excel splits CSV at the list separator of its host's region, `;` in most of Europe. A cell
+    `a;=1+1` is two cells there, whatever the quotes say: these count only at a cell's beginning.
+    """
+
+    def led(found: re.Match[str]) -> str:
+        keep = _NUMBER.fullmatch(found[2])
+        return found[0] if keep else f"{found[1]}'{found[2]}"
+
+    return _SPLITS.sub(led, text)
+
+
 def cell(value: Any) -> Any:
     """A value as text, number, flag or None; lists and objects as their JSON."""
     match value:

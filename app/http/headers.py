@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from starlette.datastructures import MutableHeaders
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -50,8 +52,22 @@ class SecurityHeaders:
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
                 headers.setdefault("Cache-Control", "no-store")
+                if "location" in headers:
+                    headers["location"] = _own(headers["location"], Headers(scope=scope))
                 if scope["scheme"] == "https":
                     headers.setdefault("Strict-Transport-Security", STRICT_TRANSPORT_SECURITY)
             await send(message)
 
         await self._app(scope, receive, with_headers)
+
+
+def _own(location: str, asked: Headers) -> str:
+    """An address of this site without its host: that was said by the client, and may be made up."""
+    try:
+        parts = urlsplit(location)
+    except ValueError:
+        return "/"
+    if not parts.netloc or parts.netloc != asked.get("host"):
+        return location
+    path = "/" + parts.path.lstrip("/")  # `//host` would be a host again
+    return path + (f"?{parts.query}" if parts.query else "")

@@ -12,7 +12,6 @@ cookie must carry the session's CSRF token, in the header `X-CSRF-Token` or the 
 from __future__ import annotations
 
 import base64
-import binascii
 import hmac
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -79,7 +78,8 @@ async def _identify(request: Request) -> Identity | None:
     identity = await run_in_threadpool(_by_cookie, request)
     if identity is not None and request.method not in SAFE_METHODS:
         refuse_foreign(request)
-        if not hmac.compare_digest(await _sent_token(request), identity.csrf):
+        sent = (await _sent_token(request)).encode("utf-8", "surrogatepass")
+        if not hmac.compare_digest(sent, identity.csrf.encode()):
             raise CsrfError("The request lacks the session's CSRF token")
     return identity
 
@@ -137,7 +137,7 @@ def _basic(encoded: str) -> tuple[str, str]:
     unreadable = NotSignedInError("The Basic authorization cannot be read")
     try:
         text = base64.b64decode(encoded, validate=True).decode("utf-8")
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # letters that are none of base64, or bytes that are no text
         raise unreadable from None
     name, colon, token = text.partition(":")
     if not colon:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
@@ -18,6 +17,7 @@ from starlette.responses import Response
 
 from app import errors as e
 from app.db.errors import translate
+from app.http.methods import allowed
 from app.services.people import LockedError, SignInError
 from connectors.sdk import ConnectorError
 from connectors.sdk.redact import redact
@@ -87,9 +87,9 @@ TITLES = {
     415: "Not a content type that is understood here",
     422: "Not valid",
     429: "Too many requests",
-    500: "Something unforeseen happened",
+    500: "Internal error",
     502: "The source failed",
-    503: "Out of order for the moment",
+    503: "Temporarily unavailable",
 }
 
 
@@ -134,22 +134,11 @@ def describe(error: Exception) -> Problem:
         case RequestValidationError():
             return _invalid_request(error)
         case HTTPException():
-            return Problem(
-                error.status_code,
-                "HttpError",
-                redact(str(error.detail)),
-                headers=dict(error.headers or {}),
-            )
+            detail, headers = redact(str(error.detail)), dict(error.headers or {})
+            return Problem(error.status_code, "HttpError", detail, headers=headers)
     if (known := translate(error)) is not None:
         return _database(error, known)
-    reference = secrets.token_hex(4)
-    _log.error("Unforeseen error %s", reference, exc_info=error)
-    return Problem(
-        500,
-        type(error).__name__,
-        "An error that was not foreseen",
-        hint=f"Look for {reference} in the server's log",
-    )
+    return _known(e.expected(error))
 
 
 def _known(error: e.OpenRegisterError) -> Problem:
@@ -228,6 +217,8 @@ def install(api: FastAPI, page: ErrorPage) -> None:
 
     async def handle(request: Request, error: Exception) -> Response:
         problem = describe(error)
+        if problem.status == 405:
+            problem = replace(problem, headers={**problem.headers, "Allow": allowed(request)})
         return page(request, problem) if wants_page(request) else answer(request, problem)
 
     for kind in (

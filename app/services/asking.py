@@ -24,6 +24,9 @@ from connectors.sdk import canonical
 
 DEFAULT_LIMIT = 20
 LARGEST_LIMIT = 10_000
+MOST_FILTERS = 50
+MOST_VALUES = 1000
+MOST_ORDERS = 10
 
 _BRACKETS = re.compile(r"\[([^\]]*)\]")
 _NOT_FILTERS = frozenset({"@self[register]", "@self[schema]"})
@@ -138,6 +141,12 @@ class _Reader:
         search = self._plain.get("_search", "").strip()
         if "\0" in search:
             self._faults["_search"] = "must hold no NUL"
+        if len(conditions) > MOST_FILTERS or sum(map(len, self._filters.values())) > MOST_VALUES:
+            self._faults["(filters)"] = (
+                f"must be at most {MOST_FILTERS} filters with {MOST_VALUES:,} values in all"
+            )
+        if len(self._order) > MOST_ORDERS:
+            self._faults["_order"] = f"must name at most {MOST_ORDERS} properties"
         if self._faults:
             raise ConfigurationError("The parameters are not valid", faults=self._faults)
         return Asked(
@@ -224,8 +233,8 @@ def _json_values(text: str) -> list[Any]:
     """What a text in an address may stand for in JSON: itself, and a number, true, false, null."""
     values: list[Any] = [text]
     try:
-        value = canonical.loads(text)
-    except ValueError:
+        value = canonical.parse(text)
+    except ValueError:  # no JSON, or a number too long to be kept anywhere
         return values
     if value is None or isinstance(value, (bool, int, float, Decimal)):
         values.append(value)

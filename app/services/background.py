@@ -16,7 +16,13 @@ from app.db.errors import retry_in, translate
 from app.db.revision import fence
 from app.domain import schedule as schedules
 from app.domain.report import RunState
-from app.errors import AlreadyRunningError, HeldError, NewerDatabaseError, OpenRegisterError
+from app.errors import (
+    AlreadyRunningError,
+    HeldError,
+    NewerDatabaseError,
+    OpenRegisterError,
+    expected,
+)
 from app.services import alerts, deletes, retrying, running, scheduling
 from app.services import undo as undoing
 from app.services.running import Request
@@ -82,7 +88,7 @@ def policy(app: Application) -> Policy:
         next_run=scheduling.next_run,
         on_crashed=lambda connection, job, _: crashed(app, connection, job),
         on_finished=finished,
-        describe_error=lambda error: redact(str(translate(error) or error)),
+        describe_error=lambda error: redact(str(translate(error) or expected(error))),
         retry_in=retry_in,
         admit=admit,
         listens=listens,

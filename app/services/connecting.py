@@ -76,9 +76,11 @@ def key_fields(source: Source) -> tuple[str, ...]:
     return keys.pop() if len(keys) == 1 else ()
 
 
-def check(app: Application, source: Source) -> CheckResult:
+def check(
+    app: Application, source: Source, *, stop: Callable[[], bool] = lambda: False
+) -> CheckResult:
     """Connect for real. Raises ConnectorError with the protocol-level reason."""
-    return connector(app, source).check()
+    return connector(app, source, stop=stop).check()
 
 
 def check_draft(

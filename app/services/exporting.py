@@ -20,7 +20,7 @@ from app.bootstrap import Application
 from app.db import objects as store
 from app.db import quarantine, schemas, sources
 from app.db.objects import StoredObject
-from app.domain.cells import cell, neutral
+from app.domain.cells import cell, neutral, split_neutral
 from app.errors import UsageError
 from app.services import selecting
 from app.services.selecting import Query
@@ -89,7 +89,7 @@ def _csv(columns: Sequence[str], rows: Iterable[Sequence[Any]], out: BinaryIO) -
     text = io.TextIOWrapper(out, encoding="utf-8", newline="")
     try:
         writer = csv.writer(text)
-        writer.writerow([neutral(name) for name in columns])
+        writer.writerow([split_neutral(neutral(name)) for name in columns])
         count = 0
         for row in rows:
             writer.writerow([_csv_cell(value) for value in row])
@@ -103,6 +103,8 @@ def _csv_cell(value: Any) -> Any:
     shown = cell(value)
     if isinstance(shown, bool):
         return "true" if shown else "false"
+    if isinstance(shown, str):
+        return split_neutral(shown)
     return f"{shown:f}" if isinstance(shown, Decimal) else shown
 
 

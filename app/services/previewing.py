@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -67,17 +67,20 @@ def preview(
     limit: int = 10,
     key: str | None = None,
     problems_only: bool = False,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Sample:
     """The first `limit` rows; only the one with `key`, or only those with problems.
+
+    `stop` ends the reading of the source.
 
     Within `effort.within` it ends with what the caller allows. Raises NotFoundError,
     ConfigurationError, ConnectorError, StoppedError.
     """
     with app.engine.connect() as connection:
         source = store.get(connection, name)
-    sampled = read_rows(app, source, None if key or problems_only else limit)
+    sampled = read_rows(app, source, None if key or problems_only else limit, stop=stop)
     found = preview_rows(app, source, sampled, limit=limit, key=key, problems_only=problems_only)
-    return replace(found, evidence=connecting.check(app, source).evidence)
+    return replace(found, evidence=connecting.check(app, source, stop=stop).evidence)
 
 
 def preview_rows(
@@ -127,9 +130,15 @@ def _warnings(
     return warnings
 
 
-def read_rows(app: Application, source: Source, limit: int | None) -> Iterator[Row | RowProblem]:
-    """The first rows of the source as it hands them out, or all of them."""
-    connector = connecting.connector(app, source, batch_size=min(limit or 1000, 1000))
+def read_rows(
+    app: Application,
+    source: Source,
+    limit: int | None,
+    *,
+    stop: Callable[[], bool] = lambda: False,
+) -> Iterator[Row | RowProblem]:
+    """The first rows of the source as it hands them out, or all of them, until `stop`."""
+    connector = connecting.connector(app, source, batch_size=min(limit or 1000, 1000), stop=stop)
     left = limit
     with closing(iter(connector.read(None))) as batches:  # type: ignore[type-var]
         for batch in batches:

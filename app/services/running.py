@@ -26,7 +26,13 @@ from app.domain.budget import ErrorBudget
 from app.domain.flow import Observer, OnMissing, Target
 from app.domain.guard import DeleteGuard
 from app.domain.report import Counters, RunState
-from app.errors import LostRunError, NewerDatabaseError, OpenRegisterError, PlanChangedError
+from app.errors import (
+    LostRunError,
+    NewerDatabaseError,
+    OpenRegisterError,
+    PlanChangedError,
+    expected,
+)
 from app.services import alerts, connecting, drifting, judging, targets, tracing
 from app.services.drifting import DriftError
 from app.services.tracing import Trace
@@ -224,10 +230,9 @@ def _attempt(
         app.runs.finish(run_id, Finish(RunState.CANCELLED, message="Interrupted"))
         raise
     except Exception as error:
-        known = translate(error, describe(app.engine.url))
-        message = str(known) if known else f"Internal error ({type(error).__name__}): {error}"
+        known = translate(error, describe(app.engine.url)) or expected(error)
         with _first(error):
-            app.runs.finish(run_id, Finish(RunState.FAILED, message=message))
+            app.runs.finish(run_id, Finish(RunState.FAILED, message=str(known)))
         raise
 
 

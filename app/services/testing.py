@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from app.bootstrap import Application
@@ -21,15 +21,15 @@ class Tested:
     warnings: Sequence[str]
 
 
-def test(app: Application, name: str) -> Tested:
-    """Connect, then put the first rows through filter and mapping.
+def test(app: Application, name: str, *, stop: Callable[[], bool]) -> Tested:
+    """Connect, then put the first rows through filter and mapping, until `stop`.
 
     Raises ConnectorError with the protocol-level reason, NotFoundError, ConfigurationError.
     """
     with app.engine.connect() as connection:
         source = store.get(connection, name)
-    check = connecting.check(app, source)
-    sampled = previewing.read_rows(app, source, SAMPLE)
+    check = connecting.check(app, source, stop=stop)
+    sampled = previewing.read_rows(app, source, SAMPLE, stop=stop)
     sample = previewing.preview_rows(app, source, sampled, limit=SAMPLE)
     warnings = [*check.warnings, *overview.standing_warnings(source), *sample.warnings]
     rejected = [row for row in sample.rows if row.problems]

@@ -16,6 +16,7 @@ from app.http import problems
 from app.http.framing import Framing
 from app.http.headers import SecurityHeaders
 from app.http.limits import BodyLimit
+from app.http.methods import Heads
 from app.http.throttle import Throttle
 from app.services.listing import Lister
 from app.version import __version__
@@ -48,6 +49,7 @@ def create_app(application: Application) -> FastAPI:
     web.add_middleware(BodyLimit)
     web.add_middleware(Framing)
     web.add_middleware(SecurityHeaders)
+    web.add_middleware(Heads)
     api.install(web)
     for router in (health.router, metrics.router):  # where monitors look first
         web.include_router(router, include_in_schema=False)

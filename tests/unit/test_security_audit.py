@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.servers import http_api
-from tests.servers.http_api import HttpApi
+from tests.servers.http_api import Answer, Call, HttpApi, answer
 
 ROOT = Path(__file__).parents[2]
 WEAK = {
@@ -46,45 +48,67 @@ def service() -> Iterator[HttpApi]:
         yield running
 
 
-def audit(lock: Path, url: str) -> subprocess.CompletedProcess[str]:
+def audit(
+    lock: Path, url: str, *, ci: bool = False, offline: str = ""
+) -> subprocess.CompletedProcess[str]:
     script = str(ROOT / "scripts/audit.py")
     options = ["-s", "osv", "--osv-url", url, "--cache-dir", str(lock.parent / "cache")]
+    environment = {name: value for name, value in os.environ.items() if name != "CI"}
+    environment |= {"AUDIT_OFFLINE": offline, **({"CI": "true"} if ci else {})}
     return subprocess.run(
         [sys.executable, script, str(lock), "--", *options],
         capture_output=True,
         text=True,
         check=False,
         timeout=60,
+        env=environment,
     )
 
 
+def weaknesses_of(name: str) -> Callable[[Call], Answer]:
+    """A service that knows of one vulnerability of one package."""
+    known = json.loads(json.dumps(WEAK).replace("xxhash", name))
+    return lambda call: answer(known if call.json["package"]["name"] == name else {})
+
+
 def test_a_known_weakness_fails_and_is_named_with_its_cure(lock: Path, service: HttpApi) -> None:
-    service.on("/v1/query", http_api.always(WEAK))
+    service.on("/v1/query", weaknesses_of("xxhash"))
     done = audit(lock, service.url + "/v1/query")
     assert done.returncode == 1, done.stderr
-    assert "xxhash 3.5.0: PYSEC-0000-1, mended in 3.6.0" in done.stderr
+    assert "xxhash 3.5.0: PYSEC-0000-1, fixed in 3.6.0" in done.stderr
     assert service.calls[0].json["version"] == "3.5.0"
 
 
-def test_nothing_known_is_no_failure(lock: Path, service: HttpApi) -> None:
-    service.on("/v1/query", http_api.always({}))
-    done = audit(lock, service.url + "/v1/query")
+def test_nothing_known_is_no_failure_where_something_could_be_known(
+    lock: Path, service: HttpApi
+) -> None:
+    service.on("/v1/query", weaknesses_of("jinja2"))
+    done = audit(lock, service.url + "/v1/query", ci=True)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "1 packages audited, 0 with known weaknesses" in done.stdout
+    assert "1 packages audited, 0 with known vulnerabilities" in done.stdout
 
 
-def test_without_the_service_it_says_loudly_that_nothing_was_audited(lock: Path) -> None:
+@pytest.mark.parametrize("there", [True, False], ids=["empty service", "no service"])
+def test_where_nothing_can_be_found_ci_fails_unless_the_reason_is_stated(
+    lock: Path, service: HttpApi, there: bool
+) -> None:
+    service.on("/v1/query", http_api.always({}))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        done = audit(lock, f"http://127.0.0.1:{free.getsockname()[1]}/v1/query")
-    assert done.returncode == 0
-    assert done.stderr.startswith("NOT AUDITED:")
+        url = service.url if there else f"http://127.0.0.1:{free.getsockname()[1]}"
+        at_home = audit(lock, f"{url}/v1/query")
+        in_ci = audit(lock, f"{url}/v1/query", ci=True)
+        stated = audit(lock, f"{url}/v1/query", ci=True, offline="it is on a ship")
+    assert [done.returncode for done in (at_home, in_ci, stated)] == [0, 1, 0]
+    assert all(done.stderr.startswith("NOT AUDITED:") for done in (at_home, in_ci, stated))
+    assert "AUDIT_OFFLINE" in in_ci.stderr
+    assert "it is on a ship" in stated.stderr
 
 
 def test_a_lock_file_that_cannot_be_read_is_a_failure(tmp_path: Path) -> None:
     broken = tmp_path / "broken.lock"
     broken.write_text("xxhash\n")
-    done = audit(broken, "http://127.0.0.1:1/")
+    done = audit(broken, "http://127.0.0.1:1/", offline="it is on a ship")
     assert done.returncode == 1
     assert "pip-audit failed" in done.stderr
 

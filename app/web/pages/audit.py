@@ -12,6 +12,7 @@ from app.db.audit import Place
 from app.errors import UsageError
 from app.http import patience
 from app.http.identity import App, Viewer
+from app.http.patience import Gone
 from app.services import audit, overview
 from app.web import answers
 from app.web.languages import speak
@@ -57,9 +58,9 @@ def entries(
 
 
 @router.post("/verify")
-def verify(request: Request, app: App, identity: Viewer) -> Response:
+def verify(request: Request, app: App, identity: Viewer, gone: Gone) -> Response:
     """Recompute every chain, as far as a page's patience goes; a piece of the page."""
-    found = audit.verify(app, should_stop=patience.over())
+    found = audit.verify(app, should_stop=patience.over(gone))
     if answers.wants_json(request):
         return answers.as_json(found)
     return page(request, "parts/verified.html", found=found)

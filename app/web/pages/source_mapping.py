@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from app.db.sources import Source, SourceTarget
 from app.domain.mapping import parse_mapping
 from app.errors import ConfigurationError, OpenRegisterError
 from app.http.identity import App, RegisterAdmin, Viewer
+from app.http.patience import Gone, working
 from app.http.problems import Problem, describe
 from app.services import definitions, outsiders, previewing, registers, schemas
 from app.web import answers
@@ -60,7 +61,12 @@ class Samples:
         )
 
     def rows(
-        self, app: Application, source: Source, *, again: bool = False
+        self,
+        app: Application,
+        source: Source,
+        *,
+        again: bool = False,
+        stop: Callable[[], bool] = lambda: False,
     ) -> list[Row | RowProblem]:
         """Them; `again` reads the source anew. Raises ConnectorError."""
         key, now = (source.id, repr(source.connection)), time.monotonic()
@@ -68,7 +74,7 @@ class Samples:
             read, found = self._known.get(key, (0.0, []))
         if found and not again and now - read < FRESH:
             return found
-        found = list(previewing.read_rows(app, source, ROWS))
+        found = list(previewing.read_rows(app, source, ROWS, stop=stop))
         with self._lock:
             self._known[key] = (now, found)
             self._known.move_to_end(key)
@@ -111,7 +117,7 @@ def _save(
         document = definitions.to_document(source)
         where = {"register": register or place.register, "schema": schema or place.schema}
         if "targets" in document:
-            document["targets"][target] = {**where, "mapping": dict(mapping)}
+            document["targets"][place.target] = {**where, "mapping": dict(mapping)}
         else:
             document |= {"target": where, "mapping": dict(mapping)}
         outsiders.save(app, document, test=False, update=True)
@@ -123,24 +129,30 @@ def _save(
 
 @router.post("/preview")
 async def preview(
-    request: Request, app: App, identity: RegisterAdmin, name: str, target: int = 0
+    request: Request, app: App, identity: RegisterAdmin, gone: Gone, name: str, target: int = 0
 ) -> Response:
     """What the rows of the sample would become with what is filled in; a piece of the page."""
     form = dict(await request.form())
-    return await run_in_threadpool(_preview, request, app, name, target, form)
+    return await run_in_threadpool(_preview, request, app, gone, name, target, form)
 
 
 def _preview(
-    request: Request, app: Application, name: str, target: int, form: Mapping[str, Any]
+    request: Request,
+    app: Application,
+    gone: Callable[[], bool],
+    name: str,
+    target: int,
+    form: Mapping[str, Any],
 ) -> Response:
     source = definitions.get(app, name)
     place = _place(source, target)
     context: dict[str, Any] = {"problem": None, "rows": (), "warnings": (), "fields": ()}
     try:
-        sampled = samples.rows(app, source, again="again" in form)
-        context["fields"] = fields_of(sampled)
-        drafted = replace(place, target=0, mapping=_stored(read(form)))
-        found = previewing.preview_rows(app, replace(source, targets=(drafted,)), sampled)
+        with working(gone):
+            sampled = samples.rows(app, source, again="again" in form, stop=gone)
+            context["fields"] = fields_of(sampled)
+            drafted = replace(place, target=0, mapping=_stored(read(form)))
+            found = previewing.preview_rows(app, replace(source, targets=(drafted,)), sampled)
         context |= {"rows": found.rows, "warnings": found.warnings}
     except OpenRegisterError as error:
         context["problem"] = describe(error)
@@ -192,11 +204,11 @@ def read(form: Mapping[str, Any]) -> dict[str, Any]:
             fields[name] = _json(form, f"from.{index}", faults)
         elif text:
             fields[name] = text
-    if faults:
-        raise ConfigurationError("The mapping is not valid", faults=faults)
     mapping = {**rest, "fields": fields, "key": list(dict.fromkeys(keys))}
     if text := str(form.get("filter", "")).strip():
-        mapping["filter"] = canonical.loads(text) if text.startswith("{") else text
+        mapping["filter"] = _json(form, "filter", faults) if text.startswith("{") else text
+    if faults:
+        raise ConfigurationError("The mapping is not valid", faults=faults)
     if fields or "passthrough" in form:
         mapping["passthrough"] = "passthrough" in form
     return {name: value for name, value in mapping.items() if value not in ({}, [])}

@@ -13,6 +13,7 @@ from app.db.runs import Run
 from app.errors import NotFoundError, OpenRegisterError, UsageError
 from app.http import patience
 from app.http.identity import App, RegisterAdmin, Viewer
+from app.http.patience import Gone, working
 from app.http.problems import describe
 from app.services import audit as audits
 from app.services import (
@@ -156,10 +157,11 @@ def run_now(app: App, identity: RegisterAdmin, name: str, back: Back = "") -> Re
 
 
 @router.post("/test")
-def test(request: Request, app: App, identity: RegisterAdmin, name: str) -> Response:
+def test(request: Request, app: App, identity: RegisterAdmin, gone: Gone, name: str) -> Response:
     """Connect as it is stored, and put the first rows through the mapping; a piece of the page."""
     try:
-        found = testing.test(app, name)
+        with working(gone):
+            found = testing.test(app, name, stop=gone)
     except OpenRegisterError as error:
         return page(request, "parts/test.html", problem=describe(error), check=None, warnings=())
     if answers.wants_json(request):
@@ -186,9 +188,9 @@ def forget_findings(app: App, identity: RegisterAdmin, name: str) -> Response:
 
 
 @router.post("/dry-run")
-def dry_run(request: Request, app: App, identity: RegisterAdmin, name: str) -> Response:
+def dry_run(request: Request, app: App, identity: RegisterAdmin, gone: Gone, name: str) -> Response:
     """What a run would do, as far as a page goes; writes nothing; a piece of the page."""
-    wanted, over = RunRequest("manual", identity.actor), patience.over()
+    wanted, over = RunRequest("manual", identity.actor), patience.over(gone)
     try:
         plan = planning.dry_run(app, name, wanted, should_stop=over)
     except OpenRegisterError as error:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import socket
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from app.domain.roles import Role
 from app.http import patience
-from app.services import definitions
+from app.services import definitions, previewing
 from tests.integration.api.conftest import Server
+from tests.servers.http_api import Answer, Call, HttpApi, answer
 
 Town = Callable[..., dict[str, Any]]
 HTML = {"Accept": "text/html"}
@@ -77,3 +82,95 @@ def test_a_viewer_verifies_by_the_api_and_is_told_when_it_was_not_all(
     monkeypatch.setattr(patience, "SECONDS", -1.0)
     part = client.json("/api/audit/verify")
     assert (part["ok"], part["complete"], part["faults"]) == (False, False, 0)
+
+
+SLOW = {
+    "name": "slow",
+    "type": "files",
+    "target": {"register": "geo", "schema": "town"},
+    "mapping": {
+        "key": "code",
+        "fields": {
+            "code": "code",
+            "name": "{% for a in list %}{% for b in list %}{{ b }}{% endfor %}{% endfor %}",
+        },
+    },
+}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/sources/slow/preview?_limit=100",
+        "/api/sources/slow/test",
+        "/sources/slow/mapping/preview",
+    ],
+)
+def test_a_preview_stops_when_its_client_leaves(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """Each of its rows takes a good part of a second; after the first nobody waits any more."""
+    place = tmp_path / "open" / "slow.json"
+    rows = [{"code": f"T{number}", "list": list(range(900))} for number in range(100)]
+    place.write_text(json.dumps(rows))
+    definitions.save(
+        server.app, {**SLOW, "connection": {"path": str(place)}}, test=False, update=False
+    )
+    begun, ended = threading.Event(), threading.Event()
+    count = 0
+    real_rows, real_row = previewing.preview_rows, previewing._preview
+
+    def watched(*given: Any, **named: Any) -> Any:
+        try:
+            return real_rows(*given, **named)
+        finally:
+            ended.set()
+
+    def counted(*given: Any) -> Any:
+        nonlocal count
+        count += 1
+        begun.set()
+        return real_row(*given)
+
+    monkeypatch.setattr(previewing, "preview_rows", watched)
+    monkeypatch.setattr(previewing, "_preview", counted)
+    token = server.tokens[Role.REGISTER_ADMIN]
+    host, port = server.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), 10) as client:
+        client.sendall(
+            f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n"
+            "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 0\r\n\r\n".encode()
+        )
+        assert begun.wait(30)
+        assert not ended.is_set()
+    assert ended.wait(5)
+    assert count < 20
+
+
+def test_the_reading_of_a_source_stops_when_its_client_leaves(server: Server) -> None:
+    """The source takes its time over every page; nobody waits for the next ones."""
+    asked, go_on = threading.Event(), threading.Event()
+
+    def endless(call: Call) -> Answer:
+        asked.set()
+        go_on.wait(20)
+        return answer({"items": [{"code": "a"}], "next": call.url})
+
+    with HttpApi() as api:
+        api.on("/towns", endless)
+        document = {**SLOW, "type": "rest", "connection": {"url": f"{api.url}/towns"}}
+        definitions.save(server.app, document, test=False, update=False)
+        client = server.as_(Role.REGISTER_ADMIN)
+        with pytest.raises(requests.Timeout):
+            client.session.post(
+                f"{server.url}/api/sources/slow/preview?_limit=1000",
+                headers=client.headers,
+                timeout=1,
+            )
+        assert asked.is_set()
+        time.sleep(0.5)
+        go_on.set()
+        time.sleep(1)
+        seen = len(api.calls)
+        time.sleep(1)
+        assert len(api.calls) == seen <= 3

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -11,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.cells import cell, neutral
+from app.domain.cells import cell, neutral, split_neutral
+from app.services import exporting
 
 
 @pytest.mark.parametrize(
@@ -50,3 +53,36 @@ def test_no_text_starts_a_formula(text: str) -> None:
 )
 def test_values_become_what_a_cell_can_hold(value: Any, shown: Any) -> None:
     assert cell(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a;=1+1", "a;'=1+1"),
+        ("a\t@x", "a\t'@x"),
+        ("a\n-x", "a\n'-x"),
+        ('a;"=1+1"', 'a;"\'=1+1"'),
+        ("a;;=1;=2", "a;;'=1;'=2"),
+        ("a;-5;+3.2", "a;-5;+3.2"),
+        ("a; b = c; d-e", "a; b = c; d-e"),
+        ("a,=1", "a,=1"),
+    ],
+)
+def test_a_cell_that_is_split_starts_no_formula_either(text: str, shown: str) -> None:
+    assert split_neutral(text) == shown
+
+
+TEXTS = st.text(st.sampled_from("a=;,\t\"\r\n-1'+@ "), max_size=12)
+
+
+@given(st.lists(st.lists(TEXTS, min_size=2, max_size=2), max_size=4), st.sampled_from(",;\t"))
+def test_no_export_starts_a_formula_however_it_is_split(
+    rows: list[list[str]], separator: str
+) -> None:
+    out = io.BytesIO()
+    exporting.write("csv", ["a;=b", "=c"], rows, out)
+    text = io.StringIO(out.getvalue().decode(), newline="")
+    for row in csv.reader(text, delimiter=separator):
+        for shown in row:
+            bare = shown.strip("\t\r\n")
+            assert neutral(bare) == bare, (shown, rows)
