@@ -29,7 +29,7 @@ def test(cli: Cli, name: str) -> None:
       openregister source:test countries
       openregister source:test countries --output json
     """
-    found = testing.test(cli.application, name, stop=lambda: False)
+    found = testing.test(cli.application, name)
     for warning in found.warnings:
         cli.output.warning(warning)
     fields = [

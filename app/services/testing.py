@@ -21,7 +21,12 @@ class Tested:
     warnings: Sequence[str]
 
 
-def test(app: Application, name: str, *, stop: Callable[[], bool]) -> Tested:
+def test(
+    app: Application,
+    name: str,
+    *,
+    stop: Callable[[], bool] = lambda: False,  # noqa: PT028 - it tests sources
+) -> Tested:
     """Connect, then put the first rows through filter and mapping, until `stop`.
 
     Raises ConnectorError with the protocol-level reason, NotFoundError, ConfigurationError.
