@@ -31,6 +31,7 @@ from connectors.sdk import (
     truth,
 )
 from connectors.sdk.bodies import encoding_of, excerpt
+from connectors.sdk.charsets import known_codec
 from connectors.sdk.connector import Context
 from connectors.sdk.messages import Answer
 from connectors.sdk.refusals import Errors, failure_in, failure_in_xml
@@ -186,7 +187,7 @@ class BodyReader:
         charset = answer.charset
         if charset is None or encoding_of(answer.body) is not None:
             return None
-        if not _is_text(charset):
+        if known_codec(charset) is None:
             warning = (
                 f"The server names a charset that does not exist ({charset!r}); it was detected"
             )
@@ -298,15 +299,6 @@ def _is_table(head: str) -> bool:
         if len(rows) > 1 and len(rows[0]) > 1 and len({len(row) for row in rows[:3]}) == 1:
             return True
     return False
-
-
-def _is_text(charset: str) -> bool:
-    """Whether there is such a text encoding."""
-    try:
-        "".encode(codecs.lookup(charset).name)
-    except (LookupError, TypeError, ValueError):
-        return False
-    return True
 
 
 def _flagged(batch: Batch, is_deleted: Callable[[RowData], bool]) -> Batch:

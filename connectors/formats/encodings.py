@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import charset_normalizer
 
 from connectors.sdk import ConfigurationError, DataError
+from connectors.sdk.charsets import known_codec
 
 # The longer byte order marks first: UTF-32's begins with UTF-16's.
 _MARKS = (
@@ -287,13 +288,3 @@ def given(name: str, sample: bytes) -> Encoding:
         )
     plain = codec.replace("-sig", "").replace("_", "-")
     return Encoding({"utf-16": "utf-16-le", "utf-32": "utf-32-le"}.get(plain, plain), 0, "given")
-
-
-def known_codec(name: str) -> str | None:
-    """Python's name of a text encoding, or None when there is none of that name."""
-    try:
-        codec = codecs.lookup(name.strip())
-        "".encode(codec.name)  # refuses codecs that are no text encodings, such as zip
-    except (LookupError, TypeError, ValueError):
-        return None
-    return codec.name

@@ -11,7 +11,7 @@ from lxml import etree
 from pydantic import Field
 
 from connectors.formats import base, signatures
-from connectors.formats.encodings import detect, known_codec, marked
+from connectors.formats.encodings import detect, marked
 from connectors.formats.xmlnames import NameClashError, Names, Survey, forget, local
 from connectors.sdk import (
     Batch,
@@ -23,6 +23,7 @@ from connectors.sdk import (
     RowProblem,
     redact,
 )
+from connectors.sdk.charsets import known_codec
 
 _NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
 _HEAD = 64 * 1024

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 import xxhash
 
 from connectors.sdk import canonical, lenient, redact
+from connectors.sdk.charsets import known_codec
 from connectors.sdk.errors import DataError
 from connectors.sdk.messages import Answer
 from connectors.sdk.rows import FieldError, RowData, RowProblem, Stage
@@ -142,7 +143,7 @@ def parse_json(answer: Answer, where: str) -> Any:
 
 def _second_try(body: bytes, charset: str | None, error: ValueError) -> Any:
     """The document where one of its values made trouble. Raises ValueError."""
-    if charset and _is_other(charset):
+    if charset and known_codec(charset) not in (None, "utf-8", "ascii"):
         try:
             body.decode()
         except UnicodeDecodeError:
@@ -151,16 +152,6 @@ def _second_try(body: bytes, charset: str | None, error: ValueError) -> Any:
         return lenient.loads(body)
     except ValueError:
         raise error from None
-
-
-def _is_other(charset: str) -> bool:
-    """Whether a charset is known and none that UTF-8 covers."""
-    try:
-        codec = codecs.lookup(charset)
-        "".encode(codec.name)  # refuses codecs of Python that are no text encodings
-    except (LookupError, TypeError, ValueError):
-        return False
-    return codec.name not in ("utf-8", "ascii")
 
 
 def _no_json(answer: Answer, error: ValueError, where: str) -> DataError:

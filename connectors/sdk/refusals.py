@@ -165,10 +165,11 @@ def failure_in_xml(body: bytes) -> str | None:
     parser = etree.XMLParser(
         recover=True, resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False
     )
-    root = etree.fromstring(body[:_BEGINNING], parser)
-    if root is None:
+    try:
+        root = etree.fromstring(beginning, parser)
+    except (etree.XMLSyntaxError, ValueError):  # nothing to recover
         return None
-    return _fault_of(root)
+    return None if root is None else _fault_of(root)
 
 
 _BEGINNING = 64 * 1024

@@ -181,6 +181,8 @@ SAME: dict[str, tuple[str | bytes, str]] = {
     "utf-8 that is said to be windows-1252": (JSON, 'application/json; charset="Windows-1252"'),
     "utf-8 that is said to be utf-16": (JSON, UTF16),
     "utf-8 of a charset that is none": (JSON, "application/json; charset=utf8mb4"),
+    "csv of a codec for host names": (CSV, "text/csv; charset=idna"),
+    "xml of a codec for source code": (XML, "text/xml; charset=unicode_escape"),
     "utf-8 of a codec of Python": (JSON, "application/json; charset=rot13"),
     "json that is latin-1, as said": (JSON.encode("latin-1"), "application/json; charset=latin1"),
     # RFC 8259, 8.1: a parser may ignore a mark; a mark comes before a header
