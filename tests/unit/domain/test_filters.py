@@ -224,11 +224,11 @@ GROWN = {
     ],
 )
 def test_a_jsonlogic_rule_cannot_grow_or_run_without_end(rule: dict[str, Any]) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     row = {"list": list(range(64)), "long": list(range(20_000)), "text": "x" * 500_000}
     with pytest.raises(ExpressionError):
         jsonlogic.compile_rule(rule)(row)
-    assert time.monotonic() - started < 10  # a hang, not a measurement
+    assert time.process_time() - started < 10  # a hang, not a measurement
 
 
 @pytest.mark.parametrize(

@@ -287,10 +287,10 @@ def test_nothing_of_python_can_be_reached(template: str) -> None:
     ],
 )
 def test_sizes_are_limited(template: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(ExpressionError):
         render(template, {"big": "x" * 600_000})
-    assert time.monotonic() - started < 5  # a hang, not a measurement
+    assert time.process_time() - started < 5  # a hang, not a measurement
 
 
 @pytest.mark.parametrize(
@@ -363,14 +363,14 @@ def test_a_caller_ends_evaluation_by_its_time_and_when_it_no_longer_waits() -> N
         pytest.raises(effort.StoppedError, match="nobody waits"),
     ):
         again(200)
-    started = time.monotonic()
+    started = time.process_time()
     with (
         effort.within(60),
         effort.within(0.2),
         pytest.raises(effort.StoppedError, match=r"longer than 0\.2 seconds"),
     ):
         again(2000)
-    assert time.monotonic() - started < 5  # a hang, not a measurement
+    assert time.process_time() - started < 5  # a hang, not a measurement
     assert slow({}) == "x"
 
 

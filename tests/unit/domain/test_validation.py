@@ -125,9 +125,9 @@ def test_a_pattern_cannot_stall_a_run() -> None:
     validate = compile_validator(
         {"type": "object", "properties": {"x": {"pattern": r"^(a+)+(?=b)$"}}}
     )
-    started = time.monotonic()
+    started = time.process_time()
     assert validate({"x": "a" * 5000}) != ()
-    assert time.monotonic() - started < 5  # a hang, not a measurement
+    assert time.process_time() - started < 5  # a hang, not a measurement
 
 
 def test_a_long_value_is_shortened_for_messages() -> None:
@@ -192,9 +192,9 @@ for _ in range(26):
     ],
 )
 def test_a_schema_that_costs_too_much_is_refused(schema: dict[str, Any], said: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     assert said in schema_faults(schema)["(schema)"]
-    assert time.monotonic() - started < 5  # a hang, not a measurement
+    assert time.process_time() - started < 5  # a hang, not a measurement
 
 
 def nested(levels: int, inner: Any = "x") -> Any:
@@ -237,9 +237,9 @@ def test_a_document_with_more_errors_than_can_be_listed_names_its_properties() -
             "$defs": {"none": {"type": "null"}},
         }
     )
-    started = time.monotonic()
+    started = time.process_time()
     errors = validate({"a": ["x"] * 200_000, "b": "text"})
-    assert time.monotonic() - started < 5  # a hang, not a measurement
+    assert time.process_time() - started < 5  # a hang, not a measurement
     assert [error.path for error in errors] == ["c", "a"]
     assert "too large for each of its errors" in errors[1].message
     assert validate({"a": [1] * 200_000, "b": "text", "c": 1}) == ()
@@ -291,6 +291,6 @@ def test_types_of_an_older_draft_are_taken_from_its_own_words() -> None:
 def test_names_of_properties_cannot_stall_a_run(pattern: str) -> None:
     schema = {"type": "object", "patternProperties": {pattern: {"type": "integer"}}}
     plan = compile_plan(parse_mapping({}), schema)
-    started = time.monotonic()
+    started = time.process_time()
     plan.process(Row({"a" * 2000 + "!": "1", "aa": "2"}, "row 1"))
-    assert time.monotonic() - started < 5  # a hang, not a measurement
+    assert time.process_time() - started < 5  # a hang, not a measurement
