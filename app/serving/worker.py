@@ -21,6 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from app import logs
 from app.bootstrap import Application, open_application
 from app.db.errors import translate
+from app.errors import DatabaseError
 from app.services import runner
 from app.settings import Settings
 from jobs.bell import anyone_listening
@@ -104,8 +105,12 @@ def work(settings: Settings, level: int) -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_leave_after, args=(parent,), daemon=True).start()
-    with open_application(settings) as app:
-        runner.work(app, workers=WORKERS, report=_report)
+    try:
+        with open_application(settings) as app:
+            runner.work(app, workers=WORKERS, report=_report)
+    except DatabaseError as error:  # such as an upgrade under this version: said, not traced
+        _log.error("The worker ends: %s", error)
+        raise SystemExit(1) from None
 
 
 def _leave_after(parent: BaseProcess) -> None:

@@ -1,4 +1,7 @@
-"""Everything works through pgbouncer, in session mode and in transaction mode."""
+"""Everything works through pgbouncer, in session mode and in transaction mode.
+
+What it refuses and what it does not keep: pgbouncer/pgbouncer, issues 875 and 653.
+"""
 
 from __future__ import annotations
 
