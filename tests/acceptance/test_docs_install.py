@@ -18,6 +18,8 @@ import requests
 
 from app.commands._index import index
 from app.http.limits import LARGEST_BODY
+from app.serving.connections import Bounds
+from app.serving.server import KEEP_ALIVE
 from app.settings import PREFIX, Settings
 from tests import manual
 from tests.acceptance.command_line import CommandLine
@@ -250,3 +252,17 @@ def test_a_unit_calls_a_command_that_exists(unit: Path) -> None:
     index()[name].load().make_context(name, arguments)  # raises where it does not parse
     assert f"(systemd/{unit.name})" in PAGE
     assert "EnvironmentFile=/etc/openregister.env" in unit.read_text()
+
+
+def test_the_bounds_of_the_page_are_those_of_the_server() -> None:
+    text = " ".join(PAGE.split())
+    bounds = Bounds()
+    for said in (
+        f"{bounds.connections} connections in all",
+        f"{bounds.per_address} of one address",
+        f"{bounds.head:g} seconds for a header",
+        f"{bounds.body:g} seconds and one more for each kB for a body",
+        f"{KEEP_ALIVE} seconds idle",
+        f"{bounds.write:g} seconds without reading the answer",
+    ):
+        assert said in text, said
