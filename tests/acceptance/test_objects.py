@@ -135,8 +135,8 @@ def test_a_run_is_undone_and_the_next_one_applies_it_again(places: Places) -> No
     assert [row["data"] for row in places.list()] == [row["data"] for row in before]
     again = places.sync()
     assert (again["updated"], again["deleted"]) == (2, 1)
-    listed = places.cli("source:undo", run, "--yes").ok()
-    assert "3 with later edits stay" in listed.stdout
+    listed = places.cli("source:undo", run, "--yes")
+    assert (listed.exit_code, "3 with later edits stay" in listed.stdout) == (3, True)
     places.cli("audit:verify").ok()
 
 

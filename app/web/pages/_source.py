@@ -50,7 +50,15 @@ def frame(request: Request, app: Application, source: Source, tab: str, **contex
 def shown(progress: Progress) -> dict[str, Any]:
     """What the strip below the header says, for the page and for its script."""
     run = progress.run
-    nothing: dict[str, Any] = {"sentence": "", "detail": "", "message": "", "warnings": ()}
+    nothing: dict[str, Any] = {
+        "sentence": "",
+        "detail": "",
+        "message": "",
+        "warnings": (),
+        "evidence": "",
+        "rejected_before": 0,
+        "undecided": False,
+    }
     if progress.state == "queued":
         said = {"sentence": _("Running…"), "detail": _("a worker takes it")}
         return {**nothing, **said, "state": "queued"}
