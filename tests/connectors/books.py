@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import zipfile
 from collections.abc import Mapping, Sequence
 
@@ -102,3 +103,45 @@ def ods_row(*cells: str, more: str = "") -> str:
         for cell in cells
     )
     return f"<table:table-row{more}>{made}</table:table-row>"
+
+
+def xlsb(rows: Sequence[Sequence[str | float | bytes]]) -> bytes:
+    """A binary workbook (MS-XLSB) of one sheet; bytes are the codes of error cells."""
+
+    def record(kind: int, data: bytes = b"") -> bytes:
+        head = bytes([kind]) if kind < 128 else bytes([kind & 0x7F | 0x80, kind >> 7])
+        size, parts = len(data), []
+        while size > 0x7F:
+            parts.append(size & 0x7F | 0x80)
+            size >>= 7
+        return head + bytes([*parts, size]) + data
+
+    def text(value: str) -> bytes:
+        return struct.pack("<I", len(value)) + value.encode("utf-16-le")
+
+    def cell(column: int, value: str | float | bytes) -> bytes:
+        place = struct.pack("<II", column, 0)
+        if isinstance(value, bytes):
+            return record(3, place + value)
+        if isinstance(value, str):
+            return record(6, place + text(value))
+        return record(5, place + struct.pack("<d", value))
+
+    made = b"".join(
+        record(0, struct.pack("<II9x", number, 0)) + b"".join(map(cell, range(len(row)), row))
+        for number, row in enumerate(rows)
+    )
+    last = len(rows) - 1, max(map(len, rows)) - 1
+    size = record(148, struct.pack("<IIII", 0, last[0], 0, last[1]))
+    sheet = record(129) + size + record(145) + made + record(146) + record(130)
+    bundle = record(156, struct.pack("<II", 0, 1) + text("r0") + text("S"))
+    book = record(131) + record(153, bytes(12)) + record(143) + bundle + record(144) + record(132)
+    link = f'<Relationship Id="r0" Type="{_OFFICE}/worksheet" Target="worksheets/sheet1.bin"/>'
+    return packed(
+        {
+            "[Content_Types].xml": "<Types/>",
+            "xl/workbook.bin": book,
+            "xl/_rels/workbook.bin.rels": f'<Relationships xmlns="{_LINKS}">{link}</Relationships>',
+            "xl/worksheets/sheet1.bin": sheet,
+        }
+    )

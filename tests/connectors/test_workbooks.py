@@ -7,6 +7,7 @@ import struct
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from connectors.sdk import (
 )
 from connectors.sdk.config import parse
 from tests.connectors import ods_inputs, xlsx_inputs
-from tests.connectors.books import header, ods, ods_row, packed, xlsx
+from tests.connectors.books import header, ods, ods_row, packed, xlsb, xlsx
 from tests.connectors.xlsx_inputs import NO_RESULT, ROUNDED, cells, holds, no_date
 
 
@@ -114,6 +115,26 @@ def test_a_cut_off_xls_is_an_error_wherever_it_is_cut() -> None:
             continue
         else:
             assert len(found) == 40, f"cut at {size}: some rows are missing in silence"
+
+
+def test_binary_workbooks_are_read_with_their_errors() -> None:
+    data = xlsb([["id", "v"], [1, "a"], [2, b"\x2a"], [1234567890123456789.0, 2.5]])
+    assert told(read(data)) == [
+        [1, "a"],
+        holds("#N/A"),
+        [ROUNDED.replace("v:", "id:")],
+    ]
+    assert told(read(data, error_cells="null"))[1] == [2, ""]
+
+
+@pytest.mark.parametrize("part", ["xl/workbook.bin", "xl/worksheets/sheet1.bin"])
+def test_a_cut_off_xlsb_is_an_error_wherever_it_is_cut(part: str) -> None:
+    whole = xlsb([["id", "v"], *([float(n), "text"] for n in range(20))])
+    with zipfile.ZipFile(io.BytesIO(whole)) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    for size in range(0, len(parts[part]), max(len(parts[part]) // 8, 1)):
+        with pytest.raises(ConnectorError):
+            read(packed({**parts, part: parts[part][:size]}))
 
 
 # Bounds
