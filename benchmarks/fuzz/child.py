@@ -22,7 +22,8 @@ from benchmarks.fuzz.runner import MEMORY
 
 RAW = re.compile(
     r"Traceback|(?<!urn:openregister:problem:)\b[A-Z]\w*(?:Error|Exception)\b|<class |object at 0x"
-    r"|\[SQL|sqlalche|Stage\.|RowProblem|Value error,"
+    r"|\[SQL|sqlalche|Stage\.|RowProblem|Value error,|invalid literal for|codec can't|NoneType"
+    r"|object has no|not subscriptable|unsupported operand|positional argument"
 )
 """What must not be in any message: names of Python and of ours, statements, representations."""
 

@@ -112,7 +112,22 @@ def _xls(random: Random) -> bytes:
     return out.getvalue()
 
 
+_LISTED = [
+    "-rw-r--r-- 1 u g 12 Feb 28 09:05 x",
+    "drwxr-xr-x 2 jan domain users 4096 Okt 1 2024 d",
+    "lrwxrwxrwx 1 u g 7 2024-02-29 09:05 l -> x",
+    "01-31-26  10:30 PM  <DIR>  d",
+    "31.01.2026  09:05  1.234.567 x",
+    "+i1.2,m825718503,r,s280,\tx",
+    "type=file;size=12;modify=20260131090507; x",
+    "type=OS.unix=slink:/x;modify=20260131090507; l",
+]
+
+
 def listing(random: Random) -> bytes:
+    if random.random() < 0.5:
+        whole = "\n".join(random.choices(_LISTED, k=random.randrange(1, 5))).encode()
+        return damaged(random, whole, [b" ", b"\t", b"99", b"Mrz", b"\xe4", b"9" * 400])
     words = [
         "-rw-r--r--", "drwxr-xr-x", "1", "u", "g", "12", "Feb", "Okt", "30", "28", "09:05", "2024",
         "01-31-26", "10:30PM", "<DIR>", "type=file;", "size=9;", "modify=2;", "+i1,r,s9,", "\t",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
-from benchmarks.fuzz.values import NAMES, dumped, rows, value
+from benchmarks.fuzz.values import NAMES, damaged, dumped, rows, value
 
 _COMBINATORS = ["anyOf", "allOf", "oneOf"]
 _PATTERNS = ["^(a+)+$", "(a|a)*b", "x{1,9999999}", "(", r"\p{L}+", "^" + "(a?)" * 40, r"(.*)\1"]
@@ -68,25 +68,29 @@ def _schema(random: Random, depth: int) -> Any:
 
 
 _ATOMS = [
-    "a", "b", "x", "row", "self", "none", "'x'", "1", "1e400", "0", "[1, 'x']", "{'k': a}",
-    "range(9)",
-    "range(10 ** 9)", "'x' * 10 ** 9", "10 ** 10 ** 9", "a.__class__", "a[0]", "{}.pop(1)",
-    "loop.index",
-]  # fmt: skip
+    *("a", "b", "x", "a", "b", "row", "self", "none", "'x'", "1", "0", "[1, 'x']", "{'k': a}"),
+    *("range(9)", "a[0]", "a.b", "'x,y'", "9999999", "0.1", "[a, b, a, b]", "true"),
+]
+_STRANGE = [
+    *("1e400", "range(10 ** 9)", "'x' * 10 ** 9", "10 ** 10 ** 9", "a.__class__", "{}.pop(1)"),
+    *("loop.index", "a.x()", "9" * 2000),
+]
 _FILTERS = [
-    "upper", "default('x')", "number", "date('%Y')", "split(',')", "json", "pad(9999999)",
-    "join(a)",
-    "replace('', 'aa')", "regex_replace('(a+)+$', 'x')", "map('upper')", "list", "sum", "nothing",
-]  # fmt: skip
+    *("upper", "default('x')", "number", "date('%Y')", "split(',')", "json", "pad(9)", "join(',')"),
+    *("replace('x', 'xx')", "regex_replace('x+', 'y')", "list", "sum", "length", "trim", "first"),
+    *("pad(9999999)", "replace('', 'aa')", "regex_replace('(a+)+$', 'x')", "map('upper')"),
+    "nothing",
+]
 
 
 def _expression(random: Random, depth: int = 3) -> str:
     if not depth or random.random() < 0.3:
-        return random.choice(_ATOMS)
+        return random.choice(_STRANGE if random.random() < 0.05 else _ATOMS)
     left, right = (_expression(random, depth - 1) for _ in range(2))
     match random.randrange(5):
         case 0:
-            return f"{left} {random.choice(['+', '-', '*', '/', '%', '**', '~', '//'])} {right}"
+            signs = ["+", "-", "*", "/", "%", "~"] * 4 + ["**", "//"]
+            return f"{left} {random.choice(signs)} {right}"
         case 1:
             return f"({left} | {random.choice(_FILTERS)})"
         case 2:
@@ -161,8 +165,16 @@ def mapping(random: Random) -> bytes:
         )
         for _ in range(random.randrange(4))
     }
-    made = {"key": random.choice(["id", ["a", "b"], "", None]), "fields": fields}
-    made[random.choice(["filter", "unset", "casts", "passthrough", "x"])] = value(random, 2)
+    made: dict[str, Any] = {"key": random.choice(["id", ["a", "b"], "a"]), "fields": fields}
+    match random.randrange(6):
+        case 0:
+            made["filter"] = _expression(random)
+        case 1:
+            made["casts"] = {"x": random.choice(["integer", "date", "json", "nothing"])}
+        case 2:
+            made["passthrough"] = True
+        case 3:
+            made[random.choice(["filter", "unset", "casts", "key", "x"])] = value(random, 2)
     return dumped({"mapping": made, "rows": rows(random)})
 
 
@@ -171,43 +183,16 @@ def infer(random: Random) -> bytes:
 
 
 def schedule(random: Random) -> bytes:
-    fields = [
-        "*",
-        "0",
-        "59",
-        "60",
-        "*/0",
-        "*/5",
-        "1-5",
-        "5-1",
-        "31",
-        "FEB",
-        "L",
-        "?",
-        "1,2",
-        "99999999",
-        "-1",
-    ]
-    words = [
-        "every",
-        "daily",
-        "hourly",
-        "manual",
-        "5",
-        "minutes",
-        "03:30",
-        "25:00",
-        "@daily",
-        "@reboot",
-    ]
-    text = " ".join(
-        random.choices(random.choice([fields, words, fields + words]), k=random.randrange(1, 8))
-    )
-    zone = random.choice(["UTC", "Europe/Amsterdam", "Mars/X", "../../etc/passwd", "", "a" * 5000])
-    return f"{text}\n{zone}".encode()
-
-
-_KINDS = ["rest", "files", "excel", "ftp", "sftp", "database", "openregister", "nothing"]
+    words = ["every 5 minutes", "hourly", "daily 03:30", "manual", "@daily", "every 9999999 days"]
+    fields = ["*", "0", "59", "*/5", "1-5", "1,2", "*/0", "60", "31", "L", "?", "-1", "9" * 9]
+    days = ["*", "mon", "1-5", "sun#3", "7", "8"]
+    months = ["*", "2", "FEB", "13", "1-12/3"]
+    written = [*random.choices(fields, k=3), random.choice(months), random.choice(days)]
+    text = random.choice([random.choice(words), " ".join(written)])
+    if random.random() < 0.2:
+        text = damaged(random, text.encode(), [b" ", b"@", b"9" * 500]).decode(errors="replace")
+    zones = ["UTC", "Europe/Amsterdam", "America/St_Johns"] * 3 + ["Mars/X", "../../etc/passwd"]
+    return f"{text}\n{random.choice(zones)}".encode()
 
 
 _CONNECTIONS: dict[str, dict[str, Any]] = {

@@ -146,6 +146,12 @@ SEEDS: dict[str, list[bytes]] = {
             b'{"error": "none", "data": [{"id": 1}], "next": "/items?page=2"}',
             b'{"data": [1, 2], "has_more": "false"}',
         )
+    ]
+    + [
+        b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n[{"a": "\xb6"}]',
+        b"HTTP/9 x\r\n\r\n",
+        b"302",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnot a chunk\r\n",
     ],
     "request": [
         _json(

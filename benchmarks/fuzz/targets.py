@@ -91,7 +91,7 @@ def _document(given: bytes) -> Any:
     try:
         return canonical.loads(given)
     except ValueError as error:
-        raise Refused(str(error)) from None
+        raise Refused("not JSON") from error
 
 
 def _through_plan(build: Callable[[Any], tuple[Any, Any, list[Any]]]) -> Target:
@@ -152,12 +152,15 @@ def _listing() -> Target:
 
     def take(given: bytes) -> list[str]:
         lines = given.decode(errors="replace").split("\n")
-        try:
-            for parse in (parse_listing, parse_mlsd):
+        said = []
+        for parse in (parse_listing, parse_mlsd):
+            try:
                 parse(lines)
-        except NotUnderstood as error:
-            raise Refused(str(error)) from None
-        return []
+            except NotUnderstood as error:
+                said.append(str(error))
+        if len(said) == 2:
+            raise Refused("\n".join(said))
+        return said
 
     return take
 

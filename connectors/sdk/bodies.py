@@ -161,7 +161,10 @@ def _no_json(answer: Answer, error: ValueError, where: str) -> DataError:
             where=where,
             hint="A login page or an error page? Check endpoint and auth; nothing was deleted",
         )
-    reason = redact.shorten(str(error).partition(": line")[0], 120)
+    if isinstance(error, UnicodeDecodeError):
+        reason = f"byte {error.start + 1} is not valid {error.encoding.upper()}"
+    else:
+        reason = redact.shorten(str(error).partition(": line")[0], 120)
     return DataError(
         f"The answer is not the JSON it should be ({reason}): {excerpt(answer)}",
         where=where,

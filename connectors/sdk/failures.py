@@ -11,6 +11,7 @@ import ssl
 import time
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
+from http.client import HTTPException
 
 import urllib3.exceptions as u3
 
@@ -146,6 +147,12 @@ def of_exception(error: BaseException, host: str, where: str) -> ConnectorError:
         found = _network(cause, host, where)
         if found is not None:
             return found
+    if any(isinstance(cause, (HTTPException, u3.ProtocolError)) for cause in causes):
+        return UnreachableError(
+            f"The answer of {host} is not valid HTTP",
+            where=where,
+            hint="Check the port and the beginning of the url, http: or https:",
+        )
     reason = redact.shorten(str(causes[-1]) or type(causes[-1]).__name__, 200)
     return UnreachableError(f"The connection to {host} failed: {reason}", where=where)
 
