@@ -229,6 +229,11 @@ QUIET: dict[str, Any] = {
     "the other way": {"prev": "/rows?page=0", "previousCursor": "abc", "first": "/rows"},
     "where this page began": {"startCursor": "abc", "before": "abc"},
     "more in another sense": {"read_more": "https://example.org/about", "moreInfo": "see there"},
+    "more in Dutch": {"meer_informatie": "https://example.org/over", "lees_meer": "/over"},
+    "the state of a job": {"finished": False, "status": {"completed": False}},
+    "people who follow": {"following": 12, "followers": 3},
+    "the next meeting": {"next_event": {"id": 7}, "nextAppointment": "/events/7"},
+    "the headers of a framework": {"x-nextjs-cache": "HIT", "nextcloud_version": "31.0.1"},
 }
 
 

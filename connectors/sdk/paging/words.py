@@ -30,9 +30,13 @@ _TOKEN = _set(
 )
 _MORE = _set("more hasmore moreresults moreitems hasnext hasnextpage meer weitere más")
 _DONE = _set(
-    "done complete completed finished eof exhausted final end islast lastpage islastpage last"
-    " iscomplete isfinished isend atend laatste"
+    "done complete eof exhausted end islast lastpage islastpage last iscomplete isend atend laatste"
 )
+_ELSEWHERE = _set(
+    "no not read learn see show info information informatie informationen details help about docs"
+    " documentation lees lezen"
+)
+"""More about something else, or no more."""
 _CUT = ("exceed", "truncat", "incomplete")
 _OTHER_WAY = _set(
     "prev previous vorige anterior précédent precedent zurück first self before start back"
@@ -67,7 +71,7 @@ def is_more(name: tuple[str, ...]) -> bool:
     """Whether a flag of this name says that there is more."""
     if _MORE.isdisjoint(name):
         return "has" in name and is_next(name)
-    return not {"no", "not", "read", "info", "information", "details"} & set(name)
+    return _ELSEWHERE.isdisjoint(name)
 
 
 def is_done(name: tuple[str, ...]) -> bool:
