@@ -1,65 +1,111 @@
-"""What a first run found out is used by the next; another form fails it and deletes nothing."""
+"""What a read found out about the form of a source is kept, used, shown, and can be forgotten."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import json
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from app.domain.report import RunState
-from app.services import definitions, schemas
+from app.db import sources as source_store
+from app.services import deciding, definitions, overview, planning, testing
+from app.services.definitions import Edits
+from app.services.running import Request
 from tests.integration.sync.conftest import Bench
+from tests.servers.http_api import HttpApi, always
 
-INPUTS = Path(__file__).parents[2] / "connectors" / "inputs"
-CSV = b"id;naam\n" + b"".join(b"%d;Jan\n" % n for n in range(8))
+ROWS: list[dict[str, Any]] = [{"code": f"{n:03}", "name": f"Place {n}"} for n in range(12)]
 
 
-@pytest.mark.parametrize(
-    ("name", "first", "second", "objects", "message"),
-    [
-        ("a.csv", CSV, b"Error: maintenance until 06:00\n", 8, "no column 'id'"),
-        ("a.csv", CSV, b"<html><body>Down</body></html>\n", 8, "an HTML page, not CSV"),
-        ("a.csv", CSV, b'{"error": "maintenance"}\n', 8, "This is JSON, not CSV"),
-        ("a.csv", CSV, CSV.replace(b";", b","), 8, "delimiter is ','"),
-        (
-            "a.json",
-            (INPUTS / "json-two-lists-day1.json").read_bytes(),
-            b'{"filters": [{"id": "f1"}], "results": [{"id": "f2"}]}',
-            2,
-            "no array at 'zaken'",
-        ),
-        (
-            "a.xml",
-            (INPUTS / "xml-orders-day1.xml").read_bytes(),
-            b"<error><line><id>1</id></line><line><id>2</id></line></error>",
-            2,
-            "no element at 'orders/order'",
-        ),
-    ],
-    ids=["an error", "a page", "JSON", "another delimiter", "another list", "another element"],
-)
-def test_another_form_fails_the_run_and_deletes_nothing(
-    bench: Bench, name: str, first: bytes, second: bytes, objects: int, message: str
-) -> None:
-    schemas.add(bench.app, "any", {"type": "object"}, register="geo", actor="test")
-    path = bench.path.with_name(name)
-    path.write_bytes(first)
-    definitions.save(
-        bench.app,
-        {
-            "name": "places",
-            "type": "files",
-            "connection": {"path": str(path), "settle": 0},
-            "target": {"register": "geo", "schema": "any"},
-            "mapping": {"key": "id", "passthrough": True},
-            "on_missing": "delete",
-        },
-        test=False,
+@pytest.fixture
+def api() -> Iterator[HttpApi]:
+    with HttpApi() as server:
+        yield server
+
+
+def remote(bench: Bench, api: HttpApi, **connection: Any) -> None:
+    """The source as one of an API."""
+    bench.define(
+        type="rest",
+        connection={"url": api.url, "endpoint": "/rows", **connection},
+        on_missing="delete",
     )
-    assert bench.sync().state is RunState.DONE
-    assert len(bench.objects()) == objects
-    path.write_bytes(second)
+
+
+def found(bench: Bench) -> dict[str, Any]:
+    with bench.app.engine.connect() as connection:
+        return source_store.get(connection, "places").findings
+
+
+def test_what_the_first_read_found_is_kept_and_another_guess_fails(
+    bench: Bench, api: HttpApi
+) -> None:
+    remote(bench, api, pagination="none")
+    api.on("/rows", always({"cases": ROWS, "filters": []}))
+    assert bench.sync().state == "done"
+    known = found(bench)
+    assert known["records"] == "cases"
+    assert overview.describe(bench.app, definitions.get(bench.app, "places"))["findings"] == known
+    api.on("/rows", always({"other": [], "filters": [{"code": "f", "name": "A filter"}]}))
     run = bench.sync()
-    assert run.state is RunState.FAILED
-    assert message in str(run.message)
-    assert len(bench.objects()) == objects
+    assert (run.state, len(bench.objects())) == ("failed", 12)
+    assert found(bench) == known
+    definitions.edit(bench.app, "places", Edits(), test=False, forget_findings=True)
+    assert found(bench) == {}
+
+
+def test_findings_are_forgotten_with_the_connection_and_only_then(
+    bench: Bench, api: HttpApi
+) -> None:
+    remote(bench, api, pagination="none")
+    api.on("/rows", always({"cases": ROWS}))
+    bench.sync()
+    known = found(bench)
+    document = definitions.to_document(definitions.get(bench.app, "places"))
+    assert "findings" not in json.dumps(document)
+    definitions.save(bench.app, document, test=False)  # an export that is imported again
+    definitions.edit(bench.app, "places", Edits(schedule="hourly"), test=False)
+    assert found(bench) == known
+    definitions.edit(bench.app, "places", Edits(connection={"timeout": 5}), test=False)
+    assert found(bench) == {}
+
+
+@pytest.mark.parametrize("body", [{"cases": []}, {"cases": [{"no": "key"}]}])
+def test_nothing_is_concluded_from_a_read_that_took_no_row(
+    bench: Bench, api: HttpApi, body: Any
+) -> None:
+    remote(bench, api, pagination="none")
+    api.on("/rows", always(body))
+    bench.sync()
+    assert found(bench) == {}
+
+
+def test_a_dry_run_a_test_and_a_limited_run_keep_nothing(bench: Bench, api: HttpApi) -> None:
+    remote(bench, api)
+    api.on("/rows", always({"cases": ROWS}))
+    planning.dry_run(bench.app, "places", Request())
+    testing.test(bench.app, "places")
+    bench.sync(limit=3)
+    assert found(bench) == {}
+
+
+def test_the_one_decision_is_offered_where_nothing_says_whether_there_is_more(
+    bench: Bench, api: HttpApi
+) -> None:
+    remote(bench, api)
+    api.on("/rows", always(ROWS))
+    check = testing.test(bench.app, "places").check
+    assert check.decision == {"pagination": "none"}
+    assert deciding.question(check).endswith("nothing says whether there are more. "
+                                             "Is this everything?")  # fmt: skip
+    assert deciding.command("places", check) == (
+        "openregister source:edit places --set pagination=none"
+    )
+    run = bench.sync()
+    assert (run.state, run.complete, run.complete_because) == ("done", False, None)
+    deciding.decide(bench.app, "places", check)
+    api.on("/rows", always(ROWS[1:]))
+    run = bench.sync()
+    assert (run.complete, run.complete_because, run.counters.deleted) == (True, "stated", 1)
+    assert testing.test(bench.app, "places").check.decision is None
