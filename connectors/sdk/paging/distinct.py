@@ -34,7 +34,8 @@ class Distinct:
 
     def __init__(self) -> None:
         self._rising: bool | None = None
-        self._ordered = True
+        self.ordered = True
+        """So far every key was above the one before it, or every key below."""
         self._last: Any = None
         self._loose = array("q")
         self._recent: set[int] = set()
@@ -43,11 +44,11 @@ class Distinct:
 
     def add(self, keys: Sequence[Hashable]) -> int:
         """Take in the keys of one page; how many of them no recent page had."""
-        if self._ordered and self._goes_on(keys):
+        if self.ordered and self._goes_on(keys):
             self._loose.extend(_hashes(keys))
             return len(keys)
-        if self._ordered:
-            self._ordered = False
+        if self.ordered:
+            self.ordered = False
             self._unfold()
         hashes = set(_hashes(keys))
         before = len(self._recent)

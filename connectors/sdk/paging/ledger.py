@@ -126,7 +126,8 @@ class Ledger:
         if not keys:
             return None
         new = self._distinct.add(keys)
-        earlier = self._forms.setdefault(_form(keys), page.number)
+        form = _form(keys, ordered=self._distinct.ordered)
+        earlier = self._forms.setdefault(form, page.number)
         self._familiar = self._familiar + 1 if earlier != page.number else 0
         self._stale = self._stale + 1 if new == 0 else 0
         if self._repeats:
@@ -147,7 +148,8 @@ class Ledger:
                 (), page.items
             )
         if self._take is not None:
-            return [key for key in self._take(page.items) if key is not None]
+            keys = self._take(page.items)
+            return keys if None not in keys else [key for key in keys if key is not None]
         if page.raws is not None:
             return page.raws
         return [canonical.raw_bytes(item) for item in page.items]
@@ -331,9 +333,13 @@ class Ledger:
 _LED = {"cursor": "token", "next_url": "link", "link_header": "Link header"}
 
 
-def _form(keys: Sequence[Any]) -> Hashable:
-    """Equal for pages of the same rows in any order."""
+def _form(keys: Sequence[Any], *, ordered: bool) -> Hashable:
+    """Equal for pages of the same rows in any order; `ordered`: the first and last are the ends."""
     try:
+        if ordered and keys[0] <= keys[-1]:
+            return hash((len(keys), keys[0], keys[-1]))
+        if ordered:
+            return hash((len(keys), keys[-1], keys[0]))
         return hash((len(keys), min(keys), max(keys)))
     except TypeError:
         return hash(frozenset(keys))
