@@ -11,9 +11,9 @@ from typing import Any
 import orjson
 import xxhash
 
+from connectors._rest_config import RestConfig as RestConfig
+from connectors._rest_config import Scalar
 from connectors.formats import BodyReader, decoded, sample_of
-from connectors.rest_config import RestConfig as RestConfig
-from connectors.rest_config import Scalar
 from connectors.sdk import (
     Batch,
     CheckResult,

@@ -22,6 +22,7 @@ import urllib3
 from requests.structures import CaseInsensitiveDict
 
 from connectors.sdk import failures, redact
+from connectors.sdk.budget import Budget
 from connectors.sdk.connector import Context
 from connectors.sdk.errors import (
     ConnectorError,
@@ -29,7 +30,6 @@ from connectors.sdk.errors import (
     LimitError,
     RetriableError,
     ThrottledError,
-    TrustError,
     UnreachableError,
 )
 from connectors.sdk.guard import Guard
@@ -43,6 +43,7 @@ from connectors.sdk.messages import (
     gunzipped,
     origin_of,
 )
+from connectors.sdk.redirects import redirected
 from connectors.sdk.rows import JsonValue
 from connectors.sdk.tls import TlsConfig, client_context, standing_warnings
 from connectors.sdk.transport import Transport
@@ -70,23 +71,6 @@ _CANCEL_CHECK = 0.2
 
 class CancelledError(RetriableError):
     """The run was asked to stop while it waited; the next run carries on."""
-
-
-class Budget:
-    """At most so many calls per minute, evenly spaced after a first burst of a tenth of them."""
-
-    def __init__(self, per_minute: int) -> None:
-        self._gap = 60.0 / per_minute
-        self._slack = self._gap * max(1, per_minute // 10)
-        self._next = 0.0
-        self._lock = threading.Lock()
-
-    def delay(self) -> float:
-        """Reserve one call; the seconds to wait before making it."""
-        with self._lock:
-            now = time.monotonic()
-            self._next = max(self._next, now - self._slack) + self._gap
-            return max(0.0, self._next - now)
 
 
 _Keep = Callable[[requests.Response, Request, float], None]
@@ -318,29 +302,12 @@ class HttpClient:
             if response.status_code not in _REDIRECTS or not target or not request.redirects:
                 return sent, response
             response.close()
-            request = self._redirected(request, response.status_code, target)
+            request = redirected(request, response.status_code, target)
         raise DataError(
             f"The server redirects more than {_MAX_REDIRECTS} times",
             where=request.where,
             hint="Open the address in a browser; it may want a login",
         )
-
-    def _redirected(self, request: Request, status: int, target: str) -> Request:
-        url = urljoin(request.full_url, target)
-        if request.url.startswith("https:") and origin_of(url)[0] == "http":
-            raise TrustError(
-                "The server redirects from https to http, which would drop the encryption",
-                where=f"{request.where} → {redact.redact(url)}",
-                hint="Set the address that it should be, with https",
-            )
-        if status != 303 and _is_same_place(request.full_url, url):
-            # Frameworks that add a slash often forget the query; and a POST stays one.
-            if urlsplit(request.full_url).query and not urlsplit(url).query:
-                url = urlsplit(url)._replace(query=urlsplit(request.full_url).query).geturl()
-            return replace(request, url=url, query=[])
-        if status == 303 or (status in (301, 302) and request.method == "POST"):
-            return replace(request, method="GET", url=url, query=[], body=None)
-        return replace(request, url=url, query=[])
 
     def _send(self, request: Request) -> tuple[Request, requests.Response]:
         if self._budget is not None:
@@ -475,17 +442,6 @@ def _once_only() -> Iterator[None]:
     except RetriableError as error:
         error.exhausted = True
         raise
-
-
-def _is_same_place(before: str, after: str) -> bool:
-    """Whether two addresses differ in a slash at the end of their path, or in http and https."""
-    one, other = urlsplit(before), urlsplit(after)
-    return (
-        one.hostname == other.hostname
-        and one.path.rstrip("/") == other.path.rstrip("/")
-        and (one.query == other.query or not other.query)
-        and (one.port == other.port or one.scheme != other.scheme)
-    )
 
 
 def _is_loopback(host: str) -> bool:

@@ -1,4 +1,4 @@
-"""The settings of a REST API."""
+"""The settings of a REST API, beside its connector."""
 
 from __future__ import annotations
 

@@ -1,0 +1,41 @@
+"""Where a redirect leads (RFC 9110, 15.4), and what of the request goes along."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from urllib.parse import urljoin, urlsplit
+
+from connectors.sdk import redact
+from connectors.sdk.errors import TrustError
+from connectors.sdk.messages import Request, origin_of
+
+
+def redirected(request: Request, status: int, target: str) -> Request:
+    """The request that a redirect asks for. Raises TrustError for one from https to http."""
+    url = urljoin(request.full_url, target)
+    if request.url.startswith("https:") and origin_of(url)[0] == "http":
+        raise TrustError(
+            "The server redirects from https to http, which would drop the encryption",
+            where=f"{request.where} → {redact.redact(url)}",
+            hint="Set the address that it should be, with https",
+        )
+    if status != 303 and _is_same_place(request.full_url, url):
+        # Frameworks that add a slash often forget the query; and a POST stays one.
+        query = urlsplit(request.full_url).query
+        if query and not urlsplit(url).query:
+            url = urlsplit(url)._replace(query=query).geturl()
+        return replace(request, url=url, query=[])
+    if status == 303 or (status in (301, 302) and request.method == "POST"):
+        return replace(request, method="GET", url=url, query=[], body=None)
+    return replace(request, url=url, query=[])
+
+
+def _is_same_place(before: str, after: str) -> bool:
+    """Whether two addresses differ in a slash at the end of their path, or in http and https."""
+    one, other = urlsplit(before), urlsplit(after)
+    return (
+        one.hostname == other.hostname
+        and one.path.rstrip("/") == other.path.rstrip("/")
+        and (one.query == other.query or not other.query)
+        and (one.port == other.port or one.scheme != other.scheme)
+    )
