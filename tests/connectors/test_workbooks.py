@@ -129,8 +129,7 @@ def test_binary_workbooks_are_read_with_their_errors() -> None:
 
 @pytest.mark.parametrize("part", ["xl/workbook.bin", "xl/worksheets/sheet1.bin"])
 def test_a_cut_off_xlsb_is_an_error_wherever_it_is_cut(part: str) -> None:
-    rows: list[list[str | float | bytes]] = [["id", "v"], *([n, "text"] for n in range(20))]
-    whole = xlsb(rows)
+    whole = xlsb([("id", "v"), *((float(n), "text") for n in range(20))])
     with zipfile.ZipFile(io.BytesIO(whole)) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}
     for size in range(0, len(parts[part]), max(len(parts[part]) // 8, 1)):
