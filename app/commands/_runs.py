@@ -26,7 +26,7 @@ def print_run(cli: Cli, run: Run) -> None:
 def sentence(state: RunState, counters: Counters, rejected_before: int = 0) -> str:
     """`Done — 3 created, …`; another word where the run did not come to its end."""
     ending = counters.summary(rejected_before)
-    finished = state in SETTLED
+    finished = state in (RunState.DONE, RunState.PARTIAL) or bool(counters.held)
     return ending if finished else ending.replace("Done", state.value.title())
 
 

@@ -116,6 +116,7 @@ def sentence(run: Run) -> str:
         "updated": counters.updated,
         "errors": counters.errors,
     }
-    word = _("Done") if run.state in SETTLED else _(run.state.value).capitalize()
+    ended = run.state in (RunState.DONE, RunState.PARTIAL) or bool(counters.held)
+    word = _("Done") if ended else _(run.state.value).capitalize()
     left = f"; {stay_rejected(run.rejected_before)}" if run.rejected_before else ""
     return f"{word} — {figures}{left}"
