@@ -125,6 +125,24 @@ def test_a_forged_entry_makes_verification_fail_and_is_named(places: Places) -> 
     assert answer.json["faults"][0]["position"] == 2
 
 
+def test_recorded_heads_show_a_chain_that_was_cut_off_with_its_head(
+    places: Places, tmp_path: Path
+) -> None:
+    file = tmp_path / "heads.json"
+    file.write_text(places.cli("audit:verify", "--output", "json").ok().stdout)
+    assert "1 recorded head" in places.cli("audit:verify", "--heads", str(file)).ok().stdout
+    url = places.cli.settings["OPENREGISTER_DATABASE_URL"]
+    with psycopg.connect(url) as connection:
+        connection.execute("ALTER TABLE openregister.audit_trails DISABLE TRIGGER USER")
+        connection.execute("DELETE FROM openregister.audit_trails")
+        connection.execute("DELETE FROM openregister.objects")
+        connection.execute("DELETE FROM openregister.chains")
+    assert places.cli("audit:verify").exit_code == 0
+    compared = places.cli("audit:verify", "--heads", str(file))
+    assert compared.exit_code == 1
+    assert "places" in compared.stdout
+
+
 def test_a_run_is_undone_and_the_next_one_applies_it_again(places: Places) -> None:
     before = places.list()
     places.write("a,New,1", "c,Cc,3")

@@ -11,6 +11,7 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 
+from app.db import object_lists
 from app.domain.roles import Role
 from app.services import browsing, definitions, listing
 from app.services.asking import read
@@ -188,6 +189,16 @@ def test_a_search_shows_what_it_has_found_in_time_and_goes_on_from_there(
     assert seen == ["K000010", "K050000", "K099999"]
     assert steps == 4
     assert view.looked is None
+
+
+def test_a_list_that_takes_too_long_is_ended_and_says_what_to_leave_out(
+    shared: Server, many: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(object_lists, "TIMEOUT", "5ms")
+    answer = shared.as_(Role.VIEWER).get("/api/objects/geo/town?_order[name]=desc")
+    assert answer.status_code == 503
+    assert "takes too long" in answer.text
+    assert "_order" in answer.text
 
 
 def test_a_search_goes_backwards_over_the_same_ground(shared: Server, many: dict[str, Any]) -> None:

@@ -315,6 +315,29 @@ def test_a_database_that_stays_away_ends_the_run_with_the_reason(
     assert not any(raw in message for raw in RAW)
 
 
+def test_a_batch_whose_commit_was_cut_off_is_left_to_the_next_run(bench: Bench) -> None:
+    bench.define()
+    bench.write(ROWS[:3])
+    with bench.app.engine.begin() as connection:
+        connection.exec_driver_sql("CREATE SEQUENCE public.commits")  # no rollback sets it back
+        connection.exec_driver_sql(
+            "CREATE FUNCTION public.cut() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+            " PERFORM nextval('public.commits');"
+            " PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END $$"
+        )
+        connection.exec_driver_sql(
+            "CREATE CONSTRAINT TRIGGER cut AFTER INSERT ON openregister.objects"
+            " DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.cut()"
+        )
+    with pytest.raises(psycopg.OperationalError):
+        bench.sync()
+    assert bench.scalar("SELECT last_value FROM public.commits") == 1
+    assert bench.scalar("SELECT state FROM openregister.runs") == "failed"
+    with bench.app.engine.begin() as connection:
+        connection.exec_driver_sql("DROP TRIGGER cut ON openregister.objects")
+    assert figures(bench.sync()) == {"read": 3, "created": 3}
+
+
 def test_an_unreachable_server_is_one_kind_of_error_everywhere(any_server: DatabaseServer) -> None:
     engine = engines.create(any_server.url("openregister_test_of_nobody"))
     with pytest.raises(DatabaseUnreachableError, match="does not exist"):
