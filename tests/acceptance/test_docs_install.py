@@ -258,11 +258,11 @@ def test_the_bounds_of_the_page_are_those_of_the_server() -> None:
     text = " ".join(PAGE.split())
     bounds = Bounds()
     for said in (
-        f"{bounds.connections} connections in all",
-        f"{bounds.per_address} of one address",
+        f"{bounds.connections} connections in total",
+        f"{bounds.per_address} per address",
         f"{bounds.head:g} seconds for a header",
-        f"{bounds.body:g} seconds and one more for each kB for a body",
+        f"{bounds.body:g} seconds plus one for each kB for a body",
         f"{KEEP_ALIVE} seconds idle",
-        f"{bounds.write:g} seconds without reading the answer",
+        f"{bounds.write:g} seconds without reading the response",
     ):
         assert said in text, said
