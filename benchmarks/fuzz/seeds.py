@@ -149,6 +149,8 @@ SEEDS: dict[str, list[bytes]] = {
     ]
     + [
         b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n[{"a": "\xb6"}]',
+        b'HTTP/1.1 200 OK\r\n\r\n{"data": [{"id": 1}], "has_more": true, "cursor": "\\ud800"}',
+        b'HTTP/1.1 200 OK\r\n\r\n{"data": [{"id": -124700}], "has_more": "\\ud800"}',
         b"HTTP/9 x\r\n\r\n",
         b"302",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnot a chunk\r\n",

@@ -46,7 +46,14 @@ class Request:
             return self.url
         base, mark, fragment = self.url.partition("#")
         joint = "&" if "?" in base else "?"
-        return f"{base}{joint}{urlencode(self.query)}{mark}{fragment}"
+        try:
+            query = urlencode(self.query)
+        except UnicodeEncodeError:  # a token of the source that is half a surrogate pair
+            raise DataError(
+                "The source gives a value for the next request that is not valid text",
+                where=self.url,
+            ) from None
+        return f"{base}{joint}{query}{mark}{fragment}"
 
     @property
     def where(self) -> str:
