@@ -67,7 +67,15 @@ SEEDS: dict[str, list[bytes]] = {
         b"<r>" + b"<i " + b" ".join(b"a%d='1'" % n for n in range(5000)) + b"/></r>",
     ],
     "excel": _workbooks(),
-    "listing": [b"-rw-r--r-- " + b"1 " * 5000, b"9" * 20_000, b"type=" + b";" * 20_000],
+    "listing": [
+        b"-rw-r--r-- 1 u g " + b"9" * 13_000 + b" Feb 28 09:05 x",
+        b"01-31-26  10:30PM  " + b"9" * 13_000 + b" x",
+        b"type=file;size=" + b"9" * 13_000 + b"; x",
+        b"+r,s" + b"9" * 13_000 + b",\tx",
+        b"-rw-r--r-- " + b"1 " * 5000,
+        b"9" * 20_000,
+        b"type=" + b";" * 20_000,
+    ],
     "schema": [
         *(
             _json({"schema": _chain(word, depth), "rows": [{"a": 1}]})

@@ -332,6 +332,6 @@ def _from_mlst(answer: str, name: str) -> Listed | None:
     line = next((line for line in answer.splitlines() if line.startswith(" ")), "").lstrip()
     facts = parse_facts(line.partition(" ")[0])
     size = facts.get("size", "")
-    if facts.get("type", "file") != "file" or not size.isdecimal():
+    if facts.get("type", "file") != "file" or not size.isdecimal() or len(size) > 18:
         return None
     return Listed(name, False, int(size), timestamp(facts.get("modify", "")), 1.0)

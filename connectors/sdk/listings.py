@@ -74,13 +74,13 @@ _YEAR_LAST = re.compile(rf"\s{_CLOCK}\s+{_YEAR}\s")
 _MODE = re.compile(
     r"\s*(?:\d+\s+){0,2}(?P<kind>[-dlbcpsDCMn])(?:[-rwxsStTlL?]{9}[+.@]?|\s*\[[-A-Z]{8}\])\s+"
 )
-_SIZE = re.compile(r"(?<!\S)(?P<size>\d+(?:[.,]\d+)?[KMGTkmgt]?|folder\s+\d+)\s+")
+_SIZE = re.compile(r"(?<!\S)(?P<size>\d{1,18}(?:[.,]\d+)?[KMGTkmgt]?|folder\s+\d+)\s+")
 _INEXACT = re.compile(r"\D")
 
 _DOS = re.compile(
     r"(?P<date>\d{1,4}[-./]\d{1,2}[-./]\d{1,4})\s+"
     r"(?P<clock>\d{1,2}:\d{2}(?::\d{2})?)\s*(?P<half>[AaPp]\.?\s?[Mm]\.?)?\s+"
-    r"(?P<size><[A-Z]+>|\d{1,3}(?:[.,'\xa0]\d{3})+|\d+)\s(?P<name>.+)"
+    r"(?P<size><[A-Z]+>|\d{1,3}(?:[.,'\xa0]\d{3}){1,5}|\d{1,18})\s(?P<name>.+)"
 )
 _TOTAL = re.compile(r"[^\W\d]+:?\s+\d+(?:[.,]\d+)?[KMGT]?(?:\s*[^\W\d]*)?")
 
@@ -213,9 +213,17 @@ def _eplf(line: str) -> Listed | None:
     if not ({"/", "r"} & values.keys()) or not name:
         return None
     size, stamp = values.get("s", "0"), values.get("m", "0")
-    if not (size.isdecimal() and stamp.isdecimal()):
+    if not (_is_number(size) and _is_number(stamp)):
         return None
     return Listed(name, "/" in values, int(size), float(stamp), 1.0 if "m" in values else _DAY)
+
+
+def _is_number(text: str) -> bool:
+    return text.isdecimal() and len(text) <= _LONGEST
+
+
+_LONGEST = 18
+"""Digits of a size or a time; more is neither."""
 
 
 # MLSD and MLST (RFC 3659)
@@ -252,10 +260,10 @@ def _of_facts(facts: Mapping[str, str], name: str, line: str) -> Listed | None:
     if kind not in ("file", "dir") and not is_link:
         raise NotUnderstood(line)
     size = facts.get("size", "0" if kind != "file" else "")
-    if not size.isdecimal() and kind == "file" and size:
+    if not _is_number(size) and kind == "file" and size:
         raise NotUnderstood(line)
     grain = 1.0 if size else _DAY
-    exact = int(size) if size.isdecimal() else 0
+    exact = int(size) if _is_number(size) else 0
     return Listed(name, kind == "dir", exact, timestamp(facts.get("modify", "")), grain, is_link)
 
 
