@@ -16,6 +16,6 @@ def test_every_test_that_is_named_exists() -> None:
 
 
 def test_every_promise_has_a_test() -> None:
-    rows = re.findall(r"^\| (?!elsewhere|---)(.+) \|$", PAGE, re.MULTILINE)
+    rows = re.findall(r"^\| (?!known problem|---)(.+) \|$", PAGE, re.MULTILINE)
     assert len(rows) > 25
     assert [row for row in rows if row.count(" | ") != 2 or "`test_" not in row] == []
