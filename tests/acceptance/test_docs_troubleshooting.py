@@ -127,7 +127,7 @@ def failure(symptom: str) -> Callable[[Failure], Failure]:
 # -- the connection ----------------------------------------------------------------------------
 
 
-@failure("The name of the host is not known")
+@failure("The host name cannot be resolved")
 def _dns(desk: Desk) -> None:
     desk.run("source:test", desk.source("dns", url="https://no-such-host.invalid"))
 
@@ -155,7 +155,7 @@ def _tls(
     desk.run("source:test", desk.source(name, url=server.url, **trusted))
 
 
-@failure("The certificate is of an unknown authority, or self-signed")
+@failure("The certificate is self-signed or from an unknown authority")
 def _self_signed(desk: Desk) -> None:
     _tls(desk, "self-signed", trustme.CA().issue_cert("127.0.0.1"))
 
@@ -174,37 +174,37 @@ def _wrong_name(desk: Desk) -> None:
     _tls(desk, "wrong-name", leaf, authority, "localhost")
 
 
-@failure("401: who we are is refused")
+@failure("401 Unauthorized: the source rejected the credentials")
 def _unauthorised(desk: Desk) -> None:
     desk.api.on("/unauthorised", http_api.status(401))
     desk.run("source:test", desk.source("unauthorised"))
 
 
-@failure("403: we may not read this")
+@failure("403 Forbidden: the account has no access")
 def _forbidden(desk: Desk) -> None:
     desk.api.on("/forbidden", http_api.status(403))
     desk.run("source:test", desk.source("forbidden"))
 
 
-@failure("404: the address is wrong")
+@failure("404 Not Found: the address is wrong")
 def _missing(desk: Desk) -> None:
     desk.run("source:test", desk.source("no-such-path"))
 
 
-@failure("429: the source asks for patience")
+@failure("429 Too Many Requests: the source limits the rate")
 def _throttled(desk: Desk) -> None:
     desk.api.on("/throttled", http_api.status(429, Retry_After="7200"))
     desk.run("source:run", desk.source("throttled"))
 
 
-@failure("A web page comes instead of JSON")
+@failure("The source returns a web page instead of JSON")
 def _login_page(desk: Desk) -> None:
     desk.api.on("/login-page", http_api.redirect("/login"))
     desk.api.on("/login", http_api.text("<html>Please log in</html>", "text/html"))
     desk.run("source:test", desk.source("login-page"))
 
 
-@failure("FTP logs in, but no data connection comes about")
+@failure("FTP signs in, but cannot open a data connection")
 def _passive(desk: Desk) -> None:
     port = desk.stack.enter_context(ftp_behind_a_firewall())
     fields = {"host": "127.0.0.1", "port": str(port), "encryption": "none", "path": "towns.csv"}
@@ -212,7 +212,7 @@ def _passive(desk: Desk) -> None:
     desk.run("source:test", name)
 
 
-@failure("The SFTP server shows another host key")
+@failure("The host key of the SFTP server has changed")
 def _host_key(desk: Desk) -> None:
     server = desk.stack.enter_context(password_ssh(desk.directory))
     old = paramiko.ECDSAKey.generate()
@@ -234,7 +234,7 @@ def _no_list(desk: Desk) -> None:
     desk.run("source:test", desk.source("no-list", records="data.rows"))
 
 
-@failure("The mapping fits no row")
+@failure("The mapping matches no rows")
 def _no_mapping(desk: Desk) -> None:
     desk.rows("no-mapping", TOWNS)
     name = desk.source("no-mapping", "rest", "--key", "code", "--map", "code=kode")
@@ -242,13 +242,13 @@ def _no_mapping(desk: Desk) -> None:
     desk.run("source:errors", name)
 
 
-@failure("The filter fits no row")
+@failure("The filter matches no rows")
 def _no_filter(desk: Desk) -> None:
     desk.rows("no-filter", TOWNS)
     desk.run("source:run", desk.source("no-filter", "rest", *KEYED, "--filter", "land == 'NL'"))
 
 
-@failure("Every run creates all objects anew")
+@failure("Every run creates all objects again")
 def _no_key(desk: Desk) -> None:
     desk.rows("no-key", TOWNS)
     name = desk.source("no-key", "rest", "--passthrough")
@@ -264,13 +264,13 @@ def _empty_key(desk: Desk) -> None:
     desk.run("source:errors", name)
 
 
-@failure("Rows have the same key")
+@failure("Several rows have the same key")
 def _same_key(desk: Desk) -> None:
     desk.rows("same-key", [*TOWNS, {"code": "T1", "name": "Town 1 again"}])
     desk.run("source:run", desk.source("same-key", "rest", *KEYED))
 
 
-@failure("A date is not a date")
+@failure("A date is not in ISO format")
 def _date(desk: Desk) -> None:
     desk.rows("date", [*TOWNS, {"code": "X", "since": "12/31/2024"}])
     name = desk.source("date", "rest", *KEYED)
@@ -342,7 +342,7 @@ def _all_gone(desk: Desk) -> None:
     desk.run("source:run", name)
 
 
-@failure("It is not known which objects are gone")
+@failure("A row without a readable key prevents deletions")
 def _unidentified(desk: Desk) -> None:
     path = desk.directory / "unclear.json"
     path.write_text('[{"code": "T1", "name": "Town 1"}, {"code": "T2", "name": "Town 2"}]')
@@ -380,7 +380,7 @@ def _status_error(desk: Desk) -> None:
     desk.run("config:reset", "source.error_after_failures")
 
 
-@failure("The source is being synced already")
+@failure("The source is already being synced")
 def _second_run(desk: Desk) -> None:
     with slow_run(desk, "twice") as (name, _):
         desk.run("source:run", name)
@@ -417,18 +417,18 @@ def _database_down(desk: Desk) -> None:
     desk.run("source:list", OPENREGISTER_DATABASE_URL=url)
 
 
-@failure("The tables are missing, or old")
+@failure("The tables are missing or outdated")
 def _not_migrated(desk: Desk) -> None:
     desk.run("source:list", OPENREGISTER_DATABASE_URL=desk.settings["EMPTY"])
 
 
-@failure("The key is another one")
+@failure("A secret was encrypted with another key")
 def _another_key(desk: Desk) -> None:
     name = desk.source("secretive", "rest", "--set", "auth.type=bearer", "--secret", "auth.token=x")
     desk.run("source:test", name, OPENREGISTER_SECRET_KEY=ANOTHER_KEY)
 
 
-@failure("Others may read the key file")
+@failure("Other users can read the key file")
 def _open_key(desk: Desk) -> None:
     file = Path(desk.file("open.key", KEY))
     file.chmod(0o644)
@@ -437,17 +437,17 @@ def _open_key(desk: Desk) -> None:
     desk.run("source:test", name, OPENREGISTER_SECRET_KEY_FILE=str(file))
 
 
-@failure("A setting is wrong")
+@failure("A setting is not valid")
 def _setting(desk: Desk) -> None:
     desk.run("status", OPENREGISTER_LOG_LEVEL="loud", OPENREGISTER_DATABASE_URL="mysql://db/x")
 
 
-@failure("The pages listen for nobody else")
+@failure("The server refuses to listen on other addresses")
 def _nobody(desk: Desk) -> None:
     desk.run("serve", "--host", "0.0.0.0")  # noqa: S104 - it refuses
 
 
-@failure("The port is taken")
+@failure("The port is already in use")
 def _port(desk: Desk) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         desk.run("serve", "--no-worker", "--port", str(taken.getsockname()[1]))
