@@ -13,11 +13,11 @@ from typing import NoReturn
 import click
 from click.shell_completion import CompletionItem
 
-from app.commands._command import global_options
-from app.commands._context import Cli
-from app.commands._errors import report
-from app.commands._index import index
-from app.commands._output import MODES
+from app.commands.cli.command import global_options
+from app.commands.cli.context import Cli
+from app.commands.cli.errors import report
+from app.commands.cli.index import index
+from app.commands.cli.output import MODES
 from app.version import __version__
 
 PROGRAM = "openregister"

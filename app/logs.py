@@ -204,7 +204,7 @@ def _json(event: Mapping[str, Any], **_: Any) -> str:
 
 
 def _sentence(_: object, __: str, event: MutableMapping[str, Any]) -> str:
-    """`12:00:01 INFO app.services.running: The sync has ended (run=3 source=towns)`."""
+    """`12:00:01 INFO app.sync.run: The sync has ended (run=3 source=towns)`."""
     traceback = event.pop("exception", None)
     clock = str(event.pop("timestamp"))[11:19]
     head = f"{clock} {str(event.pop('level')).upper()} {event.pop('logger')}: "

@@ -22,7 +22,7 @@ from pydantic_settings import (
 )
 
 from app.errors import SettingsError
-from connectors.sdk.hosts import HostList
+from connectors.sdk.net.hosts import HostList
 from connectors.sdk.redact import remember
 
 PREFIX = "OPENREGISTER_"

@@ -16,10 +16,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from app.db import engine as engines
+from app.database import engine as engines
 from jobs.context import JobContext
-from jobs.passes import run_pass
 from jobs.policy import Policy
+from jobs.run_pass import run_pass
 
 SCHEDULED = 10_000
 DUE = 1_000

@@ -19,9 +19,9 @@ from psycopg.conninfo import conninfo_to_dict
 from xxhash import xxh3_128_hexdigest
 
 from connectors.database import DatabaseConnector
+from connectors.databases.settings import DatabaseConfig
 from connectors.sdk.config import parse
 from connectors.sdk.rows import Batch
-from connectors.sql.settings import DatabaseConfig
 
 TABLE = """
 CREATE TABLE read_benchmark (

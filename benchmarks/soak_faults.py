@@ -21,12 +21,13 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from app.bootstrap import Application, assemble
-from app.db import engine as engines
-from app.db import migrate
-from app.db.embedded import EmbeddedServer
-from app.services import definitions, registers, schemas
+from app.application import Application, assemble
+from app.database import engine as engines
+from app.database import migrate
+from app.database.embedded.server import EmbeddedServer
+from app.registers import registers, schemas
 from app.settings import Settings
+from app.sources import manage
 from tests.servers.clocks import MovedClock, library
 
 ROWS = 10_000
@@ -147,7 +148,7 @@ class Installation:
             "batch_size": BATCH,
             **options,
         }
-        definitions.save(self.app, document, test=False)
+        manage.save(self.app, document, test=False)
         self.make_due()
 
     def make_due(self) -> None:

@@ -10,14 +10,14 @@ from pydantic import JsonValue as Document
 
 from connectors.formats import BodyFormat, CsvOptions
 from connectors.sdk import ConfigurationError, ConnectorConfig, cleartext
-from connectors.sdk.auth import AuthConfig, NoAuth
-from connectors.sdk.details import DetailConfig
-from connectors.sdk.http import origin_of
-from connectors.sdk.incremental import IncrementalConfig, has_cursor
-from connectors.sdk.pagination import AutoPages, PaginationConfig
-from connectors.sdk.refusals import Errors
-from connectors.sdk.timeouts import TimeoutConfig
-from connectors.sdk.tls import TlsConfig
+from connectors.sdk.bodies.refusals import Errors
+from connectors.sdk.http.auth import AuthConfig, NoAuth
+from connectors.sdk.http.client import origin_of
+from connectors.sdk.http.timeouts import TimeoutConfig
+from connectors.sdk.net.tls import TlsConfig
+from connectors.sdk.paging.details import DetailConfig
+from connectors.sdk.paging.incremental import IncrementalConfig, has_cursor
+from connectors.sdk.paging.settings import AutoPages, PaginationConfig
 
 Scalar = str | int | float | bool
 

@@ -12,21 +12,21 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from decimal import Decimal
 
+from connectors.databases.moments import is_far
+from connectors.databases.ranges import read_ranges
+from connectors.databases.reader import Reader, Since
+from connectors.databases.settings import DatabaseConfig
 from connectors.sdk.connector import CheckResult, Connector, FieldFact
 from connectors.sdk.errors import DataError
 from connectors.sdk.rows import Batch, Cursor, End, JsonValue, Proof, RowBatch, RowDecodeError
-from connectors.sql.moments import is_far
-from connectors.sql.ranges import read_ranges
-from connectors.sql.reader import Reader, Since
-from connectors.sql.settings import DatabaseConfig
 
 _READERS = {
-    "postgresql": ("connectors.sql.postgres", "PostgresReader"),
-    "mysql": ("connectors.sql.mysql", "MySQLReader"),
-    "mariadb": ("connectors.sql.mysql", "MySQLReader"),
-    "sqlite": ("connectors.sql.sqlite", "SQLiteReader"),
-    "oracle": ("connectors.sql.alchemy", "AlchemyReader"),
-    "mssql": ("connectors.sql.alchemy", "AlchemyReader"),
+    "postgresql": ("connectors.databases.postgres.reader", "PostgresReader"),
+    "mysql": ("connectors.databases.mysql.reader", "MySQLReader"),
+    "mariadb": ("connectors.databases.mysql.reader", "MySQLReader"),
+    "sqlite": ("connectors.databases.sqlite", "SQLiteReader"),
+    "oracle": ("connectors.databases.alchemy", "AlchemyReader"),
+    "mssql": ("connectors.databases.alchemy", "AlchemyReader"),
 }
 """Loaded when used: a source needs the driver of its own dialect only."""
 

@@ -11,14 +11,14 @@ from urllib.parse import urlsplit
 from pydantic import Field, model_validator
 
 from connectors.formats import ExcelOptions, FileFields
-from connectors.formats.local import LocalStore
-from connectors.formats.source import FileConnector
-from connectors.formats.store import FileInfo, FileStore, is_pattern, temporary
 from connectors.sdk import ConfigurationError, ConnectorConfig, Context, JsonValue
-from connectors.sdk.auth import AuthConfig, NoAuth, authenticator
-from connectors.sdk.http import HttpClient
-from connectors.sdk.messages import Request
-from connectors.sdk.tls import TlsConfig
+from connectors.sdk.http.auth import AuthConfig, NoAuth, authenticator
+from connectors.sdk.http.client import HttpClient
+from connectors.sdk.http.messages import Request
+from connectors.sdk.net.tls import TlsConfig
+from connectors.storage.local import LocalStore
+from connectors.storage.source import FileConnector
+from connectors.storage.store import FileInfo, FileStore, is_pattern, temporary
 
 
 class ExcelConfig(ExcelOptions, ConnectorConfig):

@@ -9,9 +9,9 @@ from typing import ClassVar
 from pydantic import Field
 
 from connectors.formats import FileFields
-from connectors.formats.local import LocalStore
-from connectors.formats.source import FileConnector
-from connectors.formats.store import FileStore
+from connectors.storage.local import LocalStore
+from connectors.storage.source import FileConnector
+from connectors.storage.store import FileStore
 
 
 class FilesConfig(FileFields):

@@ -11,12 +11,12 @@ from typing import BinaryIO, ClassVar
 from pydantic import Field, SecretStr, model_validator
 
 from connectors.formats import FileFields
-from connectors.formats.source import FileConnector
-from connectors.formats.store import FileInfo, FileStore, changed, free_name, temporary
 from connectors.sdk import CheckResult, Context, JsonValue, LimitError, UnreachableError
-from connectors.sdk.ftp import Encryption, FtpLink
-from connectors.sdk.network import brief
-from connectors.sdk.tls import TlsConfig, client_context, standing_warnings
+from connectors.sdk.net.dial import brief
+from connectors.sdk.net.ftp import Encryption, FtpLink
+from connectors.sdk.net.tls import TlsConfig, client_context, standing_warnings
+from connectors.storage.source import FileConnector
+from connectors.storage.store import FileInfo, FileStore, changed, free_name, temporary
 
 _IDLE = 20.0
 """Seconds after which the connection may be gone: servers hang up on the idle."""

@@ -12,8 +12,6 @@ import paramiko
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from connectors.formats import FileFields
-from connectors.formats.source import FileConnector
-from connectors.formats.store import FileInfo, FileStore, changed, free_name, temporary
 from connectors.sdk import (
     AccessDeniedError,
     CheckResult,
@@ -26,8 +24,10 @@ from connectors.sdk import (
     UnreachableError,
     redact,
 )
-from connectors.sdk.network import brief, of_exception
-from connectors.sdk.ssh import Login, Trust, fingerprints, private_key, read_text, session
+from connectors.sdk.net.dial import brief, of_exception
+from connectors.sdk.net.ssh import Login, Trust, fingerprints, private_key, read_text, session
+from connectors.storage.source import FileConnector
+from connectors.storage.store import FileInfo, FileStore, changed, free_name, temporary
 
 _CHUNK = 256 * 1024
 _REQUESTS_AHEAD = 64

@@ -22,7 +22,7 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from app.bootstrap import open_engine  # noqa: E402 - the path is set above
+from app.application import open_engine  # noqa: E402 - the path is set above
 from app.settings import load  # noqa: E402
 from examples.api import Api  # noqa: E402
 

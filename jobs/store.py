@@ -12,8 +12,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from jobs.bell import ring
 from jobs.model import Attempt, Job, Plan
+from jobs.notify import ring
 from jobs.tables import job_runs, jobs
 
 # A change of these is a new plan, so the moment of the old one no longer counts.

@@ -10,13 +10,13 @@ import psycopg
 import sqlalchemy as sa
 
 from jobs import leases, store
-from jobs.bell import Bell
-from jobs.crew import Crew, Report
+from jobs.attempt import Handlers
 from jobs.errors import OutdatedError
-from jobs.execution import Handlers
-from jobs.passes import Summary, ignore
+from jobs.notify import Bell
 from jobs.policy import Policy
+from jobs.pool import Crew, Report
 from jobs.processes import this_process
+from jobs.run_pass import Summary, ignore
 
 _log = logging.getLogger(__name__)
 

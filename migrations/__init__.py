@@ -1,4 +1,4 @@
-"""Alembic migrations, applied by `openregister upgrade` through `app.db.migrate`.
+"""Alembic migrations, applied by `openregister upgrade` through `app.database.migrate`.
 
 Larger ones are plain SQL beside their module, for a DBA to read before running them.
 """

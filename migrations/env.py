@@ -1,8 +1,8 @@
-"""Alembic's way in. The connection comes from `app.db.migrate`: there is no alembic.ini."""
+"""Alembic's way in. The connection comes from `app.database.migrate`: there is no alembic.ini."""
 
 from alembic import context
 
-from app.db import tables
+from app.database import tables
 from jobs import tables as job_tables
 
 context.configure(
@@ -11,5 +11,5 @@ context.configure(
     version_table_schema=tables.SCHEMA,
     include_schemas=True,
 )
-# `app.db.migrate` has begun the one transaction that holds the lock and every migration
+# `app.database.migrate` has begun the one transaction that holds the lock and every migration
 context.run_migrations()

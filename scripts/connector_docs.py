@@ -13,7 +13,7 @@ import re
 import sys
 from pathlib import Path
 
-from app.services import connectors
+from app.sources import connector_types
 
 _ROOT = Path(__file__).parent.parent
 PAGES = _ROOT / "docs" / "connectors"
@@ -30,7 +30,7 @@ _FILE = re.compile(
 def table(type_name: str) -> str:
     """The settings of a connector type as a Markdown table."""
     lines = ["| field | type | default | what it says |", "|---|---|---|---|"]
-    for field in connectors.fields(type_name):
+    for field in connector_types.fields(type_name):
         default = "**required**" if field["required"] else _shown(field["default"])
         kind = str(field["type"]).replace("|", " \\| ")
         lines.append(f"| `{field['field']}` | {kind} | {default} | {field['help']} |")

@@ -19,16 +19,15 @@ import sqlalchemy as sa
 from fastapi import FastAPI
 from pydantic_core import PydanticUndefined
 
-import app.commands._errors as command_errors
 from app import api, errors
-from app.commands._command import Command, global_options
-from app.commands._index import index
-from app.db import settings as instance_settings
-from app.db import tables
-from app.domain.documents import SourceOptions
+from app.commands.cli import errors as command_errors
+from app.commands.cli.command import Command, global_options
+from app.commands.cli.index import index
+from app.database import instance_settings, tables
 from app.http.problems import API_PREFIXES
-from app.services import connectors
 from app.settings import PREFIX, Settings, manual
+from app.sources import connector_types as connectors
+from app.sources.document import SourceOptions
 from jobs import tables as job_tables
 
 PAGES = Path(__file__).parent.parent / "docs" / "reference"

@@ -24,10 +24,10 @@ from hypothesis import HealthCheck, settings
 from psycopg import sql
 from sqlalchemy.engine import make_url
 
-from app.db import engine as engines
-from app.db import migrate
-from app.db.embedded import EmbeddedServer
-from app.db.server_locks import ServerLocks
+from app.database import engine as engines
+from app.database import migrate
+from app.database.embedded.locks import ServerLocks
+from app.database.embedded.server import EmbeddedServer
 from connectors.sdk import redact
 from tests.servers import databases, postgresql, processes
 from tests.servers import mariadb as mariadb_server

@@ -12,7 +12,7 @@ from fastapi import Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from app.db.engine import dump_json
+from app.database.engine import dump_json
 from app.http.documents import plain
 
 JSON = "application/json"

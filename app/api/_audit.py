@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.db.audit import AuditEntry
+from app.audit.store import AuditEntry
 
 
 def entry_document(entry: AuditEntry) -> dict[str, Any]:

@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
-from app.db.objects import StoredObject
 from app.errors import ConfigurationError
 from app.http.documents import moment
 from app.http.problems import API_PREFIXES
+from app.registers.object_store import StoredObject
 from connectors.sdk import JsonValue, canonical
 
 BODY = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.db.runs import Run
+from app.sync.run_store import Run
 
 
 def run_document(run: Run) -> dict[str, Any]:

@@ -12,13 +12,13 @@ from starlette.responses import Response
 
 from app.api._answers import Document, Listed, answer, paged, problems
 from app.api._audit import entry_document
-from app.db.audit import AuditEntry, Place
+from app.audit import verify as audit
+from app.audit.store import AuditEntry, Place
 from app.errors import UsageError
 from app.http import patience
 from app.http.documents import moment
 from app.http.identity import App, Viewer
 from app.http.patience import Gone
-from app.services import audit
 
 router = APIRouter(tags=["audit"])
 

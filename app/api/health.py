@@ -9,8 +9,8 @@ from starlette.responses import Response
 
 from app.api._answers import Document, answer
 from app.http.identity import App, MaybeIdentity
-from app.services import checking
-from app.services.checking import Check, Health
+from app.operations import health as checking
+from app.operations.health import Check, Health
 from app.version import __version__
 
 router = APIRouter(tags=["about"])

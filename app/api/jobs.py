@@ -19,7 +19,7 @@ from app.api._answers import (
 )
 from app.errors import ConflictError
 from app.http.identity import Admin, App, RegisterAdmin, Viewer
-from app.services import runner
+from app.operations import jobs
 from jobs import store
 from jobs.model import Job
 
@@ -33,7 +33,7 @@ def list_jobs(
     request: Request, app: App, identity: Viewer, page: PageNumber = 1, limit: PageLimit = 100
 ) -> Response:
     """List the jobs: the running ones, then by when they come."""
-    found = runner.listing(app)
+    found = jobs.listing(app)
     documents = [_document(job, found.title(job), found.now) for job in found.jobs]
     return answer(request, listed(documents, page, limit))
 
@@ -41,11 +41,11 @@ def list_jobs(
 @router.get("/{job}", responses={200: {"model": Document}, **problems(404)})
 def show_job(request: Request, app: App, identity: Viewer, job: JobId) -> Response:
     """Show a job and its latest attempts."""
-    found = runner.get(app, job)
+    found = jobs.get(app, job)
     with app.engine.connect() as connection:
         now = store.clock(connection)
-    title = runner.titles(app).get(found.name, found.name)
-    attempts = runner.history(app, job_id=job, limit=50)
+    title = jobs.titles(app).get(found.name, found.name)
+    attempts = jobs.history(app, job_id=job, limit=50)
     return answer(request, {**_document(found, title, now), "attempts": attempts})
 
 
@@ -54,7 +54,7 @@ def show_job(request: Request, app: App, identity: Viewer, job: JobId) -> Respon
 )
 def run_job(request: Request, app: App, identity: RegisterAdmin, job: JobId) -> Response:
     """Make a job due now."""
-    found = runner.get(app, job)
+    found = jobs.get(app, job)
     with app.engine.begin() as connection:
         if not store.run_now(connection, job):
             raise ConflictError(f"Job {found.name} is disabled", hint="Enable its source first")
@@ -66,7 +66,7 @@ def run_job(request: Request, app: App, identity: RegisterAdmin, job: JobId) -> 
 )
 def cancel_job(request: Request, app: App, identity: RegisterAdmin, job: JobId) -> Response:
     """Ask a running job to stop at the next good place."""
-    runner.get(app, job)
+    jobs.get(app, job)
     with app.engine.begin() as connection:
         asked = store.cancel(connection, job)
     return answer(request, {"job": job, "asked": asked}, status=202)
@@ -75,7 +75,7 @@ def cancel_job(request: Request, app: App, identity: RegisterAdmin, job: JobId) 
 @router.delete("/{job}", status_code=204, responses=problems(404))
 def delete_job(app: App, identity: Admin, job: JobId) -> None:
     """Remove a job; whoever runs it can record no more."""
-    runner.delete(app, job)
+    jobs.delete(app, job)
 
 
 def _document(job: Job, title: str, now: datetime) -> dict[str, Any]:

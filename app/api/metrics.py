@@ -7,7 +7,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from starlette.responses import PlainTextResponse, Response
 
 from app.http.identity import App, Viewer
-from app.services.metrics import Figures
+from app.operations.metrics import Figures
 
 router = APIRouter(tags=["about"])
 

@@ -15,15 +15,15 @@ from starlette.responses import Response
 from app.api._answers import Document, Listed, answer, listed, problems, unchanged, validators
 from app.api._audit import entry_document
 from app.api._objects import BODY, ExactBody, path_of, rendered
-from app.bootstrap import Application
-from app.db import object_lists
-from app.db.objects import StoredObject
+from app.application import Application
+from app.audit import verify
 from app.errors import ConflictError, NotFoundError, UsageError
 from app.http.identity import App, RegisterAdmin, Viewer
 from app.http.problems import PreconditionError
-from app.services import asking, audit, listing, objects
-from app.services.asking import Place
-from app.services.listing import Lister
+from app.registers import edit_objects, list_query, list_store, numbered_pages
+from app.registers.list_query import Place
+from app.registers.numbered_pages import Lister
+from app.registers.object_store import StoredObject
 
 router = APIRouter(prefix="/objects/{register}/{schema}", tags=["objects"])
 
@@ -46,7 +46,7 @@ def list_objects(
     register: str,
     schema: str,
     page: Annotated[int, Query(alias="_page", ge=1, le=10**9)] = 1,
-    limit: Annotated[int, Query(alias="_limit", ge=1, le=asking.LARGEST_LIMIT)] = 20,
+    limit: Annotated[int, Query(alias="_limit", ge=1, le=list_query.LARGEST_LIMIT)] = 20,
     offset: Annotated[
         int | None, Query(alias="_offset", ge=0, le=10**12, description="Instead of _page")
     ] = None,
@@ -67,12 +67,15 @@ def list_objects(
     """
     lister: Lister = request.app.state.lister
     with app.engine.connect() as connection:
-        found = listing.place(connection, register, schema)
-        asked = asking.read(found, request.query_params.multi_items())
-        now = object_lists.clock(connection)
+        found = numbered_pages.place(connection, register, schema)
+        asked = list_query.read(found, request.query_params.multi_items())
+        now = list_store.clock(connection)
         reader = f"{identity.via}:{identity.user.id}"
         basis = lister.basis(asked, now, reader=reader)
-        etag, modified = listing.tag(asked, found, now, basis), listing.last_change(now, found)
+        etag, modified = (
+            numbered_pages.tag(asked, found, now, basis),
+            numbered_pages.last_change(now, found),
+        )
         if unchanged(request, etag, modified):
             return Response(status_code=304, headers=validators(etag, modified))
         shown = lister.page(connection, asked, now, reader=reader)
@@ -115,7 +118,7 @@ def create_object(
 ) -> Response:
     """Create an object; `@self.id` may give it a UUID."""
     found = _place(app, register, schema)
-    made = objects.create(
+    made = edit_objects.create(
         app,
         found.register.slug,
         found.schema.slug,
@@ -166,7 +169,7 @@ def replace_object(
     found = _place(app, register, schema)
     _object(app, register, schema, uuid)
     with _precondition(if_match) as version:
-        changed = objects.replace(
+        changed = edit_objects.replace(
             app, uuid, _properties(found, body, uuid), actor=identity.actor, if_version=version
         )
     return _one(request, changed)
@@ -191,7 +194,7 @@ def patch_object(
     found = _place(app, register, schema)
     _object(app, register, schema, uuid)
     with _precondition(if_match) as version:
-        changed = objects.patch(
+        changed = edit_objects.patch(
             app, uuid, _properties(found, body, uuid), actor=identity.actor, if_version=version
         )
     return _one(request, changed)
@@ -209,7 +212,7 @@ def delete_object(
     """Mark an object as deleted; it can be restored."""
     _object(app, register, schema, uuid)
     with _precondition(if_match) as version:
-        objects.delete(app, uuid, actor=identity.actor, if_version=version)
+        edit_objects.delete(app, uuid, actor=identity.actor, if_version=version)
 
 
 @router.post(
@@ -228,7 +231,7 @@ def restore_object(
     """Bring a deleted object back, or an earlier version."""
     _object(app, register, schema, uuid)
     with _precondition(if_match) as expected:
-        restored = objects.restore(
+        restored = edit_objects.restore(
             app, uuid, actor=identity.actor, version=version, if_version=expected
         )
     return _one(request, restored)
@@ -248,19 +251,19 @@ def object_audit(
 ) -> Response:
     """List an object's audit entries, the latest first."""
     found = _object(app, register, schema, uuid)
-    entries = audit.entries(app, object_uuid=uuid, limit=found.version)
+    entries = verify.entries(app, object_uuid=uuid, limit=found.version)
     return answer(request, listed([entry_document(entry) for entry in entries], page, limit))
 
 
 def _place(app: Application, register: str, schema: str) -> Place:
     with app.engine.connect() as connection:
-        return listing.place(connection, register, schema)
+        return numbered_pages.place(connection, register, schema)
 
 
 def _object(app: Application, register: str, schema: str, uuid: UUID) -> StoredObject:
     """The object at this address, deleted or not. Raises NotFoundError."""
     place = _place(app, register, schema)
-    found = objects.get(app, uuid)
+    found = edit_objects.get(app, uuid)
     if (found.register_id, found.schema_id) != (place.register.id, place.schema.id):
         raise NotFoundError(
             f"There is no object {uuid} in {place.register.slug}/{place.schema.slug}"

@@ -18,10 +18,10 @@ from app.api._answers import (
     listed,
     problems,
 )
-from app.db.registers import Register
 from app.errors import NotFoundError
 from app.http.identity import App, RegisterAdmin, Viewer
-from app.services import registers
+from app.registers import registers
+from app.registers.register_store import Register
 
 router = APIRouter(prefix="/registers", tags=["registers"])
 

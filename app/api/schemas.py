@@ -18,9 +18,9 @@ from app.api._answers import (
     listed,
     problems,
 )
-from app.db.schemas import Schema
 from app.http.identity import App, RegisterAdmin, Viewer
-from app.services import schemas
+from app.registers import schemas
+from app.registers.schema_store import Schema
 
 router = APIRouter(prefix="/schemas", tags=["schemas"])
 

@@ -8,8 +8,8 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from app.api._answers import problems
-from app.domain.roles import Role
 from app.http.identity import Identity, Viewer, sign_in, sign_out
+from app.users.roles import Role
 
 router = APIRouter(prefix="/session", tags=["session"])
 

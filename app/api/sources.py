@@ -20,23 +20,15 @@ from app.api._answers import (
     problems,
 )
 from app.api._runs import run_document
-from app.db.runs import Run
-from app.domain.ownership import merge_patch
 from app.errors import ConflictError, UsageError
 from app.http.identity import App, RegisterAdmin, Viewer
 from app.http.patience import Gone, working
-from app.services import (
-    deciding,
-    definitions,
-    deletes,
-    outsiders,
-    overview,
-    previewing,
-    rejects,
-    scheduling,
-    testing,
-)
-from app.services.definitions import Saved
+from app.operations import status
+from app.registers.ownership import merge_patch
+from app.sources import confinement, decision, jobs, manage, preview, testing
+from app.sources.manage import Saved
+from app.sync import held, rejects
+from app.sync.run_store import Run
 from connectors.sdk import CheckResult
 
 router = APIRouter(prefix="/sources", tags=["sources"])
@@ -64,7 +56,7 @@ def list_sources(
     request: Request, app: App, identity: Viewer, page: PageNumber = 1, limit: PageLimit = 100
 ) -> Response:
     """List the sources and how each stands."""
-    return answer(request, listed(overview.sources(app), page, limit))
+    return answer(request, listed(status.sources(app), page, limit))
 
 
 @router.post(
@@ -74,7 +66,7 @@ def create_source(
     request: Request, app: App, identity: RegisterAdmin, body: SourceJson, test: Test = True
 ) -> Response:
     """Add a source."""
-    saved = outsiders.save(app, body, test=test, update=False)
+    saved = confinement.save(app, body, test=test, update=False)
     headers = {"Location": f"/api/sources/{saved.source.name}"}
     return answer(request, _saved(app, saved), status=201, headers=headers)
 
@@ -82,11 +74,11 @@ def create_source(
 @router.get("/{name}", responses={200: {"model": Document}, **problems(404)})
 def show_source(request: Request, app: App, identity: Viewer, name: str) -> Response:
     """Show a source, how it stands, and its document without secrets."""
-    source = definitions.get(app, name)
+    source = manage.get(app, name)
     document = {
-        **overview.describe(app, source),
-        "warnings": overview.standing_warnings(source),
-        "document": definitions.to_document(source),
+        **status.describe(app, source),
+        "warnings": status.standing_warnings(source),
+        "document": manage.to_document(source),
     }
     return answer(request, document)
 
@@ -104,8 +96,8 @@ def replace_source(
     document = {"name": name, **body}
     if document["name"] != name:
         raise UsageError("The document has another name than the address")
-    definitions.get(app, name)
-    return answer(request, _saved(app, outsiders.save(app, document, test=test, update=True)))
+    manage.get(app, name)
+    return answer(request, _saved(app, confinement.save(app, document, test=test, update=True)))
 
 
 @router.patch("/{name}", responses={200: {"model": Document}, **problems(400, 404, 409, 502)})
@@ -118,14 +110,14 @@ def change_source(
     test: Test = True,
 ) -> Response:
     """Change some members of a source's document (JSON Merge Patch)."""
-    document = merge_patch(definitions.to_document(definitions.get(app, name)), body)
+    document = merge_patch(manage.to_document(manage.get(app, name)), body)
     return replace_source(request, app, identity, name, document, test)
 
 
 @router.delete("/{name}", responses={200: {"model": Document}, **problems(404, 409)})
 def delete_source(request: Request, app: App, identity: RegisterAdmin, name: str) -> Response:
     """Delete a source; its objects and their audit trail stay."""
-    left = definitions.delete(app, name)
+    left = manage.delete(app, name)
     return answer(request, {"name": name, "deleted": True, "objects_left": left})
 
 
@@ -162,7 +154,7 @@ def preview_source(
 ) -> Response:
     """Show what the first rows would become; writes nothing."""
     with working(gone):
-        sample = previewing.preview(app, name, limit=limit, stop=gone)
+        sample = preview.preview(app, name, limit=limit, stop=gone)
     document = {
         "results": sample.rows,
         "warnings": sample.warnings,
@@ -186,11 +178,11 @@ def run_source(
     ] = 0,
 ) -> Response:
     """Let a worker run the source now: 202 with the job, or 200 with the run that has ended."""
-    source = definitions.get(app, name)
+    source = manage.get(app, name)
     if not source.enabled:
         raise ConflictError(f"Source {name} is disabled", hint="Enable it first")
     with app.engine.begin() as connection:
-        job = scheduling.run_soon(connection, source, actor=identity.actor)
+        job = jobs.run_soon(connection, source, actor=identity.actor)
     run = _finished(request, source.id, source.last_run_id or 0, wait)
     if run is not None:
         return answer(request, run_document(run))
@@ -222,7 +214,7 @@ def list_runs(
     limit: PageLimit = 50,
 ) -> Response:
     """List a source's runs, the latest first."""
-    source = definitions.get(app, name)
+    source = manage.get(app, name)
     found = app.runs.history(source.id, limit=page * limit)
     shown = [run_document(run) for run in found[(page - 1) * limit :]]
     return answer(request, paged(shown, app.runs.count(source.id), page, limit))
@@ -254,7 +246,7 @@ def list_deletes(
     limit: PageLimit = 100,
 ) -> Response:
     """List the deletions that wait for approval, at most 1,000."""
-    return answer(request, listed(deletes.held(app, name), page, limit))
+    return answer(request, listed(held.held(app, name), page, limit))
 
 
 @router.post(
@@ -269,9 +261,9 @@ def approve_deletes(
 
     It becomes a run of the source: cancelled, and nothing deleted, when more than that wait.
     """
-    source = definitions.get(app, name)
+    source = manage.get(app, name)
     with app.engine.begin() as connection:
-        job = scheduling.approve_soon(connection, source, body.ceiling, actor=identity.actor)
+        job = jobs.approve_soon(connection, source, body.ceiling, actor=identity.actor)
     runs = f"/api/sources/{name}/runs"
     document = {"job": job, "source": name, "runs": runs}
     return answer(request, document, status=202, headers={"Location": runs})
@@ -280,15 +272,15 @@ def approve_deletes(
 @router.post("/{name}/cancel", responses={200: {"model": Document}, **problems(404)})
 def cancel_run(request: Request, app: App, identity: RegisterAdmin, name: str) -> Response:
     """Ask a running sync to stop after its batch."""
-    run = app.runs.request_cancel(definitions.get(app, name).id)
+    run = app.runs.request_cancel(manage.get(app, name).id)
     return answer(request, {"source": name, "run": run.id if run else None})
 
 
 @router.post("/{name}/enable", responses={200: {"model": Document}, **problems(404)})
 def enable_source(request: Request, app: App, identity: RegisterAdmin, name: str) -> Response:
     """Let a source run again; earlier failures are forgiven."""
-    source = definitions.set_enabled(app, name, True)
-    return answer(request, overview.describe(app, source))
+    source = manage.set_enabled(app, name, True)
+    return answer(request, status.describe(app, source))
 
 
 @router.post("/{name}/complete", responses={200: {"model": Document}, **problems(404, 502)})
@@ -297,34 +289,34 @@ def state_complete(request: Request, app: App, identity: RegisterAdmin, name: st
 
     The source is tested once more, and the `decision` of that test becomes part of its connection.
     """
-    check = deciding.decide_from_outside(app, name)
+    check = decision.decide_from_outside(app, name)
     return answer(request, {"source": name, **_evidence(check)})
 
 
 @router.delete("/{name}/findings", responses={200: {"model": Document}, **problems(404)})
 def forget_findings(request: Request, app: App, identity: RegisterAdmin, name: str) -> Response:
     """Let the next run find out anew what form the source has: accept that it changed."""
-    definitions.forget_findings(app, name)
-    return answer(request, overview.describe(app, definitions.get(app, name)))
+    manage.forget_findings(app, name)
+    return answer(request, status.describe(app, manage.get(app, name)))
 
 
 @router.post("/{name}/disable", responses={200: {"model": Document}, **problems(404)})
 def disable_source(request: Request, app: App, identity: RegisterAdmin, name: str) -> Response:
     """Keep a source from running; its objects stay."""
-    source = definitions.set_enabled(app, name, False)
-    return answer(request, overview.describe(app, source))
+    source = manage.set_enabled(app, name, False)
+    return answer(request, status.describe(app, source))
 
 
 def _saved(app: App, saved: Saved) -> dict[str, Any]:
     return {
-        **overview.describe(app, saved.source),
+        **status.describe(app, saved.source),
         "created": saved.created,
         "tested": None if saved.check is None else saved.check.message,
         "proposed_key": list(saved.proposed_key),
         "warnings": [
             *(saved.check.warnings if saved.check else ()),
             *saved.warnings,
-            *overview.standing_warnings(saved.source),
+            *status.standing_warnings(saved.source),
         ],
         **_evidence(saved.check),
     }
@@ -335,5 +327,5 @@ def _evidence(check: CheckResult | None) -> dict[str, Any]:
     return {
         "evidence": check.evidence if check else "",
         "decision": check.decision if check else None,
-        "question": deciding.question(check) if check else "",
+        "question": decision.question(check) if check else "",
     }

@@ -17,11 +17,11 @@ from app.api._answers import (
     listed,
     problems,
 )
-from app.db.users import AppPassword, User
-from app.domain.roles import Role
 from app.http.identity import Admin, App, Identity, Viewer
 from app.http.problems import ForbiddenError
-from app.services import people
+from app.users import sign_in
+from app.users.roles import Role
+from app.users.store import AppPassword, User
 
 router = APIRouter(prefix="/users", tags=["users"])
 
@@ -64,13 +64,13 @@ def list_users(
     request: Request, app: App, identity: Admin, page: PageNumber = 1, limit: PageLimit = 100
 ) -> Response:
     """List the people who can sign in."""
-    return answer(request, listed([_user(user) for user in people.everybody(app)], page, limit))
+    return answer(request, listed([_user(user) for user in sign_in.everybody(app)], page, limit))
 
 
 @router.post("", status_code=201, responses={201: {"model": Document}, **problems(400, 409)})
 def create_user(request: Request, app: App, identity: Admin, body: NewUser) -> Response:
     """Let a person sign in."""
-    made = people.add(
+    made = sign_in.add(
         app,
         body.name,
         role=body.role,
@@ -85,7 +85,7 @@ def create_user(request: Request, app: App, identity: Admin, body: NewUser) -> R
 def show_user(request: Request, app: App, identity: Viewer, name: str) -> Response:
     """Show a person: oneself, or for admins anybody."""
     _oneself(identity, name)
-    return answer(request, _user(people.get(app, name)))
+    return answer(request, _user(sign_in.get(app, name)))
 
 
 @router.patch("/{name}", responses={200: {"model": Document}, **problems(400, 404, 409)})
@@ -93,16 +93,16 @@ def change_user(
     request: Request, app: App, identity: Admin, name: str, body: UserChange
 ) -> Response:
     """Change a person's role, names or password."""
-    people.update(app, name, role=body.role, display_name=body.display_name, email=body.email)
+    sign_in.update(app, name, role=body.role, display_name=body.display_name, email=body.email)
     if body.password is not None:
-        people.reset_password(app, name, body.password.get_secret_value())
-    return answer(request, _user(people.get(app, name)))
+        sign_in.reset_password(app, name, body.password.get_secret_value())
+    return answer(request, _user(sign_in.get(app, name)))
 
 
 @router.delete("/{name}", status_code=204, responses=problems(404, 409))
 def delete_user(app: App, identity: Admin, name: str) -> None:
     """Take a person's access away."""
-    people.delete(app, name)
+    sign_in.delete(app, name)
 
 
 @router.get("/{name}/app-passwords", responses={200: {"model": Listed}, **problems(404)})
@@ -116,7 +116,7 @@ def list_app_passwords(
 ) -> Response:
     """List app passwords, without their tokens: one's own, or for admins anybody's."""
     _oneself(identity, name)
-    found = [_app_password(item) for item in people.app_passwords(app, name)]
+    found = [_app_password(item) for item in sign_in.app_passwords(app, name)]
     return answer(request, listed(found, page, limit))
 
 
@@ -131,7 +131,7 @@ def create_app_password(
     """Make an app password for oneself; the answer shows its token this once."""
     if identity.user.name != name:
         raise ForbiddenError("An app password is made by the person it speaks for")
-    made = people.add_app_password(app, name, body.name)
+    made = sign_in.add_app_password(app, name, body.name)
     document = {**_app_password(made.app_password), "token": made.token}
     return answer(request, document, status=201)
 
@@ -140,7 +140,7 @@ def create_app_password(
 def revoke_app_password(app: App, identity: Viewer, name: str, program: str) -> None:
     """Revoke an app password: one's own, or for admins anybody's."""
     _oneself(identity, name)
-    people.revoke_app_password(app, name, program)
+    sign_in.revoke_app_password(app, name, program)
 
 
 def _oneself(identity: Identity, name: str) -> None:

@@ -8,12 +8,13 @@ from uuid import UUID
 
 import click
 
-from app.commands._command import command
-from app.commands._context import Cli
-from app.commands._files import read_json
-from app.commands._output import plural
-from app.db.audit import AuditEntry
-from app.services import audit, heads
+from app.audit import heads
+from app.audit import verify as audit
+from app.audit.store import AuditEntry
+from app.commands.cli.command import command
+from app.commands.cli.context import Cli
+from app.commands.cli.files import read_json
+from app.commands.cli.output import plural
 
 
 @command("audit:list")

@@ -8,12 +8,12 @@ from typing import Any
 
 import click
 
-from app.commands._command import command
-from app.commands._context import Cli
-from app.commands._output import plural
-from app.domain.report import RunState
-from app.services import runner
-from app.services.runner import Jobs
+from app.commands.cli.command import command
+from app.commands.cli.context import Cli
+from app.commands.cli.output import plural
+from app.operations import jobs
+from app.operations.jobs import Jobs
+from app.sync.report import RunState
 from jobs.model import Attempt, Job, Outcome
 
 
@@ -21,7 +21,7 @@ from jobs.model import Attempt, Job, Outcome
 @click.option(
     "--max-time",
     type=click.FloatRange(min=0),
-    default=runner.MAX_TIME,
+    default=jobs.MAX_TIME,
     help="Begin no job after so many seconds; 840 by default.",
 )
 @click.option(
@@ -39,7 +39,7 @@ def cron(cli: Cli, max_time: float, workers: int) -> None:
       openregister background:cron --workers 4 --max-time 280
     """
     told = _Telling(cli)
-    summary = runner.tick(cli.application, max_time=max_time, workers=workers, report=told)
+    summary = jobs.tick(cli.application, max_time=max_time, workers=workers, report=told)
     told.conclude(asdict(summary))
     if summary.failed:
         cli.exit(1)
@@ -64,11 +64,11 @@ def worker(cli: Cli, once: bool, workers: int) -> None:
     """
     told = _Telling(cli)
     if once:
-        summary = runner.work_once(cli.application, report=told)
+        summary = jobs.work_once(cli.application, report=told)
     else:
         if cli.interactive:
             cli.output.message("Waiting for jobs; Ctrl-C leaves")
-        summary = runner.work(cli.application, workers=workers, report=told)
+        summary = jobs.work(cli.application, workers=workers, report=told)
     told.conclude(asdict(summary))
     if once and summary.failed:
         cli.exit(1)
@@ -91,7 +91,7 @@ def execute(cli: Cli, job_id: int, force: bool) -> None:
       openregister background-job:execute 12 --force
     """
     told = _Telling(cli)
-    outcome = runner.execute(cli.application, job_id, force=force)
+    outcome = jobs.execute(cli.application, job_id, force=force)
     cli.output.result(_outcome(outcome, told.title(outcome)), told.sentence(outcome))
     if code := _exit_code(outcome):
         cli.exit(code)
@@ -106,7 +106,7 @@ def list_jobs(cli: Cli) -> None:
       openregister background-job:list
       openregister background-job:list --output json
     """
-    found = runner.listing(cli.application)
+    found = jobs.listing(cli.application)
     columns = ["id", "job", "state", "schedule", "next_run", "last_run", "last_state", "failures"]
     running = any(job.running for job in found.jobs)
     cli.output.rows(
@@ -129,8 +129,8 @@ def history(cli: Cli, job_id: int | None, limit: int) -> None:
       openregister background-job:history
       openregister background-job:history 12 --limit 5 --output json
     """
-    attempts = runner.history(cli.application, job_id=job_id, limit=limit)
-    titles = runner.titles(cli.application)
+    attempts = jobs.history(cli.application, job_id=job_id, limit=limit)
+    titles = jobs.titles(cli.application)
     columns = ["id", "job_id", "job", "state", "started", "duration_s", "peak_memory", "error"]
     rows = [_attempt(attempt, titles) for attempt in attempts]
     cli.output.rows(rows, columns, empty="Nothing has run yet")
@@ -149,10 +149,10 @@ def delete(cli: Cli, job_id: int, yes: bool) -> None:
       openregister background-job:delete 12
       openregister background-job:delete 12 --yes
     """
-    job = runner.get(cli.application, job_id)
+    job = jobs.get(cli.application, job_id)
     if not yes and job.running:
         cli.confirm(f"{job.name} is running. Remove it?")
-    runner.delete(cli.application, job_id)
+    jobs.delete(cli.application, job_id)
     cli.output.result({"deleted": job_id, "job": job.name}, f"Removed job {job_id}, {job.name}")
 
 
@@ -186,7 +186,7 @@ class _Telling:
     def title(self, outcome: Outcome) -> str:
         """The source's name for the job of a source."""
         if outcome.name not in self._titles:
-            self._titles = runner.titles(self._cli.application)
+            self._titles = jobs.titles(self._cli.application)
         return self._titles.get(outcome.name, outcome.name)
 
     def sentence(self, outcome: Outcome) -> str:

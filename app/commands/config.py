@@ -6,10 +6,10 @@ from typing import Any
 
 import click
 
-from app.commands._command import command
-from app.commands._context import Cli
-from app.db.settings import Value
-from app.services import configuration
+from app.commands.cli.command import command
+from app.commands.cli.context import Cli
+from app.database.instance_settings import Value
+from app.operations import configuration
 
 
 @command("config:list")

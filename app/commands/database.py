@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from app.commands._command import command
-from app.commands._context import Cli
-from app.commands._output import plural
-from app.services import instance
+from app.commands.cli.command import command
+from app.commands.cli.context import Cli
+from app.commands.cli.output import plural
+from app.operations import instance
 
 
 @command("upgrade")

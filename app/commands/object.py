@@ -8,14 +8,17 @@ from uuid import UUID
 
 import click
 
-from app.commands._command import command
-from app.commands._context import Cli
-from app.commands._files import writing
-from app.db.objects import StoredObject
+from app.commands.cli.command import command
+from app.commands.cli.context import Cli
+from app.commands.cli.files import writing
 from app.errors import UsageError
-from app.services import explaining, exporting, histories, objects, selecting
-from app.services.exporting import Format
-from app.services.selecting import Query
+from app.registers import edit_objects, select
+from app.registers import export as exporting
+from app.registers import history as histories
+from app.registers.export import Format
+from app.registers.object_store import StoredObject
+from app.registers.select import Query
+from app.sources import explain as explaining
 
 
 @command("object:list")
@@ -45,7 +48,7 @@ def list_(
       openregister object:list --source countries --deleted --output json
     """
     query = Query(register, schema, source, filter=filter_, deleted=deleted)
-    found = selecting.find(cli.application, query, limit=limit)
+    found = select.find(cli.application, query, limit=limit)
     cli.output.rows(
         [document(one) for one in found],
         ["uuid", "register", "schema", "source", "key", "version", "data"],
@@ -67,7 +70,7 @@ def show(cli: Cli, uuid: UUID, at: str | None) -> None:
       openregister object:show 0190a8e2-7c1b-7a52-9f9e-3d1f0c2b4a55 --at 2026-01-31
     """
     if at is None:
-        cli.output.record(document(objects.get(cli.application, uuid)))
+        cli.output.record(document(edit_objects.get(cli.application, uuid)))
         return
     found, version = histories.at(cli.application, uuid, _moment(at))
     then = {
@@ -189,8 +192,8 @@ def restore(cli: Cli, uuid: UUID, version: int | None) -> None:
       openregister object:restore 0190a8e2-7c1b-7a52-9f9e-3d1f0c2b4a55 --version 2
       openregister object:restore 0190a8e2-7c1b-7a52-9f9e-3d1f0c2b4a55
     """
-    before = objects.get(cli.application, uuid)
-    found = objects.restore(cli.application, uuid, version=version, actor=cli.actor)
+    before = edit_objects.get(cli.application, uuid)
+    found = edit_objects.restore(cli.application, uuid, version=version, actor=cli.actor)
     changed = found.version != before.version
     said = f"Object {uuid} is now at version {found.version}"
     if not changed:

@@ -6,10 +6,10 @@ from typing import Any
 
 import click
 
-from app.commands._command import command
-from app.commands._context import Cli
-from app.services import registers
-from app.services.registers import Overview
+from app.commands.cli.command import command
+from app.commands.cli.context import Cli
+from app.registers import registers
+from app.registers.registers import Overview
 
 
 @command("register:add")

@@ -6,11 +6,11 @@ from typing import Any
 
 import click
 
-from app.commands._command import command
-from app.commands._context import Cli
-from app.commands._output import plural
-from app.services import reporting
-from app.services.reporting import Granted
+from app.commands.cli.command import command
+from app.commands.cli.context import Cli
+from app.commands.cli.output import plural
+from app.operations import reporting
+from app.operations.reporting import Granted
 
 
 @command("reporting:refresh")

@@ -6,13 +6,14 @@ from typing import Any
 
 import click
 
-from app.commands._command import command
-from app.commands._context import Cli
-from app.commands._files import read_json
-from app.commands._output import dump
+from app.commands.cli.command import command
+from app.commands.cli.context import Cli
+from app.commands.cli.files import read_json
+from app.commands.cli.output import dump
 from app.errors import UsageError
-from app.services import inferring, schemas
-from app.services.schemas import Overview
+from app.registers import schemas
+from app.registers.schemas import Overview
+from app.sources import propose_schema
 
 
 @command("schema:add")
@@ -173,7 +174,9 @@ def infer(
     """
     if (slug is None) != (register is None):
         raise UsageError("--save and --register go together", hint="Give both, or neither")
-    found = inferring.infer(cli.application, source, target=target, limit=limit, title=slug or "")
+    found = propose_schema.infer(
+        cli.application, source, target=target, limit=limit, title=slug or ""
+    )
     if slug is not None and register is not None:
         schemas.add(cli.application, slug, found.schema, register=register, actor=cli.actor)
     notes = [{"path": note.path, "message": note.message} for note in found.notes]

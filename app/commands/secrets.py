@@ -6,10 +6,10 @@ from dataclasses import asdict
 
 import click
 
-from app.commands._command import command
-from app.commands._context import Cli
-from app.commands._output import plural
-from app.services import secrets
+from app.commands.cli.command import command
+from app.commands.cli.context import Cli
+from app.commands.cli.output import plural
+from app.operations import rotate_secrets
 
 
 @command("secrets:rotate")
@@ -28,7 +28,7 @@ def rotate(cli: Cli, keep_old: bool) -> None:
       openregister secrets:rotate
       openregister secrets:rotate --keep-old
     """
-    done = secrets.rotate(cli.application, keep_old=keep_old)
+    done = rotate_secrets.rotate(cli.application, keep_old=keep_old)
     counts = done.counts
     result = {
         "sources": counts.sources,
@@ -66,7 +66,7 @@ def check(cli: Cli) -> None:
       openregister secrets:check
       openregister secrets:check --output json
     """
-    found = secrets.check(cli.application)
+    found = rotate_secrets.check(cli.application)
     unreadable = [asdict(one) for one in found.unreadable]
     result = {
         "ok": not unreadable,

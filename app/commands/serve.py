@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from app.commands._command import command
-from app.commands._context import Cli
+from app.commands.cli.command import command
+from app.commands.cli.context import Cli
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -57,7 +57,7 @@ def serve(
       openregister serve --host 0.0.0.0 --port 8443 --tls-certificate c.pem --tls-key k.pem
       openregister serve --host 0.0.0.0 --proxy 10.0.0.1
     """
-    from app.serving import server  # what it imports takes a while, which --help should not
+    from app.server import server  # what it imports takes a while, which --help should not
 
     plain = server.Listen()
     listen = server.Listen(

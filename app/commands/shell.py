@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from app.commands import _completion
-from app.commands._command import command
-from app.commands._context import Cli
+from app.commands.cli import completion as _completion
+from app.commands.cli.command import command
+from app.commands.cli.context import Cli
 
 
 @command("completion")
@@ -34,7 +34,7 @@ def man(cli: Cli) -> None:
       openregister man | man -l -
       openregister man > /usr/local/share/man/man1/openregister.1
     """
-    from app.commands import _man  # which imports every command
+    from app.commands.cli import man as _man  # which imports every command
 
     text = _man.page(click.get_current_context().find_root().command)
     cli.output.result({"page": text}, text.rstrip("\n"))

@@ -8,12 +8,13 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from app.commands._command import command
-from app.commands._context import Cli
-from app.commands._decision import ask
-from app.commands._edits import edits, with_options
-from app.services import connectors, definitions, overview
-from app.services.definitions import Saved
+from app.commands.cli.command import command
+from app.commands.cli.context import Cli
+from app.commands.cli.decision import ask
+from app.commands.cli.edits import edits, with_options
+from app.operations import status
+from app.sources import connector_types, manage
+from app.sources.manage import Saved
 
 
 @command("source:types")
@@ -29,11 +30,13 @@ def types(cli: Cli, type_name: str | None) -> None:
     """
     if type_name is not None:
         if cli.output.plain:
-            cli.output.rows(connectors.fields(type_name), ["field", "type", "required", "help"])
+            cli.output.rows(
+                connector_types.fields(type_name), ["field", "type", "required", "help"]
+            )
         else:
-            cli.output.document(connectors.schema(type_name))
+            cli.output.document(connector_types.schema(type_name))
         return
-    cli.output.rows(connectors.types(), ["type", "title", "summary", "package"])
+    cli.output.rows(connector_types.types(), ["type", "title", "summary", "package"])
 
 
 @command("source:add")
@@ -52,10 +55,8 @@ def add(cli: Cli, /, name: str, type_: str, no_test: bool, **options: Any) -> No
       openregister source:add towns --type rest --register geo --schema town --set url=https://x.nl
       openregister source:add regions --type files --register geo --schema region --set path=r.csv
     """
-    document = definitions.apply({"name": name}, edits(cli, type=type_, **options))
-    saved = definitions.save(
-        cli.application, document, test=not no_test, on_host=True, update=False
-    )
+    document = manage.apply({"name": name}, edits(cli, type=type_, **options))
+    saved = manage.save(cli.application, document, test=not no_test, on_host=True, update=False)
     _saved(cli, saved)
 
 
@@ -81,7 +82,7 @@ def edit(cli: Cli, /, name: str, no_test: bool, forget_findings: bool, **options
     """
     _saved(
         cli,
-        definitions.edit(
+        manage.edit(
             cli.application,
             name,
             edits(cli, **options),
@@ -104,13 +105,13 @@ def _saved(cli: Cli, saved: Saved) -> None:
         cli.output.warning(warning)
     if saved.proposed_key:
         cli.output.message(f"Key: {', '.join(saved.proposed_key)} (proposed by the source)")
-    for warning in overview.standing_warnings(source):
+    for warning in status.standing_warnings(source):
         cli.output.warning(warning)
     if saved.check is not None and ask(cli, source.name, saved.check):
-        source = definitions.get(cli.application, source.name)
+        source = manage.get(cli.application, source.name)
     verb = "Added" if saved.created else "Changed"
     cli.output.result(
-        overview.describe(cli.application, source), f"{verb} source {source.name} ({source.type})"
+        status.describe(cli.application, source), f"{verb} source {source.name} ({source.type})"
     )
 
 
@@ -123,7 +124,7 @@ def enable(cli: Cli, name: str) -> None:
     Examples:
       openregister source:enable countries
     """
-    source = definitions.set_enabled(cli.application, name, True)
+    source = manage.set_enabled(cli.application, name, True)
     cli.output.result({"name": name, "status": source.status}, f"Enabled source {name}")
 
 
@@ -136,7 +137,7 @@ def disable(cli: Cli, name: str) -> None:
     Examples:
       openregister source:disable countries
     """
-    source = definitions.set_enabled(cli.application, name, False)
+    source = manage.set_enabled(cli.application, name, False)
     cli.output.result({"name": name, "status": source.status}, f"Disabled source {name}")
 
 
@@ -151,10 +152,10 @@ def delete(cli: Cli, name: str, yes: bool) -> None:
       openregister source:delete countries
       openregister source:delete countries --yes
     """
-    source = definitions.get(cli.application, name)
+    source = manage.get(cli.application, name)
     if not yes:
         cli.confirm(f"Delete source {source.name}? Its objects stay, without a source.")
-    left = definitions.delete(cli.application, name)
+    left = manage.delete(cli.application, name)
     cli.output.result(
         {"name": name, "deleted": True, "objects_left": left},
         f"Deleted source {name}; {left:,} objects stay in their registers",
@@ -171,10 +172,10 @@ def show(cli: Cli, name: str) -> None:
       openregister source:show countries
       openregister source:show countries --output json_pretty
     """
-    source = definitions.get(cli.application, name)
-    for warning in overview.standing_warnings(source):
+    source = manage.get(cli.application, name)
+    for warning in status.standing_warnings(source):
         cli.output.warning(warning)
-    record = overview.describe(cli.application, source)
+    record = status.describe(cli.application, source)
     if cli.output.plain:
         zone = ZoneInfo(source.timezone)
         record["next_runs"] = "\n".join(

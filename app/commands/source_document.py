@@ -7,11 +7,11 @@ from typing import Any
 import click
 import yaml
 
-from app.commands._command import command
-from app.commands._context import Cli
-from app.commands._files import read_text
+from app.commands.cli.command import command
+from app.commands.cli.context import Cli
+from app.commands.cli.files import read_text
 from app.errors import UsageError
-from app.services import definitions
+from app.sources import manage
 
 
 @command("source:import")
@@ -31,9 +31,7 @@ def import_(cli: Cli, path: str, test: bool) -> None:
     saved = []
     for number, document in enumerate(_documents(path), 1):
         where = f"{path}, document {number}"
-        saved.append(
-            definitions.save(cli.application, document, test=test, on_host=True, where=where)
-        )
+        saved.append(manage.save(cli.application, document, test=test, on_host=True, where=where))
     for warning in (warning for item in saved for warning in item.warnings):
         cli.output.warning(warning)
     cli.output.result(
@@ -74,7 +72,7 @@ def export(cli: Cli, name: str) -> None:
       openregister source:export countries > countries.yaml
       openregister source:export countries --output json_pretty
     """
-    document = definitions.to_document(definitions.get(cli.application, name))
+    document = manage.to_document(manage.get(cli.application, name))
     if cli.output.plain:
         text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
         cli.output.message(text.rstrip("\n"))

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import click
 
-from app.commands._command import command
-from app.commands._context import Cli
-from app.services import overview
+from app.commands.cli.command import command
+from app.commands.cli.context import Cli
+from app.operations import status
 
 
 @command("source:list")
@@ -23,10 +23,10 @@ def list_(cli: Cli, register: str | None, type_: str | None) -> None:
       openregister source:list
       openregister source:list --register geo --output json
     """
-    for warning in overview.warnings(cli.application):
+    for warning in status.warnings(cli.application):
         cli.output.warning(warning)
     cli.output.rows(
-        overview.sources(cli.application, register=register, of_type=type_),
+        status.sources(cli.application, register=register, of_type=type_),
         {
             "name": "Name",
             "type": "Type",

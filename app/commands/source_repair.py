@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import click
 
-from app.commands._command import command
-from app.commands._context import Cli
-from app.commands._progress import progress
-from app.commands._runs import document, print_run
-from app.services import retrying
-from app.services import undo as undoing
-from app.services.running import Request
-from app.services.undo import Undone
+from app.commands.cli.command import command
+from app.commands.cli.context import Cli
+from app.commands.cli.progress import progress
+from app.commands.cli.runs import document, print_run
+from app.sync import replay
+from app.sync import undo as undoing
+from app.sync.run import Request
+from app.sync.undo import Undone
 
 SHOWN = 20
 """Skipped objects that people see; scripts get all that were listed."""
@@ -69,7 +69,7 @@ def retry_errors(cli: Cli, name: str) -> None:
     """
     request = Request("manual", cli.actor)
     with progress(cli, name) as observe:
-        result = retrying.retry_errors(cli.application, name, request, observe=observe)
+        result = replay.retry_errors(cli.application, name, request, observe=observe)
     print_run(cli, result.run)
     if result.run.state.exit_code:
         cli.exit(result.run.state.exit_code)

@@ -6,13 +6,16 @@ from typing import Any
 
 import click
 
-from app.commands._command import command
-from app.commands._context import Cli
-from app.commands._decision import ask
-from app.commands._files import writing
-from app.domain import report
-from app.services import deciding, deletes, exporting, previewing, rejects, testing
-from app.services.exporting import Format
+from app.commands.cli.command import command
+from app.commands.cli.context import Cli
+from app.commands.cli.decision import ask
+from app.commands.cli.files import writing
+from app.registers import export
+from app.registers.export import Format
+from app.sources import decision, testing
+from app.sources import preview as previewing
+from app.sync import held as deletes
+from app.sync import rejects, report
 
 
 @command("source:test")
@@ -46,8 +49,8 @@ def test(cli: Cli, name: str) -> None:
         "warnings": list(found.warnings),
         "evidence": found.check.evidence,
         "decision": found.check.decision,
-        "question": deciding.question(found.check),
-        "command": deciding.command(name, found.check),
+        "question": decision.question(found.check),
+        "command": decision.command(name, found.check),
     }
     if cli.output.plain:
         cli.output.message(f"OK — {found.check.message}")
@@ -150,7 +153,7 @@ def errors(
     """
     if form is not None:
         with writing(path, binary=form == "xlsx") as out:
-            lines = exporting.rejected_rows(cli.application, name, form, out, run_id=run_id)
+            lines = export.rejected_rows(cli.application, name, form, out, run_id=run_id)
         if path is not None:
             cli.output.result({"file": path, "lines": lines}, f"Wrote {lines:,} lines to {path}")
         return

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import click
 
-from app.commands._command import command
-from app.commands._context import Cli
-from app.commands._progress import progress
-from app.commands._runs import details, document, print_run
-from app.domain import report
+from app.commands.cli.command import command
+from app.commands.cli.context import Cli
+from app.commands.cli.progress import progress
+from app.commands.cli.runs import details, document, print_run
 from app.errors import UsageError
-from app.services import definitions, planning, running
-from app.services.planning import Plan
-from app.services.running import Request
+from app.sources import manage
+from app.sync import dry_run as planning
+from app.sync import report
+from app.sync import run as running
+from app.sync.dry_run import Plan
+from app.sync.run import Request
 
 
 @command("source:run")
@@ -111,7 +113,7 @@ def runs(cli: Cli, name: str, limit: int) -> None:
       openregister source:runs countries
       openregister source:runs countries --limit 100 --output json
     """
-    source = definitions.get(cli.application, name)
+    source = manage.get(cli.application, name)
     history = cli.application.runs.history(source.id, limit=limit)
     columns = ["run", "started", "trigger", "actor", "state", "read", "created", "updated"]
     columns += ["unchanged", "deleted", "errors", "rejected_before", "complete"]
@@ -128,7 +130,7 @@ def cancel(cli: Cli, name: str) -> None:
     Examples:
       openregister source:cancel countries
     """
-    source = definitions.get(cli.application, name)
+    source = manage.get(cli.application, name)
     run = cli.application.runs.request_cancel(source.id)
     text = f"Asked run {run.id} to stop" if run else f"Source {name} is not running"
     cli.output.result({"source": name, "run": run.id if run else None}, text)

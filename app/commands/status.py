@@ -6,11 +6,11 @@ from typing import Any
 
 import click
 
-from app.commands._command import command
-from app.commands._context import Cli
-from app.services import checking, instance
-from app.services.checking import Health
-from app.services.instance import Status
+from app.commands.cli.command import command
+from app.commands.cli.context import Cli
+from app.operations import health, instance
+from app.operations.health import Health
+from app.operations.instance import Status
 from app.version import __version__
 
 
@@ -43,8 +43,8 @@ def status(cli: Cli, check: bool) -> None:
 
 
 def _check(cli: Cli) -> None:
-    checks = checking.of_installation(cli.settings)
-    state = checking.verdict(checks)
+    checks = health.of_installation(cli.settings)
+    state = health.verdict(checks)
     if cli.output.plain:
         lines = {
             check.name.capitalize(): f"{check.state.upper()} — {check.message}" for check in checks

@@ -6,13 +6,13 @@ from typing import Any
 
 import click
 
-from app.commands._command import command
-from app.commands._context import Cli
-from app.db.users import AppPassword, User
-from app.domain.roles import Role
+from app.commands.cli.command import command
+from app.commands.cli.context import Cli
 from app.errors import UsageError
-from app.services import people
-from app.services.host_references import lookup
+from app.sources.secret_references import lookup
+from app.users import sign_in
+from app.users.roles import Role
+from app.users.store import AppPassword, User
 
 _PASSWORD = click.option(
     "--password",
@@ -56,7 +56,7 @@ def add(
     if admin and role not in (None, Role.ADMIN):
         raise UsageError("--admin and --role contradict each other")
     plain = _password(cli, password, generate)
-    user = people.add(
+    user = sign_in.add(
         cli.application,
         name,
         role=Role.ADMIN if admin else Role(role or Role.VIEWER),
@@ -77,7 +77,7 @@ def list_(cli: Cli) -> None:
       openregister user:list --output json
     """
     cli.output.rows(
-        [_document(user) for user in people.everybody(cli.application)],
+        [_document(user) for user in sign_in.everybody(cli.application)],
         ["name", "role", "display_name", "email", "last_login", "locked_until"],
         empty="Nobody can sign in; `openregister user:add NAME --admin` makes the first admin",
     )
@@ -96,10 +96,10 @@ def delete(cli: Cli, name: str, yes: bool) -> None:
       openregister user:delete bob
       openregister user:delete bob --yes
     """
-    user = people.get(cli.application, name)
+    user = sign_in.get(cli.application, name)
     if not yes:
         cli.confirm(f"Delete user {user.name}?")
-    people.delete(cli.application, name)
+    sign_in.delete(cli.application, name)
     cli.output.result({"name": user.name, "deleted": True}, f"Deleted user {user.name}")
 
 
@@ -116,7 +116,7 @@ def reset_password(cli: Cli, name: str, password: str, generate: bool) -> None:
       openregister user:resetpassword alice --generate
     """
     plain = _password(cli, password, generate)
-    user = people.reset_password(cli.application, name, plain)
+    user = sign_in.reset_password(cli.application, name, plain)
     _said(cli, user, f"Set a new password for {user.name}", plain if generate else None)
 
 
@@ -140,16 +140,16 @@ def app_password(cli: Cli, name: str, program: str | None, revoke: bool) -> None
         if revoke:
             raise UsageError("Which app password?", hint="Name it before --revoke")
         cli.output.rows(
-            [_app_password(found) for found in people.app_passwords(app, name)],
+            [_app_password(found) for found in sign_in.app_passwords(app, name)],
             ["name", "created", "last_used", "revoked"],
             empty=f"No app passwords; `openregister user:app-password {name} PROGRAM` makes one",
         )
         return
     if revoke:
-        people.revoke_app_password(app, name, program)
+        sign_in.revoke_app_password(app, name, program)
         cli.output.result({"name": program, "revoked": True}, f"Revoked {program}")
         return
-    made = people.add_app_password(app, name, program)
+    made = sign_in.add_app_password(app, name, program)
     cli.output.result(
         {**_app_password(made.app_password), "token": made.token},
         f"App password {program}: {made.token}\nIt is not shown again.",
@@ -158,7 +158,7 @@ def app_password(cli: Cli, name: str, program: str | None, revoke: bool) -> None
 
 def _password(cli: Cli, given: str, generate: bool) -> str:
     if generate:
-        return people.make_password()
+        return sign_in.make_password()
     if given == "-":
         return cli.ask_secret("Password")
     try:

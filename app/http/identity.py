@@ -21,14 +21,14 @@ from urllib.parse import urlsplit
 from fastapi import Depends, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from app.bootstrap import Application
-from app.db.users import User
-from app.domain.roles import Role
+from app.application import Application
 from app.http import sessions
 from app.http.problems import CsrfError, ForbiddenError, NotSignedInError
 from app.http.throttle import Throttle
-from app.services import people
-from app.services.people import LockedError, SignInError
+from app.users import sign_in as people
+from app.users.roles import Role
+from app.users.sign_in import LockedError, SignInError
+from app.users.store import User
 
 CSRF_HEADER = "X-CSRF-Token"
 CSRF_FIELD = "_csrf"

@@ -19,7 +19,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from app.domain import effort
+from app.mapping.language import effort
 
 SECONDS = 20.0
 """Well below what browsers and proxies wait for."""

@@ -16,9 +16,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from app import errors as e
-from app.db.errors import translate
+from app.database.errors import translate
 from app.http.methods import allowed
-from app.services.people import LockedError, SignInError
+from app.users.sign_in import LockedError, SignInError
 from connectors.sdk import ConnectorError
 from connectors.sdk.redact import redact
 

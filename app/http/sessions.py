@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from fastapi import Request, Response
 
-from app.bootstrap import Application
-from app.db.users import User
+from app.application import Application
 from app.errors import SecretKeyError
+from app.users.store import User
 
 LIFETIME = 12 * 60 * 60
 """Seconds from signing in to having to do so again."""

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from fastapi import Request
 from starlette.responses import Response
 
-from app.db.engine import dump_json
+from app.database.engine import dump_json
 from app.http.documents import plain as plain
 
 

@@ -10,7 +10,7 @@ from babel.numbers import format_decimal
 from jinja2 import Environment
 from markupsafe import Markup, escape
 
-from app.db.engine import dump_json
+from app.database.engine import dump_json
 from app.web import answers
 from app.web.languages import current, gettext
 

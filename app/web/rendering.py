@@ -12,9 +12,9 @@ from fastapi.templating import Jinja2Templates
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from app.domain.roles import Role
 from app.http.identity import CSRF_FIELD, Identity
 from app.http.problems import Problem
+from app.users.roles import Role
 from app.version import __version__
 from app.web import answers, filters, languages
 

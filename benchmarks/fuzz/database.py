@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from app.bootstrap import assemble
-from app.db import engine as engines
-from app.db import migrate
-from app.db.embedded import EmbeddedServer
-from app.services import registers, schemas
+from app.application import assemble
+from app.database import engine as engines
+from app.database import migrate
+from app.database.embedded.server import EmbeddedServer
+from app.registers import registers, schemas
 from app.settings import Settings
 
 

@@ -96,8 +96,8 @@ def _document(given: bytes) -> Any:
 
 def _through_plan(build: Callable[[Any], tuple[Any, Any, list[Any]]]) -> Target:
     """A mapping, a schema and rows, made of the input, through the whole plan."""
-    from app.domain.mapping import parse_mapping
-    from app.domain.plan import compile_plan
+    from app.mapping.compile import compile_plan
+    from app.mapping.spec import parse_mapping
 
     def take(given: bytes) -> list[str]:
         mapping, schema, rows = build(_document(given))
@@ -119,7 +119,7 @@ _PERSON = {"type": "object", "properties": {"x": {"type": ["string", "null"]}}}
 
 
 def _schema() -> Target:
-    from app.domain.validation import check_schema
+    from app.mapping.validation import check_schema
 
     def build(document: Any) -> tuple[Any, Any, list[Any]]:
         try:
@@ -148,7 +148,7 @@ def _filter() -> Target:
 
 
 def _listing() -> Target:
-    from connectors.sdk.listings import NotUnderstood, parse_listing, parse_mlsd
+    from connectors.sdk.net.ftp_listings import NotUnderstood, parse_listing, parse_mlsd
 
     def take(given: bytes) -> list[str]:
         lines = given.decode(errors="replace").split("\n")
@@ -166,7 +166,7 @@ def _listing() -> Target:
 
 
 def _infer() -> Target:
-    from app.domain.infer import infer_schema
+    from app.mapping.infer import infer_schema
 
     def take(given: bytes) -> list[str]:
         rows = _document(given)["rows"]
@@ -177,7 +177,7 @@ def _infer() -> Target:
 
 
 def _schedule() -> Target:
-    from app.domain.schedule import parse
+    from app.sources.schedule import parse
 
     def take(given: bytes) -> list[str]:
         text, _, zone = given.decode(errors="replace").partition("\n")
@@ -192,12 +192,12 @@ def _schedule() -> Target:
 
 
 def _source() -> Target:
-    from app.domain import documents
-    from app.services import connectors
+    from app.sources import connector_types
+    from app.sources import document as documents
     from connectors.sdk.config import parse
     from connectors.sdk.registry import get
 
-    kinds = {one["type"]: get(one["type"]) for one in connectors.types()}
+    kinds = {one["type"]: get(one["type"]) for one in connector_types.types()}
 
     def take(given: bytes) -> list[str]:
         document = _document(given)
@@ -273,18 +273,18 @@ def _answer() -> Target:
 
 def _requests() -> Target:
     """The server's own API and pages, called as ASGI in this process by an administrator."""
-    from app.bootstrap import assemble
-    from app.db import engine as engines
-    from app.domain.roles import Role
-    from app.services import people
-    from app.serving.factory import create_app
+    from app.application import assemble
+    from app.database import engine as engines
+    from app.server.factory import create_app
     from app.settings import Settings
+    from app.users import sign_in
+    from app.users.roles import Role
 
     settings = Settings(data_dir=Path(os.environ["OPENREGISTER_DATA_DIR"]))
     application = assemble(settings, engines.create(os.environ["OPENREGISTER_DATABASE_URL"]))
     name = f"fuzz-{os.getpid()}"
-    people.add(application, name, role=Role.ADMIN, password="correct horse battery")  # noqa: S106
-    token = people.add_app_password(application, name, "fuzz").token
+    sign_in.add(application, name, role=Role.ADMIN, password="correct horse battery")  # noqa: S106
+    token = sign_in.add_app_password(application, name, "fuzz").token
     web = create_app(application)
     loop = asyncio.new_event_loop()
 

@@ -8,7 +8,7 @@ from typing import BinaryIO
 from connectors.formats import base, jsonrows, signatures
 from connectors.formats.jsontext import JsonText
 from connectors.sdk import Batch, DataError, RowProblem
-from connectors.sdk.records import find_rows
+from connectors.sdk.bodies.records import find_rows
 
 _BOM = b"\xef\xbb\xbf"
 _HEAD = 4096
@@ -18,7 +18,7 @@ class JsonReader(base.FormatReader):
     """Reads a JSON document (UTF-8, RFC 8259 section 8.1) whatever its size.
 
     `records` is the dotted path of the array of rows; empty means: what an earlier read found,
-    else what `connectors.sdk.records.find_rows` says.
+    else what `connectors.sdk.bodies.records.find_rows` says.
     """
 
     def __init__(self, records: str = "") -> None:

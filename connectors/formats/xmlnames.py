@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from lxml import etree
 
 from connectors.sdk import DataError
-from connectors.sdk.records import IDENTIFYING, PAGED
+from connectors.sdk.bodies.records import IDENTIFYING, PAGED
 
 SAMPLE_ELEMENTS = 20_000
 

@@ -61,7 +61,7 @@ class Policy:
 
     `roots`: directories that local files must lie in (None: anywhere, for the CLI on the host).
     `allow_address(host, ip)` says whether an outgoing connection may go there (None: anywhere);
-    it may raise AccessDeniedError to say why not, see `connectors.sdk.hosts`.
+    it may raise AccessDeniedError to say why not, see `connectors.sdk.net.hosts`.
     """
 
     roots: tuple[Path, ...] | None = None

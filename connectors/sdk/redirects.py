@@ -7,7 +7,7 @@ from urllib.parse import urljoin, urlsplit
 
 from connectors.sdk import redact
 from connectors.sdk.errors import TrustError
-from connectors.sdk.messages import Request, origin_of
+from connectors.sdk.http.messages import Request, origin_of
 
 
 def redirected(request: Request, status: int, target: str) -> Request:

@@ -1,4 +1,4 @@
--- The tables of `app.db.tables` and `jobs.tables`. A test proves them equal.
+-- The tables of `app.database.tables` and `jobs.tables`. A test proves them equal.
 
 CREATE TABLE openregister.registers (
     id integer GENERATED ALWAYS AS IDENTITY,

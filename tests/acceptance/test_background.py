@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from app.db import engine as engines
+from app.database import engine as engines
 from tests.acceptance.command_line import PROGRAM, CommandLine
 
 SCHEMA = '{"type": "object", "properties": {"code": {"type": "string"}}, "required": ["code"]}'

@@ -11,8 +11,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from app.db import binaries
-from app.db.embedded import EmbeddedServer
+from app.database.embedded import programs as binaries
+from app.database.embedded.server import EmbeddedServer
 from tests.acceptance.command_line import CommandLine
 from tests.conftest import DatabaseServer
 from tests.servers.http_api import Answer, Call, HttpApi

@@ -16,10 +16,10 @@ import psycopg
 import pytest
 import requests
 
-from app.commands._index import index
+from app.commands.cli.index import index
 from app.http.limits import LARGEST_BODY
-from app.serving.connections import Bounds
-from app.serving.server import KEEP_ALIVE
+from app.server.connections import Bounds
+from app.server.server import KEEP_ALIVE
 from app.settings import PREFIX, Settings
 from tests import manual
 from tests.acceptance.command_line import CommandLine

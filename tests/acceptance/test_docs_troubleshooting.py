@@ -28,7 +28,7 @@ import sqlalchemy as sa
 import trustme
 
 import cli as program
-from app.db import engine as engines
+from app.database import engine as engines
 from tests import manual
 from tests.acceptance.command_line import CommandLine
 from tests.conftest import DatabaseServer

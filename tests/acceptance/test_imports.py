@@ -68,7 +68,9 @@ def test_a_command_imports_what_its_work_takes(
     assert imported(cli, *arguments) - needed == set()
 
 
-@pytest.mark.parametrize("module", ["connectors.sql.postgres", "connectors.sql.mysql"])
+@pytest.mark.parametrize(
+    "module", ["connectors.databases.postgres.reader", "connectors.databases.mysql.reader"]
+)
 def test_a_database_that_is_reached_by_network_needs_no_http_client(module: str) -> None:
     script = f"import sys, {module}\nprint(*sys.modules)"
     done = subprocess.run(
@@ -87,7 +89,7 @@ def test_an_api_needs_nothing_that_signs_tokens_or_reads_other_formats() -> None
 
 
 def test_a_connection_whose_certificate_nobody_asks_for_reads_none() -> None:
-    script = "import sys, connectors.sql.postgres\nprint(*sys.modules)"
+    script = "import sys, connectors.databases.postgres.reader\nprint(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )

@@ -70,7 +70,7 @@ def test_every_line_of_a_sync_is_json_that_names_its_run_and_source(
     result = logging_cli("source:run", "towns", "--output", "json").ok()
     lines = of_the_run(parsed(result.stderr))
     assert {(line["run"], line["source"]) for line in lines} == {(result.json["run"], "towns")}
-    assert {"urllib3.connectionpool", "app.services.running"} <= {line["logger"] for line in lines}
+    assert {"urllib3.connectionpool", "app.sync.run"} <= {line["logger"] for line in lines}
     assert {"source-reader", "MainThread"} <= {line["thread"] for line in lines}
     assert TOKEN not in result.stdout + result.stderr
     assert any("access=***" in line["message"] for line in lines)

@@ -12,7 +12,7 @@ import pytest
 from psycopg import sql
 from sqlalchemy.engine import make_url
 
-from app.db.reporting_views import FIXED
+from app.reporting.views import FIXED
 from tests.acceptance.command_line import CommandLine
 
 TOWN: dict[str, Any] = {

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from app.db import engine as engines
-from app.db.secrets import SecretBox
-from app.db.source_state import SourceState
+from app.database import engine as engines
+from app.database.secrets import SecretBox
+from app.sources.state import SourceState
 from tests.acceptance.command_line import CommandLine
 from tests.servers import http_api
 from tests.servers.http_api import HttpApi

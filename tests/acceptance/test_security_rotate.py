@@ -12,13 +12,12 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from app.db import engine as engines
-from app.db import rotation, tables
-from app.db import settings as instance_settings
-from app.db import sources as store
-from app.db.secrets import SecretBox
-from app.db.source_state import SourceState
+from app.database import engine as engines
+from app.database import instance_settings, rotation, tables
+from app.database.secrets import SecretBox
 from app.errors import SecretKeyError
+from app.sources import store
+from app.sources.state import SourceState
 from tests.acceptance.command_line import CommandLine
 
 SECRETS = {"auth.token": "t0ken-of-the-source"}

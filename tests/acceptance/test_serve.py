@@ -19,8 +19,8 @@ import pytest
 import requests
 import trustme
 
-from app.db import engine as engines
-from jobs.bell import anyone_listening
+from app.database import engine as engines
+from jobs.notify import anyone_listening
 from tests.acceptance.command_line import CommandLine
 from tests.servers.http_api import Answer, Call, HttpApi, answer
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from app.commands._index import index
+from app.commands.cli.index import index
 from tests.acceptance.command_line import PROGRAM, CommandLine
 
 END = "~~done~~"

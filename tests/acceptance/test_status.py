@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from app.db import engine as engines
-from app.db.embedded import EmbeddedServer
+from app.database import engine as engines
+from app.database.embedded.server import EmbeddedServer
 from app.version import __version__
 from tests.acceptance.command_line import CommandLine
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.db import engine as engines
+from app.database import engine as engines
 from tests.acceptance.command_line import CommandLine
 
 SOURCE = (

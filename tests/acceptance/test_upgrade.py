@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 import sqlalchemy as sa
 
-from app.db import engine as engines
-from app.db import migrate, revision
+from app.database import engine as engines
+from app.database import migrate, revision
 from tests.acceptance.command_line import CommandLine
 from tests.acceptance.test_backup import api, content, fill, goes_on
 from tests.servers.http_api import HttpApi

@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from app.bootstrap import Application, open_application
-from app.domain.roles import Role
-from app.services import people
+from app.application import Application, open_application
 from app.settings import Settings
+from app.users import sign_in
+from app.users.roles import Role
 from examples.api import Api
 from tests.conftest import DatabaseServer
 
@@ -103,7 +103,7 @@ def site(
         )
         with open_application(settings) as app:
             for role in Role:
-                people.add(app, role.value, role=role, password=PASSWORD)
+                sign_in.add(app, role.value, role=role, password=PASSWORD)
             environment = {n: v for n, v in os.environ.items() if not n.startswith("OPENREGISTER_")}
             environment |= {
                 "OPENREGISTER_DATABASE_URL": url,

@@ -12,9 +12,9 @@ import openpyxl
 import pytest
 from playwright.sync_api import Page, expect
 
-from app.db import objects
-from app.db.objects import Selection
-from app.services import definitions, registers, schemas
+from app.registers import object_store, registers, schemas
+from app.registers.object_store import Selection
+from app.sources import manage
 from examples.api import Api, Handler
 from tests.browser.conftest import Site
 
@@ -36,7 +36,7 @@ def land() -> Iterator[Api]:
 def _land(site: Site, land: Api) -> None:
     registers.add(site.app, "land")
     schemas.add(site.app, "place", {"type": "object"}, register="land", actor="test")
-    definitions.save(
+    manage.save(
         site.app,
         {
             "name": "land",
@@ -185,7 +185,7 @@ def test_a_run_outlives_the_server_that_shows_it(page: Page, site: Site) -> None
     with Api() as server:
         server.RequestHandlerClass = _Gate
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        definitions.save(
+        manage.save(
             site.app,
             {
                 "name": "slow",
@@ -206,10 +206,10 @@ def test_a_run_outlives_the_server_that_shows_it(page: Page, site: Site) -> None
         expect(page.locator("#strip")).to_contain_text("Running…")
         _Gate.open.set()
         expect(page.locator("#strip")).to_contain_text("Done —", timeout=90_000)
-        source = definitions.get(site.app, "slow")
+        source = manage.get(site.app, "slow")
         runs = site.app.runs.history(source.id, limit=10)
         rows = len(server.collections["navaids"])
         assert sum(run.counters.created for run in runs) == rows  # nothing lost, or twice
         with site.app.engine.connect() as connection:
-            assert objects.count(connection, Selection(source_id=source.id)) == rows
+            assert object_store.count(connection, Selection(source_id=source.id)) == rows
         server.shutdown()

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from app.services import registers, schemas
+from app.registers import registers, schemas
 from examples.api import Api
 from tests.browser.conftest import ROOT, Site, picture
 

@@ -9,7 +9,7 @@ import pytest
 import requests
 from playwright.sync_api import Browser, Page, expect
 
-from app.services import registers, schemas
+from app.registers import registers, schemas
 from tests.browser.conftest import Site
 
 pytestmark = pytest.mark.timeout(60)

@@ -12,7 +12,8 @@ import sqlalchemy as sa
 import trustme
 from playwright.sync_api import Page, expect
 
-from app.services import definitions, registers, schemas
+from app.registers import registers, schemas
+from app.sources import manage
 from examples.api import Api
 from tests.browser.conftest import Site, picture
 
@@ -26,7 +27,7 @@ def _troubles(site: Site) -> None:
 
 
 def _add(site: Site, name: str, api: Api, **more: object) -> None:
-    definitions.save(
+    manage.save(
         site.app,
         {
             "name": name,

@@ -28,12 +28,12 @@ from connectors.sdk import (
     MemoryState,
     UnreachableError,
 )
-from connectors.sdk.auth import AuthConfig, authenticator
 from connectors.sdk.config import parse
-from connectors.sdk.http import HttpClient, Request
+from connectors.sdk.http.auth import AuthConfig, authenticator
+from connectors.sdk.http.client import HttpClient, Request
+from connectors.sdk.http.timeouts import QUICK
+from connectors.sdk.net.tls import TlsConfig
 from connectors.sdk.redact import redact
-from connectors.sdk.timeouts import QUICK
-from connectors.sdk.tls import TlsConfig
 from tests.servers import http_api
 from tests.servers.http_api import Answer, Call, HttpApi
 

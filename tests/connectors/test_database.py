@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from connectors.database import DatabaseConnector
+from connectors.databases.settings import DatabaseConfig
 from connectors.sdk import ConfigurationError, Context, End, Limits, Row
 from connectors.sdk.config import parse
 from connectors.sdk.testing import ConnectorContract, read_all, rows_of
-from connectors.sql.settings import DatabaseConfig
 from tests.servers import databases
 from tests.servers.databases import SourceDatabase
 

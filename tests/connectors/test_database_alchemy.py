@@ -9,11 +9,11 @@ import pytest
 import sqlalchemy as sa
 
 from connectors.database import DatabaseConnector
+from connectors.databases.alchemy import AlchemyReader
+from connectors.databases.settings import DatabaseConfig
 from connectors.sdk import ConnectorError, Context, End, MissingError
 from connectors.sdk.config import parse
 from connectors.sdk.testing import ConnectorContract, read_all, rows_of
-from connectors.sql.alchemy import AlchemyReader
-from connectors.sql.settings import DatabaseConfig
 
 METADATA = sa.MetaData()
 THINGS = sa.Table(

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from connectors.database import DatabaseConnector
+from connectors.databases.settings import DatabaseConfig
 from connectors.sdk import (
     AccessDeniedError,
     AuthenticationError,
@@ -29,7 +30,6 @@ from connectors.sdk import (
 )
 from connectors.sdk.config import parse
 from connectors.sdk.testing import read_all
-from connectors.sql.settings import DatabaseConfig
 from tests.servers import databases
 from tests.servers.databases import SourceDatabase
 

@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 from connectors.database import DatabaseConnector
+from connectors.databases.moments import Clock, less
+from connectors.databases.settings import DatabaseConfig
 from connectors.sdk import ConfigurationError, DataError, End, RowDecodeError
 from connectors.sdk.config import parse
 from connectors.sdk.testing import read_all
-from connectors.sql.moments import Clock, less
-from connectors.sql.settings import DatabaseConfig
 from tests.servers import databases
 from tests.servers.databases import SourceDatabase
 

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from connectors.database import DatabaseConnector
+from connectors.databases import ranges as module
+from connectors.databases.settings import DatabaseConfig
 from connectors.sdk import Batch, ConfigurationError, Cursor, DataError, End, KeyRange
 from connectors.sdk.config import parse
 from connectors.sdk.testing import read_all, rows_of
-from connectors.sql import ranges as module
-from connectors.sql.settings import DatabaseConfig
 from tests.servers import databases
 from tests.servers.databases import SourceDatabase
 

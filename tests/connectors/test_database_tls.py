@@ -10,9 +10,9 @@ import pytest
 import trustme
 
 from connectors.database import DatabaseConnector
+from connectors.databases.settings import DatabaseConfig
 from connectors.sdk import CheckResult, Context, Limits, TrustError
 from connectors.sdk.config import parse
-from connectors.sql.settings import DatabaseConfig
 from tests.servers import tls_databases
 
 pytestmark = pytest.mark.slow

@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
 
 from connectors.database import DatabaseConnector
+from connectors.databases import alchemy, convert, lines
+from connectors.databases.settings import DatabaseConfig
 from connectors.sdk import Batch, RowDecodeError, RowProblem, canonical
 from connectors.sdk.config import parse
 from connectors.sdk.testing import read_all
-from connectors.sql import alchemy, convert, lines
-from connectors.sql.settings import DatabaseConfig
 from tests.servers import databases
 from tests.servers.databases import SourceDatabase
 

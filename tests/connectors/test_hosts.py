@@ -12,17 +12,17 @@ from typing import Any
 import pytest
 
 from connectors.database import DatabaseConnector
+from connectors.databases.alchemy import AlchemyReader
+from connectors.databases.settings import DatabaseConfig
 from connectors.excel import ExcelConfig, ExcelConnector
 from connectors.ftp import FtpConfig, FtpConnector
 from connectors.openregister import OpenRegisterConfig, OpenRegisterConnector
 from connectors.rest import RestConfig, RestConnector
 from connectors.sdk import AccessDeniedError, Connector, Context, Policy
 from connectors.sdk.config import parse
-from connectors.sdk.hosts import HostList, HostRules
+from connectors.sdk.net.hosts import HostList, HostRules
 from connectors.sdk.testing import read_all, rows_of
 from connectors.sftp import SftpConfig, SftpConnector
-from connectors.sql.alchemy import AlchemyReader
-from connectors.sql.settings import DatabaseConfig
 from tests.conftest import DatabaseServer
 from tests.servers import databases, ftp, http_api
 from tests.servers.databases import SourceDatabase

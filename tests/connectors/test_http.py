@@ -35,10 +35,10 @@ from connectors.sdk import (
     TrustError,
     UnreachableError,
 )
-from connectors.sdk.auth import BearerAuth, authenticator
-from connectors.sdk.failures import retry_after
-from connectors.sdk.http import Budget, CancelledError, HttpClient, Request, Timeouts
-from connectors.sdk.tls import TlsConfig
+from connectors.sdk.http.auth import BearerAuth, authenticator
+from connectors.sdk.http.client import Budget, CancelledError, HttpClient, Request, Timeouts
+from connectors.sdk.http.failures import retry_after
+from connectors.sdk.net.tls import TlsConfig
 from tests.servers import http_api
 from tests.servers.http_api import Answer, HttpApi
 

@@ -12,7 +12,7 @@ import pytest
 from connectors.formats import JsonReader, NdjsonReader, XmlReader
 from connectors.formats.base import FormatReader
 from connectors.sdk import DataError, Findings, Row, RowProblem
-from connectors.sdk.records import find_rows
+from connectors.sdk.bodies.records import find_rows
 
 INPUTS = Path(__file__).parent / "inputs"
 RFC = "RFC 8259, section"

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from connectors.sdk.listings import Listed, NotUnderstood, parse_listing, parse_mlsd
+from connectors.sdk.net.ftp_listings import Listed, NotUnderstood, parse_listing, parse_mlsd
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 

@@ -12,8 +12,8 @@ from typing import Any
 import openpyxl
 import pytest
 
-from app.domain.mapping import parse_mapping
-from app.domain.plan import Mapped, RowPlan, compile_plan
+from app.mapping.compile import Mapped, RowPlan, compile_plan
+from app.mapping.spec import parse_mapping
 from connectors.sdk import registry
 from connectors.sdk.config import parse
 from connectors.sdk.testing import read_all, rows_of

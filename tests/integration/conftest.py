@@ -11,13 +11,13 @@ import pytest
 import sqlalchemy as sa
 import uuid_utils
 
-from app.db import objects, registers, schemas
-from app.db import tables as t
+from app.database import tables as t
+from app.registers import object_store, register_store, schema_store
 from connectors.sdk import canonical
 
 
 @pytest.fixture
-def place() -> Callable[..., objects.StoredObject]:
+def place() -> Callable[..., object_store.StoredObject]:
     """Stores an object in register `geo`, schema `country`; both are made when needed."""
 
     def store(
@@ -29,12 +29,14 @@ def place() -> Callable[..., objects.StoredObject]:
         deleted: bool = False,
         register: str = "geo",
         schema: str = "country",
-    ) -> objects.StoredObject:
-        found = registers.find(connection, register) or registers.add(connection, register)
-        kind = schemas.find(connection, schema) or schemas.add(
+    ) -> object_store.StoredObject:
+        found = register_store.find(connection, register) or register_store.add(
+            connection, register
+        )
+        kind = schema_store.find(connection, schema) or schema_store.add(
             connection, schema, {"type": "object"}, actor="test"
         )
-        schemas.link(connection, register_id=found.id, schema_id=kind.id)
+        schema_store.link(connection, register_id=found.id, schema_id=kind.id)
         uuid = UUID(bytes=uuid_utils.uuid7().bytes)
         connection.execute(
             sa.insert(t.objects).values(
@@ -48,6 +50,6 @@ def place() -> Callable[..., objects.StoredObject]:
                 data_hash=hashlib.sha256(canonical.dumps(data or {})).digest(),
             )
         )
-        return objects.get(connection, uuid)
+        return object_store.get(connection, uuid)
 
     return store

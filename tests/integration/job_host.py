@@ -20,12 +20,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from app.db import engine as engines
+from app.database import engine as engines
 from jobs.context import Handler, JobContext
 from jobs.errors import Interrupted, NotRunnableError, Postponed
 from jobs.model import Job, Outcome
-from jobs.passes import run_job, run_pass
 from jobs.policy import Policy
+from jobs.run_pass import run_job, run_pass
 from jobs.worker import run_worker
 
 WORK_LOG = "CREATE TABLE work_log (id bigserial, job bigint, token bigint, word text, pid int)"

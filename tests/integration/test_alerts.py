@@ -13,9 +13,12 @@ import pytest
 import sqlalchemy as sa
 import trustme
 
-from app.db import settings as instance_settings
-from app.services import alerts, background, definitions, instance, overview, runner
-from app.services.delivering import SIGNATURE
+from app.alerts import review
+from app.alerts.delivery import SIGNATURE
+from app.database import instance_settings
+from app.operations import handlers, instance, jobs
+from app.operations import status as overview
+from app.sources import manage
 from tests.integration.sync.conftest import Bench, application, bench
 from tests.servers.http_api import HttpApi, always, status
 from tests.servers.smtp import MailServer
@@ -73,10 +76,10 @@ def make_due(bench: Bench, condition: str = "true") -> None:
 def deliver(bench: Bench) -> list[str]:
     """Run what is due, as cron does; the states of the deliveries."""
     states: list[str] = []
-    runner.tick(
+    jobs.tick(
         bench.app,
         report=lambda outcome: (
-            states.append(outcome.state) if outcome.handler == alerts.DELIVER else None
+            states.append(outcome.state) if outcome.handler == review.DELIVER else None
         ),
     )
     return states
@@ -199,7 +202,7 @@ def test_a_webhook_that_refuses_is_tried_again_by_its_job(bench: Bench, hook: Ht
     bench.define()
     bench.sync()
     assert deliver(bench) == ["failed"]
-    (job,) = [job for job in runner.listing(bench.app).jobs if job.handler == alerts.DELIVER]
+    (job,) = [job for job in jobs.listing(bench.app).jobs if job.handler == review.DELIVER]
     assert "HTTP 404" in (job.last_error or "")
     assert job.next_run is not None
     make_due(bench, "handler = 'alert.deliver'")
@@ -218,17 +221,17 @@ def test_a_delivery_that_gave_up_stays_in_the_list_until_its_retention(
         assert deliver(bench) == ["failed"]
     make_due(bench, "handler = 'alert.deliver' AND next_run IS NOT NULL")
     assert deliver(bench) == []
-    assert background.clean_up(bench.app)["jobs"] == 0
-    (job,) = [job for job in runner.listing(bench.app).jobs if job.handler == alerts.DELIVER]
+    assert handlers.clean_up(bench.app)["jobs"] == 0
+    (job,) = [job for job in jobs.listing(bench.app).jobs if job.handler == review.DELIVER]
     assert (job.failures, job.next_run) == (9, None)
     assert "HTTP 404" in (job.last_error or "")
     execute(bench, "UPDATE openregister.jobs SET updated = now() - interval '400 days'")
     age = "UPDATE openregister.job_runs SET finished = now() - interval '400 days'"
     execute(bench, age)
-    removed = background.clean_up(bench.app)
+    removed = handlers.clean_up(bench.app)
     assert (removed["jobs"], removed["job_runs"]) == (1, 9)
-    left = {job.handler for job in runner.listing(bench.app).jobs}
-    assert left == {background.CLEAN_UP, background.REPAIR}
+    left = {job.handler for job in jobs.listing(bench.app).jobs}
+    assert left == {handlers.CLEAN_UP, handlers.REPAIR}
 
 
 def test_a_delivery_that_gave_up_is_sent_again_by_hand(bench: Bench, hook: HttpApi) -> None:
@@ -238,10 +241,10 @@ def test_a_delivery_that_gave_up_is_sent_again_by_hand(bench: Bench, hook: HttpA
     bench.sync()
     assert deliver(bench) == ["failed"]
     execute(bench, "UPDATE openregister.jobs SET failures = 9, next_run = NULL")
-    (job,) = [job for job in runner.listing(bench.app).jobs if job.handler == alerts.DELIVER]
-    assert runner.execute(bench.app, job.id).state == "done"
+    (job,) = [job for job in jobs.listing(bench.app).jobs if job.handler == review.DELIVER]
+    assert jobs.execute(bench.app, job.id).state == "done"
     assert events(hook) == ["source.failing", "source.failing"]
-    assert not [job for job in runner.listing(bench.app).jobs if job.handler == alerts.DELIVER]
+    assert not [job for job in jobs.listing(bench.app).jobs if job.handler == review.DELIVER]
 
 
 def test_a_webhook_is_not_followed_elsewhere(bench: Bench, hook: HttpApi) -> None:
@@ -377,7 +380,7 @@ def test_no_secret_is_in_what_is_told(bench: Bench, hook: HttpApi, mailbox: Mail
     (told,) = [call for call in hook.calls if call.path == "/alerts"]
     mail = mailbox.mails[0].message.as_string()
     kept = json.dumps(
-        [job.arguments | {"error": job.last_error} for job in runner.listing(bench.app).jobs]
+        [job.arguments | {"error": job.last_error} for job in jobs.listing(bench.app).jobs]
     )
     for secret in (CANARY, SECRET, "mail secret"):
         assert secret not in told.body.decode() + mail + kept
@@ -428,7 +431,7 @@ def test_a_disabled_source_is_no_incident_and_its_end_no_recovery(
     bench.define()
     bench.sync()
     deliver(bench)
-    definitions.set_enabled(bench.app, "places", False)
+    manage.set_enabled(bench.app, "places", False)
     assert deliver(bench) == []
     assert bench.scalar("SELECT count(*) FROM openregister.incidents") == 0
     assert events(hook) == ["source.failing"]
@@ -450,7 +453,7 @@ def test_nobody_to_tell_is_no_job(bench: Bench) -> None:
     bench.define()
     bench.sync()
     assert bench.scalar("SELECT count(*) FROM openregister.incidents") == 1
-    assert [job for job in runner.listing(bench.app).jobs if job.handler == alerts.DELIVER] == []
+    assert [job for job in jobs.listing(bench.app).jobs if job.handler == review.DELIVER] == []
 
 
 def test_the_error_of_a_delivery_names_no_path_of_the_webhook(bench: Bench, hook: HttpApi) -> None:
@@ -459,5 +462,5 @@ def test_the_error_of_a_delivery_names_no_path_of_the_webhook(bench: Bench, hook
     bench.define()
     bench.sync()
     deliver(bench)
-    (job,) = [job for job in runner.listing(bench.app).jobs if job.handler == alerts.DELIVER]
+    (job,) = [job for job in jobs.listing(bench.app).jobs if job.handler == review.DELIVER]
     assert "/alerts" not in (job.last_error or "")

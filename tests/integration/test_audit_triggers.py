@@ -7,7 +7,7 @@ import uuid
 import pytest
 import sqlalchemy as sa
 
-from app.db.tables import audit_trails
+from app.database.tables import audit_trails
 
 
 @pytest.fixture

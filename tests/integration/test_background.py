@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from app.db import settings as instance_settings
-from app.db import sources as source_store
-from app.services import background, runner
+from app.database import instance_settings
+from app.operations import handlers, jobs
+from app.sources import store as source_store
 from jobs.policy import Window
 from tests.integration.sync.conftest import Bench, application, bench
 
@@ -54,7 +54,7 @@ def leave_history(bench: Bench) -> None:
     bench.write(ROWS)
     for _ in range(2):
         execute(bench, "UPDATE openregister.jobs SET next_run = now() WHERE key LIKE 'source:%'")
-        runner.tick(bench.app, report=lambda outcome: None)
+        jobs.tick(bench.app, report=lambda outcome: None)
 
 
 def test_history_past_its_retention_goes_and_the_audit_trail_stays(bench: Bench) -> None:
@@ -67,9 +67,9 @@ def test_history_past_its_retention_goes_and_the_audit_trail_stays(bench: Bench)
         "cron_ticks": 2,
         "audit_trails": 1,
     }
-    assert not any(background.clean_up(bench.app).values())
+    assert not any(handlers.clean_up(bench.app).values())
     age_everything(bench, 400)
-    assert background.clean_up(bench.app) == {
+    assert handlers.clean_up(bench.app) == {
         "runs": 1,  # the latest of every source stays
         "quarantine": 1,
         "jobs": 0,
@@ -84,18 +84,18 @@ def test_a_retention_of_no_days_keeps_everything(bench: Bench) -> None:
     age_everything(bench, 4000)
     for name in ("runs", "quarantine", "job_history", "cron_ticks"):
         configure(bench, f"retention.{name}_days", 0)
-    assert background.clean_up(bench.app) == {}
+    assert handlers.clean_up(bench.app) == {}
     assert counts(bench)["runs"] == 2
 
 
 def test_housekeeping_is_planned_by_every_pass_and_cleaning_waits_for_the_window(
     bench: Bench,
 ) -> None:
-    runner.tick(bench.app, report=lambda outcome: None)
-    planned = {job.key: job for job in runner.listing(bench.app).jobs}
-    assert set(planned) == {background.CLEAN_UP, background.REPAIR}
-    assert planned[background.CLEAN_UP].time_insensitive
-    assert not planned[background.REPAIR].time_insensitive
+    jobs.tick(bench.app, report=lambda outcome: None)
+    planned = {job.key: job for job in jobs.listing(bench.app).jobs}
+    assert set(planned) == {handlers.CLEAN_UP, handlers.REPAIR}
+    assert planned[handlers.CLEAN_UP].time_insensitive
+    assert not planned[handlers.REPAIR].time_insensitive
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_housekeeping_is_planned_by_every_pass_and_cleaning_waits_for_the_window
 def test_the_window_is_the_setting(bench: Bench, text: str, length: int) -> None:
     configure(bench, "maintenance.window", text)
     configure(bench, "maintenance.timezone", "Europe/Amsterdam")
-    window = background.policy(bench.app).window
+    window = handlers.policy(bench.app).window
     assert isinstance(window, Window)
     assert window.length == timedelta(hours=length)
     assert window.timezone == "Europe/Amsterdam"
@@ -118,7 +118,7 @@ def test_the_limits_are_the_settings_and_none_is_none(
 ) -> None:
     configure(bench, "queue.max_parallel", value)
     configure(bench, "queue.max_parallel_per_host", value)
-    rules = background.policy(bench.app)
+    rules = handlers.policy(bench.app)
     assert (rules.max_running, rules.max_running_per_host) == (expected, expected)
 
 
@@ -127,7 +127,7 @@ def fail(bench: Bench, times: int) -> Any:
     bench.path.unlink(missing_ok=True)
     for _ in range(times):
         execute(bench, "UPDATE openregister.jobs SET next_run = now() WHERE key LIKE 'source:%'")
-        runner.tick(bench.app, report=lambda outcome: None)
+        jobs.tick(bench.app, report=lambda outcome: None)
     with bench.app.engine.connect() as connection:
         return source_store.get(connection, "places")
 
@@ -141,7 +141,7 @@ def test_a_source_that_keeps_failing_is_in_error_stays_scheduled_and_recovers(
     source = fail(bench, 1)
     assert source.status == "error"
     assert str(bench.path) in source.status_reason
-    (job,) = [job for job in runner.listing(bench.app).jobs if job.handler == "source.sync"]
+    (job,) = [job for job in jobs.listing(bench.app).jobs if job.handler == "source.sync"]
     assert job.enabled
     assert job.failures == 3
     assert job.next_run is not None
@@ -167,7 +167,7 @@ def test_any_number_of_missed_moments_is_one_run(bench: Bench) -> None:
         "UPDATE openregister.jobs SET next_run = now() - interval '3 days'"
         " WHERE key LIKE 'source:%'",
     )
-    summary = runner.tick(bench.app, report=lambda outcome: None)
+    summary = jobs.tick(bench.app, report=lambda outcome: None)
     assert summary.ran == 1
     assert bench.scalar("SELECT count(*) FROM openregister.runs") == 1
     late = "SELECT extract(epoch FROM next_run - now()) FROM openregister.jobs WHERE key = :key"

@@ -15,7 +15,7 @@ import psutil
 import psycopg
 import pytest
 
-from app.db.embedded import EmbeddedServer
+from app.database.embedded.server import EmbeddedServer
 from app.errors import EmbeddedServerError
 
 ROOT = Path(__file__).parents[2]
@@ -25,7 +25,7 @@ USER_OF_THE_SERVER = """
 import sys
 from pathlib import Path
 import psycopg
-from app.db.embedded import EmbeddedServer
+from app.database.embedded.server import EmbeddedServer
 with EmbeddedServer(Path(sys.argv[1]), {"fsync": "off"}) as url:
     with psycopg.connect(url) as connection:
         (started,) = connection.execute("SELECT pg_postmaster_start_time()::text").fetchone()

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSON, JSONB
 
-from app.db import engine as engines
+from app.database import engine as engines
 from app.errors import DatabaseUnreachableError, DatabaseVersionError
 
 

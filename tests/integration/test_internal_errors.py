@@ -12,9 +12,10 @@ import pytest
 import sqlalchemy as sa
 
 import cli as program
-from app.domain.roles import Role
-from app.services import background, overview, runner, running
-from app.services.running import Request
+from app.operations import handlers, jobs, status
+from app.sync import run
+from app.sync.run import Request
+from app.users.roles import Role
 from tests.integration.api.conftest import served
 from tests.integration.sync.conftest import Bench, application, bench
 
@@ -45,7 +46,7 @@ def test_a_route_and_a_page(
     caplog: pytest.LogCaptureFixture,
     accept: str,
 ) -> None:
-    monkeypatch.setattr(overview, "sources", fail)
+    monkeypatch.setattr(status, "sources", fail)
     with served(database_url, tmp_path) as server:
         path = "/api/sources" if "json" in accept else "/sources"
         answer = server.as_(Role.ADMIN).get(path, headers={"Accept": accept})
@@ -66,7 +67,7 @@ def test_a_command(
 ) -> None:
     monkeypatch.setenv("OPENREGISTER_DATABASE_URL", database_url)
     monkeypatch.setenv("OPENREGISTER_DATA_DIR", str(tmp_path))
-    monkeypatch.setattr(overview, "sources", fail)
+    monkeypatch.setattr(status, "sources", fail)
     before = logging.root.handlers[:], logging.root.level
     try:
         assert program.run(["source:list", "--output", output]) == 1
@@ -87,13 +88,13 @@ def test_a_run_and_the_job_that_started_it(
 ) -> None:
     bench.define(schedule="daily")
     bench.write([{"code": "ams", "name": "Amsterdam"}])
-    monkeypatch.setattr(running, "_sync", fail)
+    monkeypatch.setattr(run, "_sync", fail)
     with pytest.raises(KeyError):
-        running.run(bench.app, "places", Request("manual", "test"))
+        run.run(bench.app, "places", Request("manual", "test"))
     assert_internal(str(bench.scalar("SELECT message FROM openregister.runs")), caplog.text)
     with bench.app.engine.begin() as connection:
         connection.execute(sa.text("UPDATE openregister.jobs SET next_run = now()"))
-    runner.tick(bench.app, report=lambda outcome: None)
+    jobs.tick(bench.app, report=lambda outcome: None)
     said = str(bench.scalar("SELECT last_error FROM openregister.jobs WHERE key LIKE 'source:%'"))
     assert "Internal error" in said
     assert "KeyError" not in said
@@ -101,5 +102,5 @@ def test_a_run_and_the_job_that_started_it(
 
 
 def test_a_handler_of_a_job(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
-    said = background.policy(bench.app).describe_error(KeyError(CANARY))
+    said = handlers.policy(bench.app).describe_error(KeyError(CANARY))
     assert_internal(said, caplog.text)

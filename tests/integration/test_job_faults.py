@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from jobs import children, store
+from jobs import child_process, store
 from jobs.model import Plan
-from jobs.passes import run_pass
+from jobs.run_pass import run_pass
 from tests.integration.job_cluster import ROOT, Cluster, cluster
 from tests.integration.job_host import Host, policy
 
@@ -61,7 +61,8 @@ def test_a_kill_in_any_phase_loses_and_doubles_nothing(
 def test_a_kill_right_after_the_claim_is_repaired_by_the_next_pass(cluster: Cluster) -> None:
     job_id = cluster.add("tiny")
     claims = (
-        "import os, sys; from app.db import engine; from jobs import leases, policy, processes\n"
+        "import os, sys; from app.database import engine\n"
+        "from jobs import leases, policy, processes\n"
         "with engine.create(sys.argv[1]).begin() as c:\n"
         "    leases.claim(c, policy.Policy(), processes.this_process())\n"
         "os.kill(os.getpid(), 9)"
@@ -315,7 +316,7 @@ def test_limits_hold_for_every_host_together(cluster: Cluster) -> None:
 def test_a_pass_goes_on_when_its_children_have_had_their_share(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch, workers: int
 ) -> None:
-    monkeypatch.setattr(children, "JOBS_PER_CHILD", 3)
+    monkeypatch.setattr(child_process, "JOBS_PER_CHILD", 3)
     cluster.add("tiny", 20)
     handlers = Host(cluster.engine).handlers
     assert run_pass(cluster.engine, policy(), handlers, workers=workers).ran == 20

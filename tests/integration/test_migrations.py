@@ -17,9 +17,9 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 import migrations
-from app.db import engine as engines
-from app.db import migrate, revision, tables
-from app.db.revision import State
+from app.database import engine as engines
+from app.database import migrate, revision, tables
+from app.database.revision import State
 from app.errors import DatabaseError, NewerDatabaseError, NotMigratedError
 from jobs import tables as job_tables
 
@@ -124,7 +124,7 @@ def test_upgrade_is_safe_to_repeat(empty):
 def test_one_of_several_concurrent_upgrades_does_the_work(empty_database_url):
     script = (
         "import sys\n"
-        "from app.db import engine, migrate\n"
+        "from app.database import engine, migrate\n"
         "print(migrate.upgrade(engine.create(sys.argv[1])).state)"
     )
     command = [sys.executable, "-c", script, empty_database_url]

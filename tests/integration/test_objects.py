@@ -9,12 +9,14 @@ from decimal import Decimal
 import pytest
 import sqlalchemy as sa
 
-from app.db import objects, quarantine, sources
-from app.db import tables as t
-from app.db.objects import About, PropertyFilter, Selection
-from app.db.secrets import SecretBox
-from app.db.sources import SourceDraft
+from app.database import tables as t
+from app.database.secrets import SecretBox
 from app.errors import NotFoundError
+from app.registers import object_store
+from app.registers.object_store import About, PropertyFilter, Selection
+from app.sources import store
+from app.sources.store import SourceDraft
+from app.sync import quarantine
 
 
 @pytest.fixture
@@ -25,7 +27,7 @@ def connection(any_connection: sa.Connection) -> sa.Connection:
 @pytest.fixture
 def source_id(connection) -> int:
     box = SecretBox("A" * 43 + "=")
-    return sources.add(connection, SourceDraft("countries", "rest", {}, targets=[]), box).id
+    return store.add(connection, SourceDraft("countries", "rest", {}, targets=[]), box).id
 
 
 def _names(found) -> list[str]:
@@ -35,7 +37,7 @@ def _names(found) -> list[str]:
 def test_an_object_names_what_it_belongs_to(connection, place, source_id):
     data = {"name": "Nederland", "area": Decimal("12345678901234567890.5")}
     placed = place(connection, data, source_id=source_id, key="NL")
-    found = objects.get(connection, placed.uuid)
+    found = object_store.get(connection, placed.uuid)
     assert (found.register, found.schema, found.source, found.key) == (
         "geo",
         "country",
@@ -44,25 +46,25 @@ def test_an_object_names_what_it_belongs_to(connection, place, source_id):
     )
     assert found.data == data
     with pytest.raises(NotFoundError, match="object:list"):
-        objects.get(connection, uuid.uuid4())
+        object_store.get(connection, uuid.uuid4())
 
 
 def test_pages_follow_one_another_without_gap_or_overlap(connection, place):
     for number in range(7):
         place(connection, {"name": str(number)})
     seen, after = [], None
-    while page := objects.page(connection, Selection(), after=after, limit=3):
+    while page := object_store.page(connection, Selection(), after=after, limit=3):
         seen += _names(page)
         after = page[-1].uuid
     assert seen == [str(number) for number in range(7)]
-    assert _names(objects.stream(connection, Selection(), chunk=2)) == seen
+    assert _names(object_store.stream(connection, Selection(), chunk=2)) == seen
 
 
 def test_a_stream_leaves_no_options_on_its_connection(connection, place):
     for number in range(5):
         place(connection, {"name": str(number)})
     before = dict(connection.get_execution_options())
-    assert len(list(objects.stream(connection, Selection(), chunk=2))) == 5
+    assert len(list(object_store.stream(connection, Selection(), chunk=2))) == 5
     assert dict(connection.get_execution_options()) == before
     # a whole answer is at hand at once again: a server-side cursor could not tell its length
     assert connection.execute(sa.text("SELECT generate_series(1, 7)")).rowcount == 7
@@ -75,9 +77,9 @@ def test_a_selection_narrows_by_where_objects_belong(connection, place, source_i
 
     def found(**only) -> list[str]:
         selection = Selection(**only)
-        names = _names(objects.page(connection, selection))
-        assert objects.count(connection, selection) == len(names)
-        assert objects.about(connection, selection) == About(len(names), True)
+        names = _names(object_store.page(connection, selection))
+        assert object_store.count(connection, selection) == len(names)
+        assert object_store.about(connection, selection) == About(len(names), True)
         return names
 
     assert found() == ["here", "other"]
@@ -86,7 +88,7 @@ def test_a_selection_narrows_by_where_objects_belong(connection, place, source_i
     assert found(schema_id=other.schema_id) == ["other"]
     assert found(source_id=source_id) == ["here"]
     assert found(source_id=source_id, key="2", deleted=True) == ["gone"]
-    assert objects.count_by_source(connection) == {source_id: 1}
+    assert object_store.count_by_source(connection) == {source_id: 1}
 
 
 @pytest.mark.parametrize(
@@ -115,13 +117,13 @@ def test_properties_are_compared_within_their_json_type(
     place(connection, {"name": "c", "n": "10", "tags": ["x", "y"]})
     place(connection, {"name": "d", "n": None})
     selection = Selection(filters=[PropertyFilter(path, operator, value)])
-    assert _names(objects.page(connection, selection)) == names
+    assert _names(object_store.page(connection, selection)) == names
 
 
 def test_large_figures_are_estimated(connection, place):
     for number in range(20):
         place(connection, {"name": str(number)})
-    found = objects.about(connection, Selection(), exact_below=5)
+    found = object_store.about(connection, Selection(), exact_below=5)
     assert (found.number >= 5, found.exact) == (True, False)
 
 

@@ -16,11 +16,11 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 
-from app.db import engine as engines
+from app.database import engine as engines
 from connectors.database import DatabaseConnector
+from connectors.databases.settings import DatabaseConfig
 from connectors.sdk.config import parse
 from connectors.sdk.testing import read_all, rows_of
-from connectors.sql.settings import DatabaseConfig
 from jobs import store
 from tests.acceptance.command_line import CommandLine
 from tests.conftest import DatabaseServer

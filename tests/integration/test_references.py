@@ -9,10 +9,11 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from app.bootstrap import assemble
-from app.db import tables
-from app.services import definitions, registers, schemas
+from app.application import assemble
+from app.database import tables
+from app.registers import registers, schemas
 from app.settings import Settings
+from app.sources import manage
 
 INSERT = """
 INSERT INTO openregister.objects (uuid, register_id, schema_id, source_id, data_hash, data)
@@ -25,7 +26,7 @@ def ids(engine: sa.Engine, tmp_path) -> dict[str, int]:
     application = assemble(Settings(data_dir=tmp_path / "data"), engine)
     registers.add(application, "geo")
     schemas.add(application, "place", {"type": "object"}, register="geo", actor="test")
-    definitions.save(
+    manage.save(
         application,
         {
             "name": "places",

@@ -16,11 +16,14 @@ import pytest
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from app.bootstrap import Application, assemble
-from app.db import engine as engines
-from app.services import definitions, objects, registers, reporting, running, schemas
-from app.services.running import Request
+from app.application import Application, assemble
+from app.database import engine as engines
+from app.operations import reporting
+from app.registers import edit_objects, registers, schemas
 from app.settings import Settings
+from app.sources import manage
+from app.sync import run as running
+from app.sync.run import Request
 from tests.conftest import DatabaseServer
 
 PAGE = Path(__file__).parents[2] / "docs" / "reporting.md"
@@ -63,7 +66,7 @@ class _Syncs:
         self._runs = 0
 
     def define(self, name: str, schema: str = "town", register: str = "geo", **more: Any) -> None:
-        definitions.save(
+        manage.save(
             self._app,
             {
                 "name": name,
@@ -111,8 +114,8 @@ def _fill(app: Application, folder: Path) -> None:
     syncs.run("rivers", {"code": "r", "name": "Rhine"})
     syncs.define("lakes", "river", "water", fresh_within="1 hour")
     syncs.fail("lakes")
-    made = objects.create(app, "geo", "town", {"name": "Made by hand"}, actor="web:ann")
-    objects.replace(app, made.uuid, {"name": "Changed by hand"}, actor="web:ann")
+    made = edit_objects.create(app, "geo", "town", {"name": "Made by hand"}, actor="web:ann")
+    edit_objects.replace(app, made.uuid, {"name": "Changed by hand"}, actor="web:ann")
 
 
 @pytest.fixture(scope="module")

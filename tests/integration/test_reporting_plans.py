@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from app.bootstrap import assemble
-from app.db import engine as engines
-from app.services import registers, reporting, schemas
+from app.application import assemble
+from app.database import engine as engines
+from app.operations import reporting
+from app.registers import registers, schemas
 from app.settings import Settings
 from tests.conftest import DatabaseServer
 

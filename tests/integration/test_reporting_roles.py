@@ -17,13 +17,15 @@ import sqlalchemy as sa
 from psycopg import sql
 from sqlalchemy.engine import make_url
 
-from app.bootstrap import Application, assemble
-from app.db import engine as engines
-from app.db import migrate, reporting_views
-from app.db.embedded import EmbeddedServer
-from app.db.reporting_views import READER
+from app.application import Application, assemble
+from app.database import engine as engines
+from app.database import migrate
+from app.database.embedded.server import EmbeddedServer
 from app.errors import DatabaseError, NotFoundError, UsageError
-from app.services import objects, registers, reporting, schemas
+from app.operations import reporting
+from app.registers import edit_objects, registers, schemas
+from app.reporting import views
+from app.reporting.views import READER
 from app.settings import Settings
 
 TOWN: dict[str, Any] = {"type": "object", "properties": {"code": {"type": "string"}}}
@@ -60,7 +62,7 @@ def _application(engine: sa.Engine, path: Path) -> Application:
         registers.add(app, register)
         slug = {"geo": "town", "water": "river"}[register]
         schemas.add(app, slug, TOWN, register=register, actor="test")
-        objects.create(app, register, slug, {"code": f"in {register}"}, actor="test")
+        edit_objects.create(app, register, slug, {"code": f"in {register}"}, actor="test")
     return app
 
 
@@ -101,7 +103,7 @@ def _views(*names: str) -> set[tuple[str, str]]:
     return {("openregister_reporting", name) for name in names}
 
 
-EVERY = (*reporting_views.FIXED, "geo__town", "water__river")
+EVERY = (*views.FIXED, "geo__town", "water__river")
 
 
 def test_a_reader_reads_every_view_and_nothing_else(
@@ -200,7 +202,7 @@ def test_a_function_of_the_readers_own_does_not_see_the_rows_of_other_registers(
 ) -> None:
     registers.add(app, "sea")
     schemas.link(app, "river", register="sea")
-    objects.create(app, "sea", "river", {"code": "secret of the sea"}, actor="test")
+    edit_objects.create(app, "sea", "river", {"code": "secret of the sea"}, actor="test")
     name = role()
     reporting.grant(app, name, register="water")
     with _session(app, name) as session:
@@ -351,7 +353,7 @@ def test_databases_of_one_server_make_the_role_at_the_same_time(own_server: str)
             admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
     script = (
         "import sys\n"
-        "from app.db import engine, migrate\n"
+        "from app.database import engine, migrate\n"
         "migrate.upgrade(engine.create(sys.argv[1]))"
     )
     upgrades = [
@@ -370,4 +372,4 @@ def test_databases_of_one_server_make_the_role_at_the_same_time(own_server: str)
         url = make_url(own_server).set(database=name).render_as_string(hide_password=False)
         with _connect(url) as admin:
             admin.execute(f"SET ROLE {READER}")
-            assert _readable(admin) == _views(*reporting_views.FIXED)
+            assert _readable(admin) == _views(*views.FIXED)

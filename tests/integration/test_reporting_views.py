@@ -16,15 +16,17 @@ import pytest
 import sqlalchemy as sa
 import uuid_utils
 
-from app.bootstrap import Application, assemble
-from app.db import migrate, reporting_views
-from app.db import registers as registers_store
-from app.db import schemas as store
-from app.db import tables as t
-from app.db.engine import dump_json
-from app.db.reporting_views import Change
+from app.application import Application, assemble
+from app.database import migrate
+from app.database import tables as t
+from app.database.engine import dump_json
 from app.errors import ConflictError, DatabaseError, InUseError
-from app.services import objects, registers, reporting, schemas
+from app.operations import reporting
+from app.registers import edit_objects, registers, schemas
+from app.registers import register_store as registers_store
+from app.registers import schema_store as store
+from app.reporting import views
+from app.reporting.views import Change
 from app.settings import Settings
 
 TOWN: dict[str, Any] = {
@@ -143,10 +145,10 @@ def test_a_schema_has_a_view_with_a_column_of_its_type_for_every_property(
         "tags": ["canals"],
         "mayor": None,
     }
-    made = objects.create(any_app, "geo", "town", town, actor="test")
-    gone = objects.create(any_app, "geo", "town", {"code": "9999"}, actor="test")
-    objects.delete(any_app, gone.uuid, actor="test")
-    objects.create(any_app, "geo", "town", {}, actor="test")
+    made = edit_objects.create(any_app, "geo", "town", town, actor="test")
+    gone = edit_objects.create(any_app, "geo", "town", {"code": "9999"}, actor="test")
+    edit_objects.delete(any_app, gone.uuid, actor="test")
+    edit_objects.create(any_app, "geo", "town", {}, actor="test")
     full, empty = _rows(any_app, "SELECT * FROM openregister_reporting.geo__town ORDER BY code")
     assert full == {
         "_uuid": made.uuid,
@@ -296,8 +298,8 @@ def test_a_schema_in_several_registers_has_a_view_in_each(app: Application) -> N
     _add(app, "town", {"code": {"type": "string"}})
     registers.add(app, "travel")
     schemas.link(app, "town", register="travel")
-    objects.create(app, "travel", "town", {"code": "T"}, actor="test")
-    objects.create(app, "geo", "town", {"code": "G"}, actor="test")
+    edit_objects.create(app, "travel", "town", {"code": "T"}, actor="test")
+    edit_objects.create(app, "geo", "town", {"code": "G"}, actor="test")
     for register, code in (("geo", "G"), ("travel", "T")):
         rows = _rows(app, f"TABLE openregister_reporting.{register}__town")
         assert [row["code"] for row in rows] == [code]
@@ -313,7 +315,7 @@ def test_registers_and_schemas_whose_names_run_together_are_kept_apart(app: Appl
     _add(app, "c", {"two": {}}, "a__b")
     _add(app, "y" * 100, {"three": {}}, "x" * 100)
     with app.engine.connect() as connection:
-        names = reporting_views.names(connection)[len(reporting_views.FIXED) :]
+        names = views.names(connection)[len(views.FIXED) :]
     found = {list(_columns(app, name))[5] for name in names}
     assert found == {"one", "two", "three"}
 
@@ -436,7 +438,7 @@ def test_schemas_that_change_at_the_same_time_end_up_with_their_views(app: Appli
 def test_a_query_that_goes_on_for_hours_does_not_hold_up_everybody_else(
     app: Application, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reporting_views, "_PATIENCE", "100ms")
+    monkeypatch.setattr(views, "_PATIENCE", "100ms")
     _add(app, "town", {"code": {"type": "string"}})
     with app.engine.connect() as reader:
         reader.exec_driver_sql("SELECT * FROM openregister_reporting.geo__town")

@@ -16,8 +16,8 @@ import psutil
 import pytest
 import sqlalchemy as sa
 
-from app.db.runs import Finish, Start
-from app.domain.report import RunState
+from app.sync.report import RunState
+from app.sync.run_store import Finish, Start
 from tests.integration.sync.conftest import Bench, application, bench
 from tests.servers.clocks import MovedClock
 
@@ -157,7 +157,7 @@ def test_a_run_is_not_taken_from_a_process_because_its_machine_was_set_right(
     """The start of a process, told as a time of day, moves with the clock; the process is alive."""
     bench.define()
     starts = (
-        "import sys\nfrom app.db import engine, runs\n"
+        "import sys\nfrom app.database import engine; from app.sync import run_store as runs\n"
         "store = runs.RunStore(engine.create(sys.argv[1]))\n"
         "print(store.start(runs.Start(int(sys.argv[2]), 'cron', 'cron', full=True)), flush=True)\n"
         "sys.stdin.read()"

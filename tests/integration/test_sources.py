@@ -8,11 +8,9 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from app.db import registers, rotation, schemas, sources
-from app.db import tables as t
-from app.db.secrets import SecretBox
-from app.db.source_state import SourceState
-from app.db.sources import SourceDraft, TargetDraft
+from app.database import rotation
+from app.database import tables as t
+from app.database.secrets import SecretBox
 from app.errors import (
     AlreadyRunningError,
     ConflictError,
@@ -22,6 +20,10 @@ from app.errors import (
     SecretKeyError,
     UsageError,
 )
+from app.registers import register_store, schema_store
+from app.sources import store
+from app.sources.state import SourceState
+from app.sources.store import SourceDraft, TargetDraft
 from connectors.sdk.redact import redact
 
 OLD_KEY, NEW_KEY = "A" * 43 + "=", "B" * 43 + "="
@@ -40,9 +42,9 @@ def connection(any_connection: sa.Connection) -> sa.Connection:
 
 @pytest.fixture
 def draft(connection) -> SourceDraft:
-    register = registers.add(connection, "geo")
-    schema = schemas.add(connection, "country", {}, actor="test")
-    schemas.link(connection, register_id=register.id, schema_id=schema.id)
+    register = register_store.add(connection, "geo")
+    schema = schema_store.add(connection, "country", {}, actor="test")
+    schema_store.link(connection, register_id=register.id, schema_id=schema.id)
     return SourceDraft(
         name="countries",
         type="rest",
@@ -54,8 +56,8 @@ def draft(connection) -> SourceDraft:
 
 
 def test_a_source_comes_back_as_it_was_given_with_its_targets(connection, draft, box):
-    source = sources.add(connection, draft, box)
-    assert source == sources.get(connection, "countries") == sources.by_id(connection, source.id)
+    source = store.add(connection, draft, box)
+    assert source == store.get(connection, "countries") == store.by_id(connection, source.id)
     assert (source.type, source.schedule, source.connection) == (
         "rest",
         "hourly",
@@ -68,40 +70,40 @@ def test_a_source_comes_back_as_it_was_given_with_its_targets(connection, draft,
 
 
 def test_secrets_are_given_out_by_one_function_alone(connection, draft, box):
-    source = sources.add(connection, draft, box)
+    source = store.add(connection, draft, box)
     assert "canary" not in repr(source)
     stored = connection.execute(sa.select(t.sources)).one()
     assert b"canary" not in stored.secrets
     assert "canary" not in repr(stored)
-    assert sources.secrets(connection, source.id, box) == {"auth.token": "canary-5ecret"}
+    assert store.secrets(connection, source.id, box) == {"auth.token": "canary-5ecret"}
     assert "canary" not in redact("token=canary-5ecret in a message")
 
 
 def test_a_source_without_secrets_has_none(connection, draft, box):
-    source = sources.add(connection, replace(draft, secrets=None), box)
+    source = store.add(connection, replace(draft, secrets=None), box)
     assert not source.has_secrets
-    assert sources.secrets(connection, source.id, box) == {}
+    assert store.secrets(connection, source.id, box) == {}
 
 
 def test_another_key_does_not_open_them(connection, draft, box):
-    source = sources.add(connection, draft, box)
+    source = store.add(connection, draft, box)
     with pytest.raises(SecretKeyError):
-        sources.secrets(connection, source.id, SecretBox(NEW_KEY))
+        store.secrets(connection, source.id, SecretBox(NEW_KEY))
 
 
 def test_all_secrets_move_to_a_new_key(connection, draft, box):
-    source = sources.add(connection, draft, box)
-    sources.add(connection, replace(draft, name="open", secrets=None), box)
+    source = store.add(connection, draft, box)
+    store.add(connection, replace(draft, name="open", secrets=None), box)
     assert rotation.reencrypt(connection, SecretBox(f"{NEW_KEY},{OLD_KEY}")).sources == 1
-    assert sources.secrets(connection, source.id, SecretBox(NEW_KEY)) == draft.secrets
+    assert store.secrets(connection, source.id, SecretBox(NEW_KEY)) == draft.secrets
 
 
 def test_an_update_replaces_the_definition_and_keeps_the_state(connection, draft, box):
-    source = sources.add(connection, draft, box)
+    source = store.add(connection, draft, box)
     _change_state(connection, source.id, cursor={"page": 3}, failures=2, status="error")
-    schema = schemas.add(connection, "region", {}, actor="test")
+    schema = schema_store.add(connection, "region", {}, actor="test")
     home = draft.targets[0].register_id
-    schemas.link(connection, register_id=home, schema_id=schema.id)
+    schema_store.link(connection, register_id=home, schema_id=schema.id)
     changed = replace(
         draft,
         name="lands",
@@ -109,65 +111,65 @@ def test_an_update_replaces_the_definition_and_keeps_the_state(connection, draft
         schedule="daily",
         targets=[*draft.targets, TargetDraft(home, schema.id, {})],
     )
-    after = sources.update(connection, source.id, changed, box)
+    after = store.update(connection, source.id, changed, box)
     assert (after.name, after.schedule, len(after.targets)) == ("lands", "daily", 2)
     assert (after.cursor, after.failures, after.status) == ({"page": 3}, 2, "error")
-    assert sources.secrets(connection, source.id, box) == {"auth.token": "canary-5ecret"}
-    fewer = sources.update(connection, source.id, replace(draft, secrets={}), box)
+    assert store.secrets(connection, source.id, box) == {"auth.token": "canary-5ecret"}
+    fewer = store.update(connection, source.id, replace(draft, secrets={}), box)
     assert [target.target for target in fewer.targets] == [0]
     assert not fewer.has_secrets
 
 
 def test_an_edit_of_what_somebody_else_has_changed_is_refused(connection, draft, box):
-    source = sources.add(connection, draft, box)
+    source = store.add(connection, draft, box)
     with pytest.raises(ConflictError, match="'countries'"):
-        sources.update(
+        store.update(
             connection, source.id, draft, box, if_updated=source.updated - timedelta(seconds=1)
         )
-    sources.update(connection, source.id, draft, box, if_updated=source.updated)
+    store.update(connection, source.id, draft, box, if_updated=source.updated)
 
 
 def test_names_are_unique_and_fit_for_addresses(connection, draft, box):
-    sources.add(connection, draft, box)
-    other = sources.add(connection, replace(draft, name="other"), box)
+    store.add(connection, draft, box)
+    other = store.add(connection, replace(draft, name="other"), box)
     with pytest.raises(ExistsError, match="'countries'"):
-        sources.add(connection, draft, box)
+        store.add(connection, draft, box)
     with pytest.raises(ExistsError, match="'countries'"):
-        sources.update(connection, other.id, draft, box)
+        store.update(connection, other.id, draft, box)
     with pytest.raises(UsageError, match="lower case"):
-        sources.add(connection, replace(draft, name="Two words"), box)
+        store.add(connection, replace(draft, name="Two words"), box)
 
 
 def test_enabling_forgives_and_disabling_holds(connection, draft, box):
-    source = sources.add(connection, draft, box)
-    sources.set_status(connection, source.id, "error", "10 failures in a row")
+    source = store.add(connection, draft, box)
+    store.set_status(connection, source.id, "error", "10 failures in a row")
     _change_state(connection, source.id, failures=10)
-    failing = sources.get(connection, "countries")
+    failing = store.get(connection, "countries")
     assert (failing.status, failing.status_reason) == ("error", "10 failures in a row")
-    sources.set_enabled(connection, source.id, False)
-    sources.set_status(connection, source.id, "error", "late news")
-    disabled = sources.get(connection, "countries")
+    store.set_enabled(connection, source.id, False)
+    store.set_status(connection, source.id, "error", "late news")
+    disabled = store.get(connection, "countries")
     assert (disabled.enabled, disabled.status) == (False, "disabled")
-    again = sources.update(connection, source.id, draft, box)
+    again = store.update(connection, source.id, draft, box)
     assert (again.enabled, again.status, again.failures) == (True, "active", 0)
     assert again.status_reason is None
 
 
 def test_a_cleared_cursor_makes_the_next_run_read_everything(connection, draft, box):
-    source = sources.add(connection, draft, box)
+    source = store.add(connection, draft, box)
     _change_state(connection, source.id, cursor={"page": 3}, cursor_fingerprint=b"f")
-    sources.clear_cursor(connection, source.id)
-    cleared = sources.get(connection, "countries")
+    store.clear_cursor(connection, source.id)
+    cleared = store.get(connection, "countries")
     assert (cleared.cursor, cleared.cursor_fingerprint) == (None, None)
 
 
 def test_sources_are_listed_by_name_and_found_by_where_they_write(connection, draft, box):
     for name in ("b", "a"):
-        sources.add(connection, replace(draft, name=name), box)
-    sources.add(connection, replace(draft, name="c", type="files", targets=[]), box)
+        store.add(connection, replace(draft, name=name), box)
+    store.add(connection, replace(draft, name="c", type="files", targets=[]), box)
 
     def names(**only: str) -> list[str]:
-        return [source.name for source in sources.list_all(connection, **only)]
+        return [source.name for source in store.list_all(connection, **only)]
 
     assert names() == ["a", "b", "c"]
     assert names(register="geo") == names(schema="country") == ["a", "b"]
@@ -176,17 +178,17 @@ def test_sources_are_listed_by_name_and_found_by_where_they_write(connection, dr
 
 
 def test_a_deleted_source_leaves_its_objects(connection, draft, box, place):
-    source = sources.add(connection, draft, box)
+    source = store.add(connection, draft, box)
     placed = place(connection, source_id=source.id, key="NL")
     assert placed.source == "countries"
-    sources.delete(connection, source.id)
+    store.delete(connection, source.id)
     row = connection.execute(sa.select(t.objects)).one()
     assert (row.uuid, row.source_id) == (placed.uuid, None)
-    assert sources.find(connection, "countries") is None
+    assert store.find(connection, "countries") is None
 
 
 def test_a_source_that_is_being_read_is_not_deleted(connection, draft, box):
-    source = sources.add(connection, draft, box)
+    source = store.add(connection, draft, box)
     run = connection.scalar(
         sa.insert(t.runs)
         .values(
@@ -200,29 +202,29 @@ def test_a_source_that_is_being_read_is_not_deleted(connection, draft, box):
         .returning(t.runs.c.id)
     )
     _change_state(connection, source.id, last_run_id=run)
-    assert sources.get(connection, "countries").last_run_state == "running"
+    assert store.get(connection, "countries").last_run_state == "running"
     with pytest.raises(AlreadyRunningError, match=f"run {run}"):
-        sources.delete(connection, source.id)
+        store.delete(connection, source.id)
 
 
 def test_registers_and_schemas_of_a_source_are_not_deleted(connection, draft, box):
-    sources.add(connection, draft, box)
+    store.add(connection, draft, box)
     with pytest.raises(InUseError, match="countries"):
-        registers.delete(connection, "geo")
+        register_store.delete(connection, "geo")
     with pytest.raises(InUseError, match="countries"):
-        schemas.delete(connection, "country")
+        schema_store.delete(connection, "country")
 
 
 def test_what_is_gone_is_named(connection, draft, box):
     with pytest.raises(NotFoundError, match="'nobody'"):
-        sources.get(connection, "nobody")
+        store.get(connection, "nobody")
     for call in (
-        lambda: sources.by_id(connection, 77),
-        lambda: sources.secrets(connection, 77, box),
-        lambda: sources.update(connection, 77, draft, box),
-        lambda: sources.delete(connection, 77),
-        lambda: sources.set_enabled(connection, 77, True),
-        lambda: sources.clear_cursor(connection, 77),
+        lambda: store.by_id(connection, 77),
+        lambda: store.secrets(connection, 77, box),
+        lambda: store.update(connection, 77, draft, box),
+        lambda: store.delete(connection, 77),
+        lambda: store.set_enabled(connection, 77, True),
+        lambda: store.clear_cursor(connection, 77),
     ):
         with pytest.raises(NotFoundError, match="77"):
             call()
@@ -230,7 +232,7 @@ def test_what_is_gone_is_named(connection, draft, box):
 
 def test_what_a_connector_remembers_is_encrypted_and_outlives_a_rollback(any_engine, box):
     with any_engine.begin() as connection:
-        source = sources.add(connection, SourceDraft("s", "rest", {}, targets=[]), box)
+        source = store.add(connection, SourceDraft("s", "rest", {}, targets=[]), box)
     state = SourceState(any_engine, source.id, box)
     assert state.get("token") is None
     with any_engine.connect() as connection:

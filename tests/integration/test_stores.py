@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from app.db import cron_ticks, objects, registers, schemas, settings
-from app.db import tables as t
-from app.db.secrets import SecretBox
+from app.alerts import cron_ticks
+from app.database import instance_settings
+from app.database import tables as t
+from app.database.secrets import SecretBox
 from app.errors import (
     ConfigurationError,
     ConflictError,
@@ -19,6 +20,7 @@ from app.errors import (
     NotFoundError,
     UsageError,
 )
+from app.registers import object_store, register_store, schema_store
 
 COUNTRY: dict[str, Any] = {"type": "object", "properties": {"name": {"type": "string"}, "code": {}}}
 
@@ -37,32 +39,35 @@ def box() -> SecretBox:
 
 
 def test_a_register_is_added_found_changed_and_deleted(connection):
-    added = registers.add(connection, "geo", description="Places")
+    added = register_store.add(connection, "geo", description="Places")
     assert added.title == "geo"
-    assert registers.get(connection, "geo") == added
-    changed = registers.update(connection, "geo", title="Geography")
+    assert register_store.get(connection, "geo") == added
+    changed = register_store.update(connection, "geo", title="Geography")
     assert (changed.title, changed.description) == ("Geography", "Places")
-    registers.add(connection, "addresses")
-    assert [register.slug for register in registers.list_all(connection)] == ["addresses", "geo"]
-    registers.delete(connection, "geo")
-    assert registers.find(connection, "geo") is None
+    register_store.add(connection, "addresses")
+    assert [register.slug for register in register_store.list_all(connection)] == [
+        "addresses",
+        "geo",
+    ]
+    register_store.delete(connection, "geo")
+    assert register_store.find(connection, "geo") is None
 
 
 def test_a_taken_name_is_refused_and_leaves_the_transaction_usable(connection):
-    registers.add(connection, "geo")
+    register_store.add(connection, "geo")
     with pytest.raises(ExistsError, match="geo"):
-        registers.add(connection, "geo")
-    registers.add(connection, "other")
+        register_store.add(connection, "geo")
+    register_store.add(connection, "other")
 
 
 @pytest.mark.parametrize("slug", ["", "Geo", "-geo", "geo register", "géo", "a" * 101, "geo\n"])
 def test_a_name_that_would_not_do_in_addresses_is_refused(connection, slug):
     with pytest.raises(UsageError, match="lower case"):
-        registers.add(connection, slug)
+        register_store.add(connection, slug)
 
 
 def test_what_is_not_there_is_named(connection):
-    for action in (registers.get, registers.update, registers.delete):
+    for action in (register_store.get, register_store.update, register_store.delete):
         with pytest.raises(NotFoundError, match="'nowhere'"):
             action(connection, "nowhere")
 
@@ -70,19 +75,19 @@ def test_what_is_not_there_is_named(connection):
 def test_a_register_with_objects_is_not_deleted_even_if_they_are(connection, place):
     place(connection, deleted=True)
     with pytest.raises(InUseError, match="holds objects"):
-        registers.delete(connection, "geo")
+        register_store.delete(connection, "geo")
 
 
 # -- schemas ---------------------------------------------------------------------------------
 
 
 def test_every_version_of_a_schema_is_kept(connection):
-    first = schemas.add(connection, "country", COUNTRY, actor="ann", title="Country")
+    first = schema_store.add(connection, "country", COUNTRY, actor="ann", title="Country")
     changed = {**COUNTRY, "required": ["code"]}
-    second = schemas.update(connection, "country", document=changed, actor="bob")
+    second = schema_store.update(connection, "country", document=changed, actor="bob")
     assert (first.version, second.version) == (1, 2)
-    assert schemas.get(connection, "country").document == changed
-    kept = schemas.versions(connection, first.id)
+    assert schema_store.get(connection, "country").document == changed
+    kept = schema_store.versions(connection, first.id)
     assert [(one.version, one.document, one.actor) for one in kept] == [
         (2, changed, "bob"),
         (1, COUNTRY, "ann"),
@@ -90,52 +95,52 @@ def test_every_version_of_a_schema_is_kept(connection):
 
 
 def test_the_same_document_makes_no_new_version(connection):
-    schemas.add(connection, "country", COUNTRY, actor="ann")
-    same = schemas.update(connection, "country", document=dict(COUNTRY), actor="bob")
+    schema_store.add(connection, "country", COUNTRY, actor="ann")
+    same = schema_store.update(connection, "country", document=dict(COUNTRY), actor="bob")
     assert same.version == 1
-    renamed = schemas.update(connection, "country", title="Land", actor="bob")
+    renamed = schema_store.update(connection, "country", title="Land", actor="bob")
     assert (renamed.version, renamed.title) == (1, "Land")
 
 
 def test_the_order_of_properties_is_part_of_a_schema(connection):
-    schemas.add(connection, "country", COUNTRY, actor="ann")
+    schema_store.add(connection, "country", COUNTRY, actor="ann")
     properties = dict(reversed(COUNTRY["properties"].items()))
-    turned = schemas.update(
+    turned = schema_store.update(
         connection, "country", document={**COUNTRY, "properties": properties}, actor="bob"
     )
     assert turned.version == 2
-    assert list(schemas.get(connection, "country").document["properties"]) == ["code", "name"]
+    assert list(schema_store.get(connection, "country").document["properties"]) == ["code", "name"]
 
 
 def test_an_edit_of_an_old_version_is_refused(connection):
-    schemas.add(connection, "country", COUNTRY, actor="ann")
-    schemas.update(connection, "country", document={}, actor="ann", if_version=1)
+    schema_store.add(connection, "country", COUNTRY, actor="ann")
+    schema_store.update(connection, "country", document={}, actor="ann", if_version=1)
     with pytest.raises(ConflictError, match="version 2 now, not 1"):
-        schemas.update(connection, "country", document=COUNTRY, actor="bob", if_version=1)
+        schema_store.update(connection, "country", document=COUNTRY, actor="bob", if_version=1)
 
 
 def test_registers_are_linked_to_the_schemas_of_their_objects(connection):
-    register = registers.add(connection, "geo")
-    schema = schemas.add(connection, "country", COUNTRY, actor="ann")
-    schemas.add(connection, "other", {}, actor="ann")
-    assert not schemas.linked(connection, register_id=register.id, schema_id=schema.id)
+    register = register_store.add(connection, "geo")
+    schema = schema_store.add(connection, "country", COUNTRY, actor="ann")
+    schema_store.add(connection, "other", {}, actor="ann")
+    assert not schema_store.linked(connection, register_id=register.id, schema_id=schema.id)
     for _ in range(2):
-        schemas.link(connection, register_id=register.id, schema_id=schema.id)
-    assert schemas.linked(connection, register_id=register.id, schema_id=schema.id)
-    assert schemas.registers_of(connection, schema.id) == ["geo"]
-    assert [one.slug for one in schemas.list_all(connection, register="geo")] == ["country"]
-    assert len(schemas.list_all(connection)) == 2
-    assert schemas.by_id(connection, schema.id) == schema
+        schema_store.link(connection, register_id=register.id, schema_id=schema.id)
+    assert schema_store.linked(connection, register_id=register.id, schema_id=schema.id)
+    assert schema_store.registers_of(connection, schema.id) == ["geo"]
+    assert [one.slug for one in schema_store.list_all(connection, register="geo")] == ["country"]
+    assert len(schema_store.list_all(connection)) == 2
+    assert schema_store.by_id(connection, schema.id) == schema
 
 
 def test_a_schema_is_deleted_with_its_versions_unless_it_is_used(connection, place):
-    schemas.add(connection, "unused", {}, actor="ann")
-    schemas.delete(connection, "unused")
-    assert schemas.find(connection, "unused") is None
+    schema_store.add(connection, "unused", {}, actor="ann")
+    schema_store.delete(connection, "unused")
+    assert schema_store.find(connection, "unused") is None
     place(connection)
     with pytest.raises(InUseError, match="'country'"):
-        schemas.delete(connection, "country")
-    for action in (schemas.get, schemas.delete):
+        schema_store.delete(connection, "country")
+    for action in (schema_store.get, schema_store.delete):
         with pytest.raises(NotFoundError, match="'unused'"):
             action(connection, "unused")
 
@@ -144,10 +149,10 @@ def test_a_schema_is_deleted_with_its_versions_unless_it_is_used(connection, pla
 
 
 def test_without_anything_stored_the_defaults_are_in_force(connection, box):
-    assert settings.read(connection, box) == settings.InstanceSettings()
-    assert settings.get(connection, "source.delete_guard_share").value == 0.2
-    assert settings.get(connection, "source.delete_guard_count").value == 10
-    assert not any(value.set for value in settings.values(connection))
+    assert instance_settings.read(connection, box) == instance_settings.InstanceSettings()
+    assert instance_settings.get(connection, "source.delete_guard_share").value == 0.2
+    assert instance_settings.get(connection, "source.delete_guard_count").value == 10
+    assert not any(value.set for value in instance_settings.values(connection))
 
 
 @pytest.mark.parametrize(
@@ -163,12 +168,14 @@ def test_without_anything_stored_the_defaults_are_in_force(connection, box):
     ],
 )
 def test_a_setting_is_kept_with_its_type_until_it_is_reset(connection, box, key, text, value):
-    assert settings.put(connection, key, text, box) == settings.Value(key, value, set=True)
+    assert instance_settings.put(connection, key, text, box) == instance_settings.Value(
+        key, value, set=True
+    )
     group, name = key.split(".")
-    read = getattr(getattr(settings.read(connection, box), group), name)
+    read = getattr(getattr(instance_settings.read(connection, box), group), name)
     assert (list(read) if isinstance(read, tuple) else read) == value
-    settings.reset(connection, key)
-    assert not settings.get(connection, key).set
+    instance_settings.reset(connection, key)
+    assert not instance_settings.get(connection, key).set
 
 
 @pytest.mark.parametrize(
@@ -186,39 +193,44 @@ def test_a_setting_is_kept_with_its_type_until_it_is_reset(connection, box, key,
 )
 def test_a_value_that_makes_no_sense_is_refused_by_its_key(connection, box, key, text):
     with pytest.raises(ConfigurationError, match=key) as caught:
-        settings.put(connection, key, text, box)
+        instance_settings.put(connection, key, text, box)
     assert list(caught.value.faults) == [key]
-    assert not settings.get(connection, key).set
+    assert not instance_settings.get(connection, key).set
 
 
 def test_an_unknown_setting_is_refused(connection, box):
-    for action in (settings.get, settings.reset):
+    for action in (instance_settings.get, instance_settings.reset):
         with pytest.raises(UsageError, match="config:list"):
             action(connection, "source.tiemout")
     with pytest.raises(UsageError, match="config:list"):
-        settings.put(connection, "source.tiemout", "1", box)
+        instance_settings.put(connection, "source.tiemout", "1", box)
 
 
 def test_a_secret_setting_is_stored_encrypted_and_shown_masked(connection, box):
-    shown = settings.put(connection, "alerts.smtp_password", "hush-hush", box)
+    shown = instance_settings.put(connection, "alerts.smtp_password", "hush-hush", box)
     assert shown.value == "***"
-    assert "hush-hush" not in repr(settings.values(connection))
-    assert "hush-hush" not in repr(settings.read(connection, box))
+    assert "hush-hush" not in repr(instance_settings.values(connection))
+    assert "hush-hush" not in repr(instance_settings.read(connection, box))
     assert "hush-hush" not in repr(connection.execute(sa.select(t.settings)).all())
-    unasked = settings.read(connection, box).alerts.smtp_password
+    unasked = instance_settings.read(connection, box).alerts.smtp_password
     assert unasked.get_secret_value() == ""
-    asked = settings.read(connection, box, secrets=["alerts.smtp_password"]).alerts.smtp_password
+    asked = instance_settings.read(
+        connection, box, secrets=["alerts.smtp_password"]
+    ).alerts.smtp_password
     assert asked.get_secret_value() == "hush-hush"
 
 
 def test_a_setting_that_this_version_does_not_know_does_no_harm(connection, box):
     connection.execute(sa.insert(t.settings).values(key="of.old", value=1))
-    assert settings.read(connection, box) == settings.InstanceSettings()
+    assert instance_settings.read(connection, box) == instance_settings.InstanceSettings()
 
 
 def test_every_setting_has_help_and_a_type():
-    assert {known.key for known in settings.known()} >= {"source.batch_size", "queue.max_parallel"}
-    for known in settings.known():
+    assert {known.key for known in instance_settings.known()} >= {
+        "source.batch_size",
+        "queue.max_parallel",
+    }
+    for known in instance_settings.known():
         assert known.help, known.key
         assert known.type, known.key
 
@@ -249,4 +261,4 @@ def test_a_tick_is_begun_finished_and_forgotten(connection):
 def test_counts_leave_deleted_objects_out(connection, place):
     kept = place(connection)
     place(connection, deleted=True)
-    assert objects.count_by_target(connection) == {(kept.register_id, kept.schema_id): 1}
+    assert object_store.count_by_target(connection) == {(kept.register_id, kept.schema_id): 1}

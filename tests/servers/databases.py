@@ -15,7 +15,7 @@ import psycopg
 import pymysql
 from psycopg.conninfo import conninfo_to_dict
 
-from app.db.embedded import EmbeddedServer
+from app.database.embedded.server import EmbeddedServer
 from tests.servers.mariadb import USER
 
 _numbers = itertools.count(1)

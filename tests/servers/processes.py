@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app.db.server_locks import ServerLocks
+from app.database.embedded.locks import ServerLocks
 
 # where Debian keeps servers that are not on everybody's PATH
 _PLACES = ("/usr/sbin", "/usr/local/sbin", "/usr/lib/openssh", "/usr/libexec/openssh")

@@ -24,13 +24,13 @@ from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from app.domain.expression_errors import ExpressionError, ExpressionSyntaxError
-from app.domain.expressions import Environment
-from app.domain.filters import compile_filter
-from app.domain.mapping import parse_mapping
-from app.domain.plan import Mapped, compile_plan
-from app.domain.templates import compile_template
-from app.domain.validation import schema_faults
+from app.mapping.compile import Mapped, compile_plan
+from app.mapping.language.errors import ExpressionError, ExpressionSyntaxError
+from app.mapping.language.expressions import Environment
+from app.mapping.language.filters import compile_filter
+from app.mapping.language.templates import compile_template
+from app.mapping.spec import parse_mapping
+from app.mapping.validation import schema_faults
 from connectors.sdk import ConfigurationError, Row, RowProblem
 
 LONGEST = 15.0  # seconds; a row may take five, and the machine may be busy

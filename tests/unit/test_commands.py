@@ -7,8 +7,8 @@ import shlex
 import click
 import pytest
 
-from app.commands._command import Command
-from app.commands._index import DIRECTORY, index
+from app.commands.cli.command import Command
+from app.commands.cli.index import DIRECTORY, index
 from cli import openregister
 
 COMMANDS = sorted(index())

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from app.services import connectors
+from app.sources import connector_types
 from connectors.sdk import registry
 from connectors.sdk.config import parse
 
 
 def fields(type_name: str) -> dict[str, dict[str, Any]]:
-    return {line["field"]: line for line in connectors.fields(type_name)}
+    return {line["field"]: line for line in connector_types.fields(type_name)}
 
 
 def test_a_choice_of_shapes_shows_the_words_of_all_of_them() -> None:
@@ -51,7 +51,7 @@ def test_a_word_that_may_stand_for_a_whole_model_has_a_line_of_its_own() -> None
 
 @pytest.mark.parametrize("type_name", sorted(registry.available()))
 def test_each_field_has_one_line_with_help(type_name: str) -> None:
-    lines = connectors.fields(type_name)
+    lines = connector_types.fields(type_name)
     assert len({line["field"] for line in lines}) == len(lines)
     assert all(line["help"] for line in lines)
 

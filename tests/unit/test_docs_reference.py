@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from app.commands._index import index
-from app.db import settings as instance_settings
-from app.db import tables
+from app.commands.cli.index import index
+from app.database import instance_settings, tables
 from app.settings import Settings
 from connectors.sdk import registry
 from jobs import tables as job_tables

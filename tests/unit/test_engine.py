@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from app.db import engine as engines
+from app.database import engine as engines
 from app.errors import DatabaseVersionError, SettingsError
 
 

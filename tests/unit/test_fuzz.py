@@ -16,10 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from openpyxl import Workbook
 
-from app.domain.expression_errors import ExpressionError, ExpressionSyntaxError
-from app.domain.filters import compile_filter
-from app.domain.mapping import parse_mapping
-from app.domain.plan import Filtered, Mapped, compile_plan
+from app.mapping.compile import Filtered, Mapped, compile_plan
+from app.mapping.language.errors import ExpressionError, ExpressionSyntaxError
+from app.mapping.language.filters import compile_filter
+from app.mapping.spec import parse_mapping
 from connectors.formats import CsvReader, ExcelReader, JsonReader, NdjsonReader, XmlReader
 from connectors.formats.base import FormatReader
 from connectors.sdk import ConfigurationError, ConnectorError, Row, RowProblem

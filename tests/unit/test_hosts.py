@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from app.settings import Settings
 from connectors.sdk import AccessDeniedError
-from connectors.sdk.hosts import HostList, HostRules
+from connectors.sdk.net.hosts import HostList, HostRules
 
 
 def rules(allow: str = "", deny: str = "", *, confined: bool = True) -> HostRules:

@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 from pydantic import SecretStr
 
-from app.commands._output import Output, dump, plural
+from app.commands.cli.output import Output, dump, plural
 
 ROWS = [
     {"name": "a", "count": 7, "since": None, "extra": 1},

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from app.db.secrets import SecretBox
+from app.database.secrets import SecretBox
 from app.errors import SecretKeyError
 from app.settings import Settings
 from connectors.sdk.redact import redact

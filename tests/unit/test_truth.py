@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from app.domain.casts import compile_cast
-from app.domain.expression_errors import ExpressionError
-from app.domain.expressions import Environment
-from app.domain.filters import compile_filter
-from app.domain.templates import compile_template
+from app.mapping.casts import compile_cast
+from app.mapping.language.errors import ExpressionError
+from app.mapping.language.expressions import Environment
+from app.mapping.language.filters import compile_filter
+from app.mapping.language.templates import compile_template
 from connectors.sdk import truth
 
 YES: list[Any] = [

@@ -7,13 +7,13 @@ from typing import Any
 from fastapi import Request
 from starlette.responses import Response
 
-from app.bootstrap import Application
-from app.db.runs import SETTLED, Run
-from app.db.sources import Source
-from app.domain import report
-from app.domain.report import RunState
-from app.services import following, overview
-from app.services.following import Progress
+from app.application import Application
+from app.operations import following, status
+from app.operations.following import Progress
+from app.sources.store import Source
+from app.sync import report
+from app.sync.report import RunState
+from app.sync.run_store import SETTLED, Run
 from app.web import filters
 from app.web.languages import gettext as _
 from app.web.languages import ngettext
@@ -41,8 +41,8 @@ def frame(request: Request, app: Application, source: Source, tab: str, **contex
         tabs=TABS,
         progress=progress,
         shown=shown(progress),
-        fresh=overview.fresh(source),
-        standing=overview.standing_warnings(source),
+        fresh=status.fresh(source),
+        standing=status.standing_warnings(source),
         **context,
     )
 

@@ -8,12 +8,13 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from app.db.audit import Place
+from app.audit import verify as audit
+from app.audit.store import Place
 from app.errors import UsageError
 from app.http import patience
 from app.http.identity import App, Viewer
 from app.http.patience import Gone
-from app.services import audit, overview
+from app.operations import status
 from app.web import answers
 from app.web.languages import speak
 from app.web.rendering import page
@@ -53,7 +54,7 @@ def entries(
         entries=shown,
         next=following,
         asked={"source": source, "run": run or "", "object": object or ""},
-        sources=[line["name"] for line in overview.sources(app)],
+        sources=[line["name"] for line in status.sources(app)],
     )
 
 

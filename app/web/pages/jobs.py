@@ -6,7 +6,8 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from app.http.identity import Admin, App, RegisterAdmin, Viewer
-from app.services import overview, runner, scheduling
+from app.operations import jobs, status
+from app.sources import jobs as scheduling
 from app.web import answers
 from app.web.languages import gettext as _
 from app.web.languages import speak
@@ -18,8 +19,8 @@ router = APIRouter(prefix="/jobs", dependencies=[Depends(speak)])
 @router.get("")
 def listing(request: Request, app: App, identity: Viewer) -> Response:
     """The jobs, and the latest attempts."""
-    found = runner.listing(app)
-    attempts = runner.history(app, limit=30)
+    found = jobs.listing(app)
+    attempts = jobs.history(app, limit=30)
     rows = [
         {
             "id": job.id,
@@ -45,14 +46,14 @@ def listing(request: Request, app: App, identity: Viewer) -> Response:
         jobs=rows,
         attempts=attempts,
         titles=found.titles,
-        alarms=overview.warnings(app),
+        alarms=status.warnings(app),
     )
 
 
 @router.get("/history")
 def history(request: Request, app: App, identity: Viewer, job: int | None = None) -> Response:
     """The latest attempts, of one job or of all, as JSON."""
-    return answers.table(runner.history(app, job_id=job, limit=200))
+    return answers.table(jobs.history(app, job_id=job, limit=200))
 
 
 @router.post("/{job_id}/run")
@@ -65,5 +66,5 @@ def run(app: App, identity: RegisterAdmin, job_id: int) -> Response:
 @router.post("/{job_id}/delete")
 def delete(app: App, identity: Admin, job_id: int) -> Response:
     """Remove it; a source's schedule makes it anew when it is saved."""
-    runner.delete(app, job_id)
+    jobs.delete(app, job_id)
     return redirect("/jobs", notice=_("Deleted"))

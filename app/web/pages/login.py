@@ -9,8 +9,8 @@ from starlette.responses import Response
 
 from app.http.identity import App, MaybeIdentity, sign_in, sign_out
 from app.http.problems import describe
-from app.services import people
-from app.services.people import LockedError, SignInError
+from app.users import sign_in as people
+from app.users.sign_in import LockedError, SignInError
 from app.web.rendering import own_path, page, redirect
 
 router = APIRouter()

@@ -8,11 +8,13 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Form, Request
 from starlette.responses import Response
 
+from app.audit import verify
 from app.errors import OpenRegisterError
 from app.http.identity import App, RegisterAdmin, Viewer
 from app.http.problems import Problem, describe
-from app.services import audit, explaining, histories, schemas
-from app.services import objects as service
+from app.registers import edit_objects as service
+from app.registers import history, schemas
+from app.sources import explain as explaining
 from app.web import answers
 from app.web.languages import gettext as _
 from app.web.languages import speak
@@ -44,8 +46,8 @@ def show(request: Request, app: App, identity: Viewer, uuid: UUID) -> Response:
 @router.get("/audit")
 def trail(request: Request, app: App, identity: Viewer, uuid: UUID) -> Response:
     """Every version: who made it and when, what changed, whether the entry still holds."""
-    found = histories.history(app, uuid)
-    held = audit.verify_object(app, uuid)
+    found = history.history(app, uuid)
+    held = verify.verify_object(app, uuid)
     if answers.wants_json(request):
         rows = [{**answers.plain(v), "verified": held.get(v.number)} for v in found.versions]
         return answers.table(rows)

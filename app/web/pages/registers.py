@@ -10,15 +10,16 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Form, Request
 from starlette.responses import Response, StreamingResponse
 
-from app.bootstrap import Application
-from app.db.objects import Selection
+from app.application import Application
 from app.errors import OpenRegisterError
 from app.http.identity import App, RegisterAdmin, Viewer
 from app.http.problems import describe
-from app.services import asking, browsing, exporting, listing, registers
-from app.services.asking import Place
-from app.services.exporting import Format
-from app.services.selecting import Query
+from app.registers import export as exporting
+from app.registers import list_query, numbered_pages, registers, stepped_pages
+from app.registers.export import Format
+from app.registers.list_query import Place
+from app.registers.object_store import Selection
+from app.registers.select import Query
 from app.web import answers
 from app.web.languages import gettext as _
 from app.web.languages import speak
@@ -39,7 +40,7 @@ _MEDIA = {
 @router.get("/registers")
 def every(request: Request, app: App, identity: Viewer) -> Response:
     """The registers with their schemas, and about how much is in each."""
-    found = browsing.holdings(app)
+    found = stepped_pages.holdings(app)
     if answers.wants_json(request):
         return answers.table(found)
     return page(request, "registers/list.html", holdings=found)
@@ -80,7 +81,7 @@ def add(
 @router.get("/registers/{register}")
 def one(request: Request, app: App, identity: Viewer, register: str) -> Response:
     """One register: its schemas, and the objects of its only one at once."""
-    found = next((h for h in browsing.holdings(app) if h.register.slug == register), None)
+    found = next((h for h in stepped_pages.holdings(app) if h.register.slug == register), None)
     if found is None:
         registers.show(app, register)  # says that there is none
     if answers.wants_json(request):
@@ -107,15 +108,15 @@ def objects(
 ) -> Response:
     """The objects of a schema in a register; every further parameter filters, as in the API."""
     with app.engine.connect() as connection:
-        place = listing.place(connection, register, schema)
+        place = numbered_pages.place(connection, register, schema)
     own = {"after", "before", "format", "_limit"}
     given = [(n, v) for n, v in request.query_params.multi_items() if n not in own and v != ""]
-    asked = asking.read(place, given)
-    view = browsing.page(app, asked.listing, after=after, before=before, limit=PER_PAGE)
+    asked = list_query.read(place, given)
+    view = stepped_pages.page(app, asked.listing, after=after, before=before, limit=PER_PAGE)
     narrowed = bool(asked.listing.conditions or asked.listing.search)
     total = None
     if not narrowed:
-        total = browsing.about(
+        total = stepped_pages.about(
             app, Selection(register_id=place.register.id, schema_id=place.schema.id)
         )
     if answers.wants_json(request):
@@ -163,7 +164,7 @@ def export(
 ) -> Response:
     """All of them as a file to take away."""
     with app.engine.connect() as connection:
-        place = listing.place(connection, register, schema)
+        place = numbered_pages.place(connection, register, schema)
     query = Query(place.register.slug, place.schema.slug, filter=filter)
     temporary = SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - closed once it is sent
     out = cast(BinaryIO, temporary)

@@ -8,12 +8,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Form, Request
 from starlette.responses import Response
 
-from app.bootstrap import Application
-from app.domain.infer import Note
+from app.application import Application
 from app.errors import ConfigurationError, OpenRegisterError
 from app.http.identity import App, RegisterAdmin, Viewer
 from app.http.problems import Problem, describe
-from app.services import inferring, overview, registers, schemas
+from app.mapping.infer import Note
+from app.operations import status
+from app.registers import registers, schemas
+from app.sources import propose_schema
 from app.web import answers
 from app.web.languages import gettext as _
 from app.web.languages import speak
@@ -50,7 +52,7 @@ def form(
     notes: Sequence[Note] = ()
     if source:
         try:
-            proposed = inferring.infer(app, source, limit=SAMPLE, seconds=LONGEST_LOOK)
+            proposed = propose_schema.infer(app, source, limit=SAMPLE, seconds=LONGEST_LOOK)
             text, notes = answers.indented(proposed.schema), proposed.notes
         except OpenRegisterError as error:
             problem = describe(error)
@@ -161,7 +163,7 @@ def _form(
         "schemas/add.html",
         status_code=problem.status if problem else 200,
         registers=[found.slug for found, _slugs in registers.names(app)],
-        sources=[line["name"] for line in overview.sources(app)],
+        sources=[line["name"] for line in status.sources(app)],
         given=given,
         text=text,
         notes=notes,

@@ -9,10 +9,10 @@ from fastapi import APIRouter, Depends, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from app.bootstrap import Application
+from app.application import Application
 from app.errors import ConfigurationError
 from app.http.identity import Admin, App
-from app.services import configuration
+from app.operations import configuration
 from app.web import answers
 from app.web.languages import gettext as _
 from app.web.languages import speak

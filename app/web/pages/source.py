@@ -11,22 +11,16 @@ from fastapi import APIRouter, Depends, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import PlainTextResponse, Response
 
-from app.bootstrap import Application
-from app.db.sources import Source
-from app.domain.documents import SourceOptions
+from app.application import Application
 from app.errors import ConfigurationError, OpenRegisterError, SecretKeyError
 from app.http.identity import App, RegisterAdmin, Viewer
 from app.http.problems import Problem, describe
-from app.services import (
-    browsing,
-    connectors,
-    definitions,
-    outsiders,
-    overview,
-    scheduling,
-    uploads,
-)
-from app.services.definitions import Edits
+from app.operations import status
+from app.registers import stepped_pages
+from app.sources import confinement, connector_types, jobs, manage, uploads
+from app.sources.document import SourceOptions
+from app.sources.manage import Edits
+from app.sources.store import Source
 from app.web import answers
 from app.web.forms import Form
 from app.web.languages import gettext as _
@@ -41,7 +35,7 @@ router = APIRouter(prefix="/sources/{name}", dependencies=[Depends(speak)])
 @router.get("")
 def landing(app: App, identity: Viewer, name: str) -> Response:
     """The first tab."""
-    definitions.get(app, name)
+    manage.get(app, name)
     return redirect(f"/sources/{name}/connection")
 
 
@@ -51,7 +45,7 @@ def landing(app: App, identity: Viewer, name: str) -> Response:
 @router.get("/connection")
 def connection(request: Request, app: App, identity: Viewer, name: str) -> Response:
     """The connector's settings; secrets are never shown."""
-    source = definitions.get(app, name)
+    source = manage.get(app, name)
     if answers.wants_json(request):
         return answers.as_json(source.connection)
     return _connection(request, app, source, source.connection)
@@ -68,7 +62,9 @@ def _connection(
     stored, lost = _stored_secrets(app, source)
     problem = problem or lost
     path = str(document.get("path", ""))
-    fields = Form(connectors.schema(source.type)).fields(document, faults=faults, stored=stored)
+    fields = Form(connector_types.schema(source.type)).fields(
+        document, faults=faults, stored=stored
+    )
     return frame(
         request,
         app,
@@ -84,7 +80,7 @@ def _connection(
 def _stored_secrets(app: Application, source: Source) -> tuple[frozenset[str], Problem | None]:
     """The fields whose secrets are stored, and why they cannot be read where that is so."""
     try:
-        return definitions.secret_fields(app, source), None
+        return manage.secret_fields(app, source), None
     except SecretKeyError as error:
         return frozenset(), describe(error)
 
@@ -100,13 +96,13 @@ async def save_connection(
 def _save_connection(
     request: Request, app: Application, name: str, form: Mapping[str, Any]
 ) -> Response:
-    source = definitions.get(app, name)
+    source = manage.get(app, name)
     given: Mapping[str, Any] = source.connection
     try:
         stored, _lost = _stored_secrets(app, source)
-        given = Form(connectors.schema(source.type)).read(form, stored=stored)
-        document = {**definitions.to_document(source), "connection": given}
-        saved = outsiders.save(app, document, test="untested" not in form, update=True)
+        given = Form(connector_types.schema(source.type)).read(form, stored=stored)
+        document = {**manage.to_document(source), "connection": given}
+        saved = confinement.save(app, document, test="untested" not in form, update=True)
     except OpenRegisterError as error:
         faults = list_page.by_field(error)
         return _connection(request, app, source, given, describe(error), faults)
@@ -120,7 +116,7 @@ async def test_connection(
     request: Request, app: App, identity: RegisterAdmin, name: str
 ) -> Response:
     """Connect with the settings as they are in the form; a piece of the page."""
-    source, form = definitions.get(app, name), dict(await request.form())
+    source, form = manage.get(app, name), dict(await request.form())
     return await run_in_threadpool(list_page.tested, request, app, source.type, form, name)
 
 
@@ -130,7 +126,7 @@ async def test_connection(
 @router.get("/schedule")
 def schedule(request: Request, app: App, identity: Viewer, name: str) -> Response:
     """When it runs: in plain words, and the next five moments in the source's zone."""
-    source = definitions.get(app, name)
+    source = manage.get(app, name)
     return _schedule(request, app, source, source.schedule, source.timezone)
 
 
@@ -142,7 +138,7 @@ def _schedule(
     zone: str,
     problem: Problem | None = None,
 ) -> Response:
-    found = scheduling.outlook(source.schedule, source.timezone)
+    found = jobs.outlook(source.schedule, source.timezone)
     if answers.wants_json(request):
         return answers.as_json(
             {"schedule": source.schedule, "timezone": source.timezone, **answers.plain(found)}
@@ -158,7 +154,7 @@ def _schedule(
         tz=ZoneInfo(source.timezone),
         problem=problem,
         zones=sorted(available_timezones()),
-        alarms=overview.warnings(app),
+        alarms=status.warnings(app),
     )
 
 
@@ -173,7 +169,7 @@ def outlook(
 ) -> Response:
     """What a schedule would mean; a piece of the page."""
     try:
-        found = scheduling.outlook(schedule, timezone)
+        found = jobs.outlook(schedule, timezone)
     except OpenRegisterError as error:
         return page(request, "parts/outlook.html", problem=describe(error), outlook=None, tz=None)
     return page(request, "parts/outlook.html", problem=None, outlook=found, tz=ZoneInfo(timezone))
@@ -188,11 +184,11 @@ async def save_schedule(request: Request, app: App, identity: RegisterAdmin, nam
 def _save_schedule(
     request: Request, app: Application, name: str, form: Mapping[str, Any]
 ) -> Response:
-    source = definitions.get(app, name)
+    source = manage.get(app, name)
     text, zone = written(form), str(form.get("timezone", "UTC")).strip() or "UTC"
     try:
-        scheduling.outlook(text, zone)
-        outsiders.edit(app, name, Edits(schedule=text, timezone=zone))
+        jobs.outlook(text, zone)
+        confinement.edit(app, name, Edits(schedule=text, timezone=zone))
     except OpenRegisterError as error:
         return _schedule(request, app, source, text, zone, describe(error))
     return redirect(f"/sources/{name}/schedule", notice=_("Saved"))
@@ -221,8 +217,8 @@ def objects(
     request: Request, app: App, identity: Viewer, name: str, after: UUID | None = None
 ) -> Response:
     """The objects that the source owns."""
-    source = definitions.get(app, name)
-    view = browsing.of_source(app, source, after=after)
+    source = manage.get(app, name)
+    view = stepped_pages.of_source(app, source, after=after)
     if answers.wants_json(request):
         return answers.table(view.objects, next=view.next)
     columns = list(dict.fromkeys(name for one in view.objects for name in one.data))[:6]
@@ -235,9 +231,9 @@ def objects(
 @router.get("/settings")
 def settings(request: Request, app: App, identity: Viewer, name: str) -> Response:
     """What becomes of missing rows, and what the source sets for itself."""
-    source = definitions.get(app, name)
+    source = manage.get(app, name)
     if answers.wants_json(request):
-        return answers.as_json(definitions.to_document(source))
+        return answers.as_json(manage.to_document(source))
     return _settings(request, app, source, source.options)
 
 
@@ -256,7 +252,7 @@ def _settings(
         source,
         "settings",
         fields=form.fields(options, faults=faults),
-        document=definitions.to_document(source),
+        document=manage.to_document(source),
         problem=problem,
     )
 
@@ -270,14 +266,14 @@ async def save_settings(request: Request, app: App, identity: RegisterAdmin, nam
 def _save_settings(
     request: Request, app: Application, name: str, form: Mapping[str, Any]
 ) -> Response:
-    source = definitions.get(app, name)
+    source = manage.get(app, name)
     options: Mapping[str, Any] = source.options
     try:
         options = Form(SourceOptions.model_json_schema(), "options").read(form)
-        document = definitions.to_document(source)
+        document = manage.to_document(source)
         kept = {key: value for key, value in document.items() if key not in source.options}
         kept |= {**options, "on_missing": str(form.get("on_missing", source.on_missing))}
-        outsiders.save(app, kept, test=False, update=True)
+        confinement.save(app, kept, test=False, update=True)
     except OpenRegisterError as error:
         faults = error.faults if isinstance(error, ConfigurationError) else {}
         return _settings(request, app, source, options, describe(error), faults)
@@ -287,7 +283,7 @@ def _save_settings(
 @router.get("/document")
 def document(app: App, identity: Viewer, name: str) -> Response:
     """The source as a document for `source:import`; it never holds a secret."""
-    text = answers.indented(answers.plain(definitions.to_document(definitions.get(app, name))))
+    text = answers.indented(answers.plain(manage.to_document(manage.get(app, name))))
     headers = {"Content-Disposition": f'attachment; filename="{name}.json"'}
     return PlainTextResponse(text + "\n", media_type="application/json", headers=headers)
 
@@ -295,6 +291,6 @@ def document(app: App, identity: Viewer, name: str) -> Response:
 @router.post("/delete")
 def delete(app: App, identity: RegisterAdmin, name: str) -> Response:
     """Delete the source; its objects stay."""
-    definitions.delete(app, name)
+    manage.delete(app, name)
     said = _("Deleted source %s; its objects stay in their registers.") % name
     return redirect("/sources", notice=said)

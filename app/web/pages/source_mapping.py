@@ -13,14 +13,16 @@ from fastapi import APIRouter, Depends, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from app.bootstrap import Application
-from app.db.sources import Source, SourceTarget
-from app.domain.mapping import parse_mapping
+from app.application import Application
 from app.errors import ConfigurationError, OpenRegisterError
 from app.http.identity import App, RegisterAdmin, Viewer
 from app.http.patience import Gone, working
 from app.http.problems import Problem, describe
-from app.services import definitions, outsiders, previewing, registers, schemas
+from app.mapping.spec import parse_mapping
+from app.registers import registers, schemas
+from app.sources import confinement, manage
+from app.sources import preview as previewing
+from app.sources.store import Source, SourceTarget
 from app.web import answers
 from app.web.languages import gettext as _
 from app.web.languages import speak
@@ -89,7 +91,7 @@ samples = Samples()
 @router.get("")
 def show(request: Request, app: App, identity: Viewer, name: str, target: int = 0) -> Response:
     """The mapping of one target."""
-    source = definitions.get(app, name)
+    source = manage.get(app, name)
     place = _place(source, target)
     if answers.wants_json(request):
         return answers.as_json(place.mapping)
@@ -108,19 +110,19 @@ async def save(
 def _save(
     request: Request, app: Application, name: str, target: int, form: Mapping[str, Any]
 ) -> Response:
-    source = definitions.get(app, name)
+    source = manage.get(app, name)
     place = _place(source, target)
     mapping: Mapping[str, Any] = place.mapping
     try:
         mapping = read(form)
         register, _slash, schema = str(form.get("target", "")).partition("/")
-        document = definitions.to_document(source)
+        document = manage.to_document(source)
         where = {"register": register or place.register, "schema": schema or place.schema}
         if "targets" in document:
             document["targets"][place.target] = {**where, "mapping": dict(mapping)}
         else:
             document |= {"target": where, "mapping": dict(mapping)}
-        outsiders.save(app, document, test=False, update=True)
+        confinement.save(app, document, test=False, update=True)
     except OpenRegisterError as error:
         return _show(request, app, source, place, mapping, describe(error))
     query = f"?target={target}" if target else ""
@@ -144,7 +146,7 @@ def _preview(
     target: int,
     form: Mapping[str, Any],
 ) -> Response:
-    source = definitions.get(app, name)
+    source = manage.get(app, name)
     place = _place(source, target)
     context: dict[str, Any] = {"problem": None, "rows": (), "warnings": (), "fields": ()}
     try:

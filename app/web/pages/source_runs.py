@@ -9,24 +9,18 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Form, Request
 from starlette.responses import Response
 
-from app.db.runs import Run
+from app.audit import verify as audits
 from app.errors import NotFoundError, OpenRegisterError, UsageError
 from app.http import patience
 from app.http.identity import App, RegisterAdmin, Viewer
 from app.http.patience import Gone, working
 from app.http.problems import describe
-from app.services import audit as audits
-from app.services import (
-    deciding,
-    definitions,
-    deletes,
-    following,
-    planning,
-    rejects,
-    scheduling,
-    testing,
-)
-from app.services.running import Request as RunRequest
+from app.operations import following
+from app.sources import decision, jobs, manage, testing
+from app.sync import dry_run as planning
+from app.sync import held, rejects
+from app.sync.run import Request as RunRequest
+from app.sync.run_store import Run
 from app.web import answers
 from app.web.languages import gettext as _
 from app.web.languages import speak
@@ -57,7 +51,7 @@ def history(
     request: Request, app: App, identity: Viewer, name: str, before: int | None = None
 ) -> Response:
     """The runs, what they rejected, and what waits for a person."""
-    source = definitions.get(app, name)
+    source = manage.get(app, name)
     found = app.runs.history(source.id, limit=PER_PAGE + 1, before=before)
     runs = found[:PER_PAGE]
     following_page = runs[-1].id if len(found) > PER_PAGE else None
@@ -74,7 +68,7 @@ def history(
         slowest=max((run.duration for run in runs), default=0.0),
         largest=max((_written(run) for run in runs), default=0),
         groups=rejects.groups(app, name),
-        held=deletes.held(app, name, limit=HELD_SHOWN + 1),
+        held=held.held(app, name, limit=HELD_SHOWN + 1),
         held_shown=HELD_SHOWN,
     )
 
@@ -82,7 +76,7 @@ def history(
 @router.get("/runs/{run_id}")
 def one(request: Request, app: App, identity: Viewer, name: str, run_id: int) -> Response:
     """One run, the rows it rejected and the first of what it wrote."""
-    source = definitions.get(app, name)
+    source = manage.get(app, name)
     run = app.runs.get(run_id)
     if run.source_id != source.id:
         raise NotFoundError(f"Source {name} has no run {run_id}")
@@ -107,7 +101,7 @@ def one(request: Request, app: App, identity: Viewer, name: str, run_id: int) ->
 @router.get("/errors")
 def errors(request: Request, app: App, identity: Viewer, name: str) -> Response:
     """The quarantine."""
-    source = definitions.get(app, name)
+    source = manage.get(app, name)
     rows = rejects.rows(app, name, limit=200)
     if answers.wants_json(request):
         return answers.table(rows)
@@ -126,14 +120,14 @@ def errors(request: Request, app: App, identity: Viewer, name: str) -> Response:
 @router.get("/status")
 def status(request: Request, app: App, identity: Viewer, name: str) -> Response:
     """Where the source stands, for the script of its page."""
-    source = definitions.get(app, name)
+    source = manage.get(app, name)
     return answers.as_json(shown(following.progress(app, source)))
 
 
 @router.get("/strip")
 def strip(request: Request, app: App, identity: Viewer, name: str) -> Response:
     """The same as the piece of the page that shows it."""
-    source = definitions.get(app, name)
+    source = manage.get(app, name)
     progress = following.progress(app, source)
     return page(
         request, "parts/strip.html", source=source, progress=progress, shown=shown(progress)
@@ -148,11 +142,11 @@ Back = Annotated[str, Form()]
 @router.post("/run")
 def run_now(app: App, identity: RegisterAdmin, name: str, back: Back = "") -> Response:
     """Ask a worker to run it; the page then shows how it goes on."""
-    source = definitions.get(app, name)
+    source = manage.get(app, name)
     if not source.enabled:
         raise UsageError(f"Source {name} is disabled", hint="Enable it first")
     with app.engine.begin() as connection:
-        scheduling.run_soon(connection, source, actor=identity.actor)
+        jobs.run_soon(connection, source, actor=identity.actor)
     return redirect(own_path(back, f"/sources/{name}/runs"))
 
 
@@ -173,7 +167,7 @@ def test(request: Request, app: App, identity: RegisterAdmin, gone: Gone, name: 
 @router.post("/complete")
 def state_complete(app: App, identity: RegisterAdmin, name: str, back: Back = "") -> Response:
     """Confirm that what the source hands out is everything; the source is asked once more."""
-    check = deciding.decide_from_outside(app, name)
+    check = decision.decide_from_outside(app, name)
     stated = ", ".join(f"{path}: {value}" for path, value in (check.decision or {}).items())
     said = _("Kept in the connection: %s") % stated
     return redirect(own_path(back, f"/sources/{name}/connection"), notice=said)
@@ -182,7 +176,7 @@ def state_complete(app: App, identity: RegisterAdmin, name: str, back: Back = ""
 @router.post("/findings/forget")
 def forget_findings(app: App, identity: RegisterAdmin, name: str) -> Response:
     """Let the next run find out the form of the source anew."""
-    definitions.forget_findings(app, name)
+    manage.forget_findings(app, name)
     said = _("Forgotten; the next run finds them out anew")
     return redirect(f"/sources/{name}/connection", notice=said)
 
@@ -206,21 +200,21 @@ def dry_run(request: Request, app: App, identity: RegisterAdmin, gone: Gone, nam
 @router.post("/enable")
 def enable(app: App, identity: RegisterAdmin, name: str, back: Back = "") -> Response:
     """Let it run again; earlier failures are forgiven."""
-    definitions.set_enabled(app, name, True)
+    manage.set_enabled(app, name, True)
     return redirect(own_path(back, f"/sources/{name}"), notice=_("Enabled"))
 
 
 @router.post("/disable")
 def disable(app: App, identity: RegisterAdmin, name: str, back: Back = "") -> Response:
     """Keep it from running; its objects stay."""
-    definitions.set_enabled(app, name, False)
+    manage.set_enabled(app, name, False)
     return redirect(own_path(back, f"/sources/{name}"), notice=_("Disabled"))
 
 
 @router.post("/cancel")
 def cancel(app: App, identity: RegisterAdmin, name: str, back: Back = "") -> Response:
     """Ask the run under way to stop after its batch."""
-    run = app.runs.request_cancel(definitions.get(app, name).id)
+    run = app.runs.request_cancel(manage.get(app, name).id)
     said = _("Run %s stops after its batch") % run.id if run else _("Nothing is running")
     return redirect(own_path(back, f"/sources/{name}/runs"), notice=said)
 
@@ -228,20 +222,20 @@ def cancel(app: App, identity: RegisterAdmin, name: str, back: Back = "") -> Res
 @router.post("/retry")
 def retry(app: App, identity: RegisterAdmin, name: str) -> Response:
     """Ask a worker to replay the quarantine through today's mapping."""
-    source = definitions.get(app, name)
+    source = manage.get(app, name)
     with app.engine.begin() as connection:
-        scheduling.retry_soon(connection, source, actor=identity.actor)
+        jobs.retry_soon(connection, source, actor=identity.actor)
     return redirect(f"/sources/{name}/runs")
 
 
 @router.post("/runs/{run_id}/undo")
 def undo(app: App, identity: RegisterAdmin, name: str, run_id: int) -> Response:
     """Ask a worker to take a run back."""
-    source = definitions.get(app, name)
+    source = manage.get(app, name)
     if app.runs.get(run_id).source_id != source.id:
         raise NotFoundError(f"Source {name} has no run {run_id}")
     with app.engine.begin() as connection:
-        scheduling.undo_soon(connection, source, run_id, actor=identity.actor)
+        jobs.undo_soon(connection, source, run_id, actor=identity.actor)
     return redirect(f"/sources/{name}/runs")
 
 
@@ -250,9 +244,9 @@ def approve(
     app: App, identity: RegisterAdmin, name: str, ceiling: Annotated[int, Form(ge=0)]
 ) -> Response:
     """Ask a worker to delete what waits, if it is no more than the person has seen then."""
-    source = definitions.get(app, name)
+    source = manage.get(app, name)
     with app.engine.begin() as connection:
-        scheduling.approve_soon(connection, source, ceiling, actor=identity.actor)
+        jobs.approve_soon(connection, source, ceiling, actor=identity.actor)
     return redirect(f"/sources/{name}/runs")
 
 

@@ -9,12 +9,14 @@ from fastapi import APIRouter, Depends, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from app.bootstrap import Application
+from app.application import Application
 from app.errors import ConfigurationError, OpenRegisterError
 from app.http.identity import App, RegisterAdmin, Viewer
 from app.http.problems import Problem, describe
-from app.services import connectors, outsiders, overview, registers, starting
-from app.services.starting import NewTarget
+from app.operations import status as overview
+from app.registers import registers
+from app.sources import confinement, connector_types, quick_start
+from app.sources.quick_start import NewTarget
 from app.web import answers
 from app.web.forms import Form
 from app.web.languages import gettext as _
@@ -78,7 +80,7 @@ def form(
     """Pick a type, then fill in its settings; `path` is that of a file just uploaded."""
     given = {"target": f"{register}/{schema}", "name": "", "new_register": "", "new_schema": ""}
     if not type:
-        return page(request, "source_add.html", types=connectors.types(), chosen=None)
+        return page(request, "source_add.html", types=connector_types.types(), chosen=None)
     return _form(request, app, type, given, {"path": path} if path else {})
 
 
@@ -93,16 +95,16 @@ def _add(request: Request, app: Application, form: Mapping[str, Any], actor: str
     given = {n: str(form.get(n, "")) for n in ("name", "target", "new_register", "new_schema")}
     connection: dict[str, Any] = {}
     try:
-        connection = Form(connectors.schema(type_name)).read(form)
+        connection = Form(connector_types.schema(type_name)).read(form)
         test = "untested" not in form
         document = {"name": given["name"], "type": type_name, "connection": connection}
         if given["target"] == "new":
             target = NewTarget(given["new_register"], given["new_schema"])
-            saved = starting.with_new_schema(app, document, target, actor=actor, test=test)
+            saved = quick_start.with_new_schema(app, document, target, actor=actor, test=test)
         else:
             register, _slash, schema = given["target"].partition("/")
             document["target"] = {"register": register, "schema": schema}
-            saved = outsiders.save(app, document, test=test, update=False)
+            saved = confinement.save(app, document, test=test, update=False)
     except OpenRegisterError as error:
         problem = describe(error)
         faults = by_field(error)
@@ -129,8 +131,8 @@ def tested(
 ) -> Response:
     """What a test of drafted settings found; `name` is that of a source whose secrets count."""
     try:
-        connection = Form(connectors.schema(type_name)).read(form)
-        check = outsiders.check_draft(app, name, type_name, connection)
+        connection = Form(connector_types.schema(type_name)).read(form)
+        check = confinement.check_draft(app, name, type_name, connection)
     except OpenRegisterError as error:
         return page(request, "parts/test.html", problem=describe(error), check=None, warnings=())
     context: dict[str, Any] = {"check": check, "warnings": check.warnings, "decide": ""}
@@ -152,12 +154,12 @@ def _form(
     problem: Problem | None = None,
     faults: Mapping[str, str] | None = None,
 ) -> Response:
-    schema = connectors.schema(type_name)
+    schema = connector_types.schema(type_name)
     return page(
         request,
         "source_add.html",
         status_code=problem.status if problem else 200,
-        chosen=next(line for line in connectors.types() if line["type"] == type_name),
+        chosen=next(line for line in connector_types.types() if line["type"] == type_name),
         places=registers.names(app),
         fields=Form(schema).fields(connection, faults=faults),
         given=given,

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from app.errors import OpenRegisterError
 from app.http.identity import App, RegisterAdmin
 from app.http.problems import describe
-from app.services import definitions, uploads
+from app.sources import manage, uploads
 from app.web.languages import gettext as _
 from app.web.languages import speak
 from app.web.rendering import page, redirect
@@ -48,6 +48,6 @@ def receive(request: Request, app: App, identity: RegisterAdmin, file: UploadFil
 @router.post("/{name}")
 def replace(app: App, identity: RegisterAdmin, name: str, file: UploadFile) -> Response:
     """Put a newer version in place of the file that a source reads."""
-    source = definitions.get(app, name)
+    source = manage.get(app, name)
     uploads.replace(app, str(source.connection.get("path", "")), file.filename or "", file.file)
     return redirect(f"/sources/{name}/runs", notice=_("Uploaded %s") % (file.filename or ""))

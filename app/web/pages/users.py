@@ -7,11 +7,11 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Form, Request
 from starlette.responses import Response
 
-from app.domain.roles import Role
 from app.errors import OpenRegisterError, UsageError
 from app.http.identity import Admin, App, Identity, Viewer
 from app.http.problems import Problem, describe
-from app.services import people
+from app.users import sign_in
+from app.users.roles import Role
 from app.web import answers, languages, rendering
 from app.web.languages import gettext as _
 from app.web.languages import speak
@@ -26,7 +26,7 @@ YEAR = 365 * 24 * 60 * 60
 def every(request: Request, app: App, identity: Admin) -> Response:
     """Everybody who can sign in."""
     if answers.wants_json(request):
-        return answers.table(people.everybody(app))
+        return answers.table(sign_in.everybody(app))
     return _users(request, app)
 
 
@@ -37,7 +37,7 @@ def _users(
         request,
         "people/users.html",
         status_code=problem.status if problem else 200,
-        users=people.everybody(app),
+        users=sign_in.everybody(app),
         roles=[role.value for role in Role],
         problem=problem,
         made=made,
@@ -55,9 +55,9 @@ def add(
     password: Annotated[str, Form()] = "",
 ) -> Response:
     """Let a person in; without a password one is made and shown this once."""
-    chosen = password or people.make_password()
+    chosen = password or sign_in.make_password()
     try:
-        people.add(app, name, role=role, password=chosen, display_name=display_name)
+        sign_in.add(app, name, role=role, password=chosen, display_name=display_name)
     except OpenRegisterError as error:
         return _users(request, app, describe(error))
     if password:
@@ -68,22 +68,22 @@ def add(
 @router.post("/users/{name}/role")
 def change_role(app: App, identity: Admin, name: str, role: Annotated[Role, Form()]) -> Response:
     """Give a person another role."""
-    people.update(app, name, role=role)
+    sign_in.update(app, name, role=role)
     return redirect("/users", notice=_("Saved"))
 
 
 @router.post("/users/{name}/password")
 def new_password(request: Request, app: App, identity: Admin, name: str) -> Response:
     """Set a made-up password, shown this once, and end the person's sessions."""
-    password = people.make_password()
-    people.reset_password(app, name, password)
+    password = sign_in.make_password()
+    sign_in.reset_password(app, name, password)
     return _users(request, app, made=(name, password))
 
 
 @router.post("/users/{name}/delete")
 def delete(app: App, identity: Admin, name: str) -> Response:
     """Remove a person with their sessions and app passwords."""
-    people.delete(app, name)
+    sign_in.delete(app, name)
     return redirect("/users", notice=_("Deleted"))
 
 
@@ -91,7 +91,7 @@ def delete(app: App, identity: Admin, name: str) -> Response:
 def account(request: Request, app: App, identity: Viewer) -> Response:
     """One's own password and app passwords."""
     if answers.wants_json(request):
-        return answers.table(people.app_passwords(app, identity.user.name))
+        return answers.table(sign_in.app_passwords(app, identity.user.name))
     return _account(request, app, identity)
 
 
@@ -106,7 +106,7 @@ def _account(
         request,
         "people/account.html",
         status_code=problem.status if problem else 200,
-        passwords=people.app_passwords(app, identity.user.name),
+        passwords=sign_in.app_passwords(app, identity.user.name),
         problem=problem,
         token=token,
     )
@@ -125,7 +125,7 @@ def change_password(
     try:
         if new != again:
             raise UsageError("The two new passwords are not the same")
-        people.change_password(app, identity.user.name, old=old, new=new)
+        sign_in.change_password(app, identity.user.name, old=old, new=new)
     except OpenRegisterError as error:
         return _account(request, app, identity, describe(error))
     return redirect("/login")
@@ -137,7 +137,7 @@ def add_app_password(
 ) -> Response:
     """Make a token for a program; it is shown this once."""
     try:
-        made = people.add_app_password(app, identity.user.name, name)
+        made = sign_in.add_app_password(app, identity.user.name, name)
     except OpenRegisterError as error:
         return _account(request, app, identity, describe(error))
     return _account(request, app, identity, token=made.token)
@@ -146,7 +146,7 @@ def add_app_password(
 @router.post("/account/app-passwords/revoke")
 def revoke(app: App, identity: Viewer, name: Annotated[str, Form()]) -> Response:
     """End one at once."""
-    people.revoke_app_password(app, identity.user.name, name)
+    sign_in.revoke_app_password(app, identity.user.name, name)
     return redirect("/account", notice=_("Revoked"))
 
 

@@ -11,12 +11,12 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import orjson
 
 from connectors.sdk import canonical
-from connectors.sdk.messages import Request
-from connectors.sdk.pagination import Place, SizedPages
+from connectors.sdk.bodies.records import MISSING, at
+from connectors.sdk.http.messages import Request
+from connectors.sdk.paging.settings import Place, SizedPages
 from connectors.sdk.paging.signs import HEADER
-from connectors.sdk.records import MISSING, at
+from connectors.sdk.paging.totals import Counter, pages_counter, total_counter
 from connectors.sdk.rows import JsonValue
-from connectors.sdk.totals import Counter, pages_counter, total_counter
 
 Follow = Callable[[str, str], str]
 """Makes a link found at an address absolute: ``follow(base, link)``."""

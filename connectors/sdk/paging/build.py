@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from connectors.sdk.config import ConfigModel
-from connectors.sdk.messages import Request
-from connectors.sdk.pagination import (
+from connectors.sdk.http.messages import Request
+from connectors.sdk.paging.base import Follow, Paginator
+from connectors.sdk.paging.settings import (
     AutoPages,
     CursorPages,
     LinkHeaderPages,
@@ -17,7 +18,6 @@ from connectors.sdk.pagination import (
     OffsetPages,
     PaginationConfig,
 )
-from connectors.sdk.paging.base import Follow, Paginator
 from connectors.sdk.paging.styles import Cursor, LinkHeader, NextUrl, Numbered, Offset, SinglePage
 from connectors.sdk.rows import JsonValue
 

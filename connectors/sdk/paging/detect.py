@@ -14,9 +14,12 @@ import orjson
 
 from connectors.sdk.config import ConfigModel
 from connectors.sdk.errors import DataError
-from connectors.sdk.messages import Request
-from connectors.sdk.pages import Page
-from connectors.sdk.pagination import (
+from connectors.sdk.http.messages import Request
+from connectors.sdk.paging.base import Follow, Paginator, with_params
+from connectors.sdk.paging.build import like
+from connectors.sdk.paging.distinct import likely_key, overlap
+from connectors.sdk.paging.pages import Page
+from connectors.sdk.paging.settings import (
     AutoPages,
     CursorPages,
     LinkHeaderPages,
@@ -25,9 +28,6 @@ from connectors.sdk.pagination import (
     OffsetPages,
     Place,
 )
-from connectors.sdk.paging.base import Follow, Paginator, with_params
-from connectors.sdk.paging.build import like
-from connectors.sdk.paging.distinct import likely_key, overlap
 from connectors.sdk.paging.signs import HEADER, Kind, Look, look
 from connectors.sdk.paging.styles import (
     Cursor,
@@ -39,8 +39,8 @@ from connectors.sdk.paging.styles import (
     last_row,
 )
 from connectors.sdk.paging.tokens import AFTER_LAST, params_for, variables
+from connectors.sdk.paging.totals import figures, whole_number
 from connectors.sdk.rows import RowDecodeError
-from connectors.sdk.totals import figures, whole_number
 
 T = TypeVar("T", bound=ConfigModel)
 Probe = Callable[[Request], "Page | None"]

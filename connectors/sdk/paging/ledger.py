@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from connectors.sdk import canonical
+from connectors.sdk.bodies.records import MISSING
 from connectors.sdk.errors import DataError
-from connectors.sdk.pages import Page
 from connectors.sdk.paging import advice, words
 from connectors.sdk.paging.base import Paginator
 from connectors.sdk.paging.distinct import Distinct, alike, columns, key_function, likely_key
+from connectors.sdk.paging.pages import Page
 from connectors.sdk.paging.signs import Kind, Look, Sign, look
-from connectors.sdk.records import MISSING
+from connectors.sdk.paging.totals import page_size
 from connectors.sdk.rows import Proof
-from connectors.sdk.totals import page_size
 
 _EMPTY_IN_A_ROW = 100
 """Pages without rows that may follow each other before they are taken for a loop."""

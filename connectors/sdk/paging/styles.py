@@ -11,9 +11,13 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+from connectors.sdk.bodies.records import MISSING
 from connectors.sdk.errors import ConfigurationError, DataError
-from connectors.sdk.messages import Request
-from connectors.sdk.pagination import (
+from connectors.sdk.http.messages import Request
+from connectors.sdk.paging import words
+from connectors.sdk.paging.base import Follow, Paginator, Seen, linked, without
+from connectors.sdk.paging.links import PAGE_RELS, link_of, links_of
+from connectors.sdk.paging.settings import (
     CursorPages,
     LinkHeaderPages,
     NextUrlPages,
@@ -21,12 +25,8 @@ from connectors.sdk.pagination import (
     OffsetPages,
     SizedPages,
 )
-from connectors.sdk.paging import words
-from connectors.sdk.paging.base import Follow, Paginator, Seen, linked, without
-from connectors.sdk.paging.links import PAGE_RELS, link_of, links_of
 from connectors.sdk.paging.signs import Kind, look
 from connectors.sdk.paging.tokens import params_for
-from connectors.sdk.records import MISSING
 from connectors.sdk.rows import JsonValue
 
 

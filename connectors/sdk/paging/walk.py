@@ -11,14 +11,14 @@ from dataclasses import replace
 
 from connectors.sdk.errors import ConnectorError, ThrottledError
 from connectors.sdk.findings import Findings
-from connectors.sdk.http import CancelledError, HttpClient, Request
-from connectors.sdk.pages import Asked, Page, PageFetcher
-from connectors.sdk.pagination import AutoPages, NoPages, PaginationConfig
+from connectors.sdk.http.client import CancelledError, HttpClient, Request
 from connectors.sdk.paging import advice
 from connectors.sdk.paging.base import Paginator
 from connectors.sdk.paging.build import known, paginator
 from connectors.sdk.paging.detect import Detector
 from connectors.sdk.paging.ledger import Ledger, Verdict
+from connectors.sdk.paging.pages import Asked, Page, PageFetcher
+from connectors.sdk.paging.settings import AutoPages, NoPages, PaginationConfig
 from connectors.sdk.paging.styles import SinglePage
 from connectors.sdk.rows import Proof
 

@@ -19,10 +19,10 @@ from connectors.sdk import (
     RowBatch,
     RowProblem,
 )
-from connectors.sdk.auth import AuthConfig, NoAuth, authenticator
-from connectors.sdk.gather import field_facts
-from connectors.sdk.http import Answer, HttpClient, Request
-from connectors.sdk.tls import TlsConfig
+from connectors.sdk.http.auth import AuthConfig, NoAuth, authenticator
+from connectors.sdk.http.client import Answer, HttpClient, Request
+from connectors.sdk.net.tls import TlsConfig
+from connectors.sdk.paging.gather import field_facts
 from openregister_feed.entries import Feed, parse
 
 _NOT_MODIFIED = 304

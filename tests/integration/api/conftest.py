@@ -16,14 +16,15 @@ import uvicorn
 from fastapi import FastAPI
 from pydantic import SecretStr
 
-from app.bootstrap import Application, assemble
-from app.db import engine as engines
-from app.domain.roles import Role
-from app.services import people, registers, schemas
-from app.serving.connections import Bounds, Door, Listening
-from app.serving.factory import create_app
-from app.serving.server import Listen, configuration
+from app.application import Application, assemble
+from app.database import engine as engines
+from app.registers import registers, schemas
+from app.server.connections import Bounds, Door, Listening
+from app.server.factory import create_app
+from app.server.server import Listen, configuration
 from app.settings import Settings
+from app.users import sign_in as people
+from app.users.roles import Role
 from tests.conftest import DatabaseServer
 
 PASSWORD = "correct horse battery"

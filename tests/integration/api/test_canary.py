@@ -23,11 +23,13 @@ import sqlalchemy as sa
 from pydantic import BaseModel, SecretStr
 from sqlalchemy.engine import make_url
 
-from app.db import rotation
-from app.db.runs import RunStore
-from app.domain.roles import Role
+from app.database import rotation
 from app.errors import OpenRegisterError
-from app.services import configuration, definitions, running
+from app.operations import configuration
+from app.sources import manage
+from app.sync import run
+from app.sync.run_store import RunStore
+from app.users.roles import Role
 from connectors.sdk import registry
 from connectors.sdk.config import parse, secrets_of
 from tests.acceptance.command_line import CommandLine
@@ -274,7 +276,7 @@ def test_no_secret_leaves_a_source_that_fails(
             filled = json.loads(json.dumps(document).replace("65431", str(api.port)))
             secrets |= set(secrets_of(parse(model, filled)).values())
             name = f"s{number}"
-            definitions.save(server.app, source(name, type_name, filled), test=False, on_host=True)
+            manage.save(server.app, source(name, type_name, filled), test=False, on_host=True)
             if number == 0:
                 visit(client, name, out)
             for path in ("test", "preview"):
@@ -348,8 +350,8 @@ def test_no_secret_leaves_a_source_that_works(server: Server, tmp_path: Path) ->
             if kind == "rest":
                 document["mapping"] = {"fields": {"code": "code", "inhabitants": "inhabitants"}}
                 document["mapping"]["key"] = "code"
-            definitions.save(server.app, document, on_host=True)
-            result = running.run(server.app, name, running.Request(actor="test"))
+            manage.save(server.app, document, on_host=True)
+            result = run.run(server.app, name, run.Request(actor="test"))
             assert result.run.state in ("done", "partial"), (name, result.run.message)
             run_by_command(cli, name, out)
             visit(client, name, out)

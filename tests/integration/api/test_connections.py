@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, StreamingResponse
 
 from app.http.framing import Framing
-from app.serving.connections import Bounds, Door
+from app.server.connections import Bounds, Door
 from tests.integration.api.conftest import listening
 
 QUICK = Bounds(connections=40, per_address=40, head=1.0, body=1.0, body_rate=1024, write=1.5)

@@ -20,7 +20,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from app import api
-from app.domain.roles import Role
+from app.users.roles import Role
 from tests.integration.api.conftest import Server
 
 CHECKS = [

@@ -13,9 +13,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from psycopg import sql
 from sqlalchemy.engine import make_url
 
-from app.domain.roles import Role
-from app.services import running
-from app.services.running import Request
+from app.sync import run
+from app.sync.run import Request
+from app.users.roles import Role
 from app.version import __version__
 from tests.integration.api.conftest import Client, Server
 
@@ -129,7 +129,7 @@ def metrics(server: Server) -> dict[str, Any]:
 def test_every_metric_has_a_name_with_its_unit_and_an_explanation(
     server: Server, source: str
 ) -> None:
-    running.run(server.app, source, Request())
+    run.run(server.app, source, Request())
     found = metrics(server)
     assert len(found) >= 14
     for name, family in found.items():
@@ -142,8 +142,8 @@ def test_every_metric_has_a_name_with_its_unit_and_an_explanation(
 
 
 def test_figures_are_those_of_the_runs(server: Server, source: str) -> None:
-    running.run(server.app, source, Request())
-    running.run(server.app, source, Request(full=True))
+    run.run(server.app, source, Request())
+    run.run(server.app, source, Request(full=True))
     values = {
         (sample.name, *sorted(sample.labels.values())): sample.value
         for family in metrics(server).values()
@@ -159,8 +159,8 @@ def test_figures_are_those_of_the_runs(server: Server, source: str) -> None:
 
 
 def test_series_do_not_multiply_with_runs_or_objects(server: Server, source: str) -> None:
-    running.run(server.app, source, Request())
+    run.run(server.app, source, Request())
     before = sum(len(family.samples) for family in metrics(server).values())
     for _ in range(3):
-        running.run(server.app, source, Request())
+        run.run(server.app, source, Request())
     assert sum(len(family.samples) for family in metrics(server).values()) == before

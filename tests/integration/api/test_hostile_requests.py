@@ -20,7 +20,7 @@ import pytest
 from fastapi import FastAPI
 
 from app import api
-from app.domain.roles import Role
+from app.users.roles import Role
 from tests.integration.api.conftest import Server
 from tests.integration.api.test_page_roles import PAGES
 

@@ -10,9 +10,9 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 
-from app.db import object_lists
-from app.db.object_lists import Listing
-from app.domain.roles import Role
+from app.registers import list_store
+from app.registers.list_store import Listing
+from app.users.roles import Role
 from tests.integration.api.conftest import Client, Server
 
 LIST = "/api/objects/geo/town"
@@ -324,7 +324,7 @@ def test_a_page_is_read_as_a_range_of_the_index_however_far_on_it_lies(server: S
             {"register": register, "schema": schema},
         )
         listing = Listing(register, schema)
-        starts, total = object_lists.marks(connection, listing, step=20)
+        starts, total = list_store.marks(connection, listing, step=20)
         assert (len(starts), total) == (16 * 1000, 20000)
         marks = [UUID(bytes=starts[at : at + 16]) for at in range(0, len(starts), 16)]
         connection.exec_driver_sql("ANALYZE openregister.objects")
@@ -332,7 +332,7 @@ def test_a_page_is_read_as_a_range_of_the_index_however_far_on_it_lies(server: S
         for place in (0, 998):
             connection.exec_driver_sql("SELECT pg_stat_clear_snapshot()")
             before = _index_reads(connection)
-            page = object_lists.between(connection, listing, marks[place], marks[place + 1])
+            page = list_store.between(connection, listing, marks[place], marks[place + 1])
             assert len(page) == 20
             reads.append(_index_reads(connection) - before)
     assert reads[0] == reads[1] <= 41

@@ -11,10 +11,10 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 
-from app.db import object_lists
-from app.domain.roles import Role
-from app.services import browsing, definitions, listing
-from app.services.asking import read
+from app.registers import list_store, numbered_pages, stepped_pages
+from app.registers.list_query import read
+from app.sources import manage
+from app.users.roles import Role
 from tests.integration.api.conftest import Server
 
 MANY = 100_000
@@ -51,7 +51,7 @@ def many(shared: Server) -> dict[str, Any]:
         "target": {"register": "geo", "schema": "town"},
         "mapping": {"key": "code"},
     }
-    source = definitions.save(shared.app, document, test=False, update=False).source
+    source = manage.save(shared.app, document, test=False, update=False).source
     with shared.app.engine.begin() as connection:
         driver = connection.connection.driver_connection
         assert driver is not None
@@ -165,11 +165,11 @@ def test_the_scan_that_the_others_are_tested_for_would_be_seen(
     assert len(whole_scans(shared.app.engine, [(whole, ())])) == 1
 
 
-def _search(shared: Server, **more: Any) -> browsing.View:
+def _search(shared: Server, **more: Any) -> stepped_pages.View:
     with shared.app.engine.connect() as connection:
-        place = listing.place(connection, "geo", "town")
+        place = numbered_pages.place(connection, "geo", "town")
     asked = read(place, [("code[in]", "K000010,K050000,K099999")])
-    return browsing.page(shared.app, asked.listing, **more)
+    return stepped_pages.page(shared.app, asked.listing, **more)
 
 
 def test_a_search_shows_what_it_has_found_in_time_and_goes_on_from_there(
@@ -194,7 +194,7 @@ def test_a_search_shows_what_it_has_found_in_time_and_goes_on_from_there(
 def test_a_list_that_takes_too_long_is_ended_and_says_what_to_leave_out(
     shared: Server, many: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(object_lists, "TIMEOUT", "5ms")
+    monkeypatch.setattr(list_store, "TIMEOUT", "5ms")
     answer = shared.as_(Role.VIEWER).get("/api/objects/geo/town?_order[name]=desc")
     assert answer.status_code == 503
     assert "takes too long" in answer.text
@@ -219,7 +219,9 @@ def test_the_page_says_that_a_search_is_not_over(
     shared: Server, many: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        browsing.page, "__kwdefaults__", {**(browsing.page.__kwdefaults__ or {}), "patience": 0.0}
+        stepped_pages.page,
+        "__kwdefaults__",
+        {**(stepped_pages.page.__kwdefaults__ or {}), "patience": 0.0},
     )
     client = shared.as_(Role.VIEWER)
     path = "/registers/geo/town?code=K099999"
@@ -246,18 +248,18 @@ def test_the_objects_of_a_source_come_by_key_and_each_once(
                 " WHERE source_key IN ('K000002', 'K000003', 'K000001')"
             )
         )
-    source = definitions.get(shared.app, "towns")
-    first = browsing.of_source(shared.app, source, limit=3)
+    source = manage.get(shared.app, "towns")
+    first = stepped_pages.of_source(shared.app, source, limit=3)
     assert [one.key for one in first.objects] == ["K000004", "K000005", "K000006"]
-    second = browsing.of_source(shared.app, source, after=first.next, limit=3)
+    second = stepped_pages.of_source(shared.app, source, after=first.next, limit=3)
     assert [one.key for one in second.objects] == ["K000007", "K000008", "K000009"]
     with shared.app.engine.connect() as connection:
         late = connection.scalar(
             sa.text("SELECT uuid FROM openregister.objects WHERE source_key = 'K099998'")
         )
-    end = browsing.of_source(shared.app, source, after=late, limit=3)
+    end = stepped_pages.of_source(shared.app, source, after=late, limit=3)
     names = [one.data["name"] for one in end.objects]
     assert names == ["Town 99999", "Town 100000", "Town 1"]
-    rest = browsing.of_source(shared.app, source, after=end.next, limit=3)
+    rest = stepped_pages.of_source(shared.app, source, after=end.next, limit=3)
     assert [one.data["name"] for one in rest.objects] == ["Town 2", "Town 3"]
     assert rest.next is None

@@ -8,8 +8,8 @@ from uuid import UUID
 import pytest
 
 from app import api
-from app.domain.roles import Role
 from app.http.problems import API_PREFIXES
+from app.users.roles import Role
 from app.web import pages
 from tests.integration.api.conftest import Client, Server
 from tests.integration.api.test_roles import routes

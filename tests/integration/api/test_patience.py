@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 import requests
 
-from app.domain.roles import Role
 from app.http import patience
-from app.services import definitions, previewing
+from app.sources import manage, preview
+from app.users.roles import Role
 from tests.integration.api.conftest import Server
 from tests.servers.http_api import Answer, Call, HttpApi, answer
 
@@ -35,7 +35,7 @@ def many_rows(server: Server, tmp_path: Path) -> None:
         "target": {"register": "geo", "schema": "town"},
         "mapping": {"key": "code"},
     }
-    definitions.save(server.app, document, test=False, update=False)
+    manage.save(server.app, document, test=False, update=False)
 
 
 def test_a_dry_run_within_the_time_tells_everything(server: Server, many_rows: None) -> None:
@@ -113,12 +113,10 @@ def test_a_preview_stops_when_its_client_leaves(
     place = tmp_path / "open" / "slow.json"
     rows = [{"code": f"T{number}", "list": list(range(900))} for number in range(100)]
     place.write_text(json.dumps(rows))
-    definitions.save(
-        server.app, {**SLOW, "connection": {"path": str(place)}}, test=False, update=False
-    )
+    manage.save(server.app, {**SLOW, "connection": {"path": str(place)}}, test=False, update=False)
     begun, ended = threading.Event(), threading.Event()
     count = 0
-    real_rows, real_row = previewing.preview_rows, previewing._preview
+    real_rows, real_row = preview.preview_rows, preview._preview
 
     def watched(*given: Any, **named: Any) -> Any:
         try:
@@ -132,8 +130,8 @@ def test_a_preview_stops_when_its_client_leaves(
         begun.set()
         return real_row(*given)
 
-    monkeypatch.setattr(previewing, "preview_rows", watched)
-    monkeypatch.setattr(previewing, "_preview", counted)
+    monkeypatch.setattr(preview, "preview_rows", watched)
+    monkeypatch.setattr(preview, "_preview", counted)
     token = server.tokens[Role.REGISTER_ADMIN]
     host, port = server.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), 10) as client:
@@ -159,7 +157,7 @@ def test_the_reading_of_a_source_stops_when_its_client_leaves(server: Server) ->
     with HttpApi() as api:
         api.on("/towns", endless)
         document = {**SLOW, "type": "rest", "connection": {"url": f"{api.url}/towns"}}
-        definitions.save(server.app, document, test=False, update=False)
+        manage.save(server.app, document, test=False, update=False)
         client = server.as_(Role.REGISTER_ADMIN)
         with pytest.raises(requests.Timeout):
             client.session.post(

@@ -10,10 +10,10 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from app.db import quarantine_writer
-from app.db.runs import Start
-from app.domain.roles import Role
-from app.services import definitions
+from app.sources import manage
+from app.sync.postgres import quarantine
+from app.sync.run_store import Start
+from app.users.roles import Role
 from connectors.sdk.rows import FieldError, RowProblem, Stage
 from tests.integration.api.conftest import Server
 
@@ -31,7 +31,7 @@ ODD = [
 def test_rejected_rows_with_any_value_are_listed(server: Server, tmp_path: Path) -> None:
     file = tmp_path / "open" / "towns.ndjson"
     file.write_text("")
-    definitions.save(
+    manage.save(
         server.app,
         {
             "name": "places",
@@ -59,7 +59,7 @@ def test_rejected_rows_with_any_value_are_listed(server: Server, tmp_path: Path)
         driver = connection.connection.driver_connection
         assert isinstance(driver, psycopg.Connection)
         with driver.transaction():
-            quarantine_writer.put(driver, source, 0, run, problems)
+            quarantine.put(driver, source, 0, run, problems)
     answer = server.as_(Role.REGISTER_ADMIN).get("/api/sources/places/errors")
     assert answer.status_code == 200, answer.text
     document = json.loads(answer.text, parse_constant=pytest.fail)

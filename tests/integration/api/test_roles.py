@@ -12,8 +12,8 @@ from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
 from app import api
-from app.domain.roles import Role
 from app.http.problems import API_PREFIXES
+from app.users.roles import Role
 from app.web import pages
 from tests.integration.api.conftest import Client, Server
 

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.domain.roles import Role
 from app.errors import UsageError
 from app.http.limits import LARGEST_BODY, LARGEST_DOCUMENT
-from app.services import configuration, uploads
+from app.operations import configuration
+from app.sources import uploads
+from app.users.roles import Role
 from tests.integration.api.conftest import Server
 
 

@@ -11,11 +11,12 @@ import pytest
 import requests
 from cryptography.fernet import Fernet
 
-from app.domain.roles import Role
 from app.errors import ConfigurationError
-from app.services import definitions, outsiders, running
-from app.services.definitions import Edits
-from app.services.running import Request
+from app.sources import confinement, manage
+from app.sources.manage import Edits
+from app.sync import run as running
+from app.sync.run import Request
+from app.users.roles import Role
 from connectors.sdk import AccessDeniedError
 from tests.integration.api.conftest import NAMES, Client, Server
 from tests.servers import http_api
@@ -83,27 +84,27 @@ def test_who_sets_up_the_connection_decides_where_it_may_go(
     server: Server, editor: Client, inner: HttpApi
 ) -> None:
     app = server.app
-    made = definitions.save(app, document(inner), on_host=True)  # by the command line
+    made = manage.save(app, document(inner), on_host=True)  # by the command line
     assert not made.source.confined
     # the rest of it may be changed in the pages and by the API, and it still goes there
     assert editor("PATCH", "/api/sources/towns", json={"schedule": "hourly"}).status_code == 200
     assert editor.post("/api/sources/towns/test").json()["ok"]
     same = {"connection": {"url": inner.url, "endpoint": "/towns", "pagination": "auto"}}
     assert editor("PATCH", "/api/sources/towns", json=same).status_code == 200
-    assert not definitions.get(app, "towns").confined
+    assert not manage.get(app, "towns").confined
     # another connection is another matter
     other = {"connection": {"endpoint": "/metadata"}}
     seen = len(inner.calls)
     assert editor("PATCH", "/api/sources/towns", json=other).status_code == 502
     assert editor("PATCH", "/api/sources/towns?test=false", json=other).status_code == 200
-    assert definitions.get(app, "towns").confined
+    assert manage.get(app, "towns").confined
     assert editor.post("/api/sources/towns/test").status_code == 502
     assert len(inner.calls) == seen
     # the command line changes the rest: that vouches for nothing
-    definitions.edit(app, "towns", Edits(schedule="daily"), test=False, on_host=True)
-    assert definitions.get(app, "towns").confined
-    definitions.edit(app, "towns", Edits(connection={"endpoint": "/towns"}), on_host=True)
-    assert not definitions.get(app, "towns").confined
+    manage.edit(app, "towns", Edits(schedule="daily"), test=False, on_host=True)
+    assert manage.get(app, "towns").confined
+    manage.edit(app, "towns", Edits(connection={"endpoint": "/towns"}), on_host=True)
+    assert not manage.get(app, "towns").confined
 
 
 def test_no_document_can_free_itself(server: Server, editor: Client, inner: HttpApi) -> None:
@@ -144,12 +145,12 @@ def test_without_a_setting_only_uploads_are_read(server: Server, tmp_path: Path)
     uploads.mkdir(parents=True)
     (uploads / "towns.csv").write_text("code\na\n")
     (tmp_path / "open" / "towns.csv").write_text("code\na\n")
-    assert outsiders.save(app, files(uploads / "towns.csv"), test=True, update=False).check
+    assert confinement.save(app, files(uploads / "towns.csv"), test=True, update=False).check
     for path in (tmp_path / "open" / "towns.csv", "/etc/passwd", app.settings.data_dir / "x.csv"):
         with pytest.raises(ConfigurationError, match="OPENREGISTER_FILE_ROOTS"):
-            outsiders.check(app, files(path))
+            confinement.check(app, files(path))
     # the command line is free
-    assert definitions.save(app, files(tmp_path / "open" / "towns.csv"), on_host=True).check
+    assert manage.save(app, files(tmp_path / "open" / "towns.csv"), on_host=True).check
 
 
 @pytest.mark.parametrize(
@@ -235,7 +236,7 @@ def test_a_page_does_not_send_a_stored_secret_to_another_host(
             assert "must be given again" in answer.text
             assert SECRET not in answer.text
         assert evil.connections == 0
-        assert definitions.get(server.app, "towns").connection["url"] == outer.url
+        assert manage.get(server.app, "towns").connection["url"] == outer.url
         # given anew, it goes where the person wants it
         given = form(evil.url, **{"connection.auth.bearer.token": "another-t0ken"})
         moved = browser.post(page, data=given, timeout=30, allow_redirects=False)
@@ -277,7 +278,7 @@ def test_a_draft_of_an_unknown_place_is_refused_as_a_stored_one(
     server: Server, inner: HttpApi
 ) -> None:
     with pytest.raises(AccessDeniedError):
-        outsiders.check_draft(server.app, "", "rest", {"url": inner.url})
+        confinement.check_draft(server.app, "", "rest", {"url": inner.url})
 
 
 def test_a_secret_under_a_lost_key_is_entered_again_and_goes_nowhere_else(
@@ -310,7 +311,7 @@ def test_a_secret_under_a_lost_key_is_entered_again_and_goes_nowhere_else(
         evil.on("/towns", http_api.always(ROWS))
         assert "entered again" in send(**form(evil.url), untested="1").text
         key.write_text(old)  # the key is found: the secret is still of the old host alone
-        assert definitions.get(server.app, "towns").connection["url"] == outer.url
+        assert manage.get(server.app, "towns").connection["url"] == outer.url
         key.write_text(Fernet.generate_key().decode())
         client.sign_in(NAMES[Role.REGISTER_ADMIN])
         token = client.headers["X-CSRF-Token"]

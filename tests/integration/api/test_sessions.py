@@ -9,10 +9,10 @@ import pytest
 import requests
 import sqlalchemy as sa
 
-from app.db.tables import users
-from app.domain.roles import Role
+from app.database.tables import users
 from app.http.headers import CONTENT_SECURITY_POLICY
-from app.services import people
+from app.users import sign_in
+from app.users.roles import Role
 from tests.integration.api.conftest import NAMES, PASSWORD, Client, Server
 
 ADAM = NAMES[Role.ADMIN]
@@ -69,12 +69,12 @@ def test_after_six_failures_a_name_is_locked_even_for_the_right_password(
 
 def test_the_lock_of_a_name_holds_on_every_server(server: Server) -> None:
     for _ in range(6):
-        with pytest.raises(people.SignInError):
-            people.sign_in(server.app, ADAM, "wrong password")
-    with pytest.raises(people.LockedError):
-        people.sign_in(server.app, ADAM, PASSWORD)
-    people.reset_password(server.app, ADAM, "another good one")
-    assert people.sign_in(server.app, ADAM, "another good one").name == ADAM
+        with pytest.raises(sign_in.SignInError):
+            sign_in.sign_in(server.app, ADAM, "wrong password")
+    with pytest.raises(sign_in.LockedError):
+        sign_in.sign_in(server.app, ADAM, PASSWORD)
+    sign_in.reset_password(server.app, ADAM, "another good one")
+    assert sign_in.sign_in(server.app, ADAM, "another good one").name == ADAM
 
 
 def test_an_address_that_tries_many_names_is_locked(server: Server) -> None:
@@ -125,7 +125,7 @@ def test_signing_out_ends_the_sessions_of_every_device(server: Server) -> None:
 
 def test_a_new_password_ends_sessions_and_app_passwords_stay(server: Server) -> None:
     client = server.signed_in(Role.ADMIN)
-    people.reset_password(server.app, ADAM, "another good one")
+    sign_in.reset_password(server.app, ADAM, "another good one")
     assert client.get("/api/session").status_code == 401
     assert server.as_(Role.ADMIN).get("/api/session").status_code == 200
 
@@ -144,9 +144,9 @@ def test_a_cookie_that_was_made_up_or_is_too_old_is_no_session(
 
 def test_a_demoted_or_deleted_person_loses_their_rights_at_once(server: Server) -> None:
     client = server.signed_in(Role.REGISTER_ADMIN)
-    people.update(server.app, NAMES[Role.REGISTER_ADMIN], role=Role.VIEWER)
+    sign_in.update(server.app, NAMES[Role.REGISTER_ADMIN], role=Role.VIEWER)
     assert client.post("/api/registers", {"slug": "new"}).status_code == 403
-    people.delete(server.app, NAMES[Role.REGISTER_ADMIN])
+    sign_in.delete(server.app, NAMES[Role.REGISTER_ADMIN])
     assert client.get("/api/session").status_code == 401
 
 

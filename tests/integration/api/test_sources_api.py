@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.domain.roles import Role
+from app.users.roles import Role
 from connectors.openregister import OpenRegisterConfig, OpenRegisterConnector
 from connectors.sdk import End
 from tests.integration.api.conftest import NAMES, Client, Server

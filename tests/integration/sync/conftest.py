@@ -12,11 +12,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from app.bootstrap import Application, assemble
-from app.db.runs import Run
-from app.services import definitions, registers, running, schemas
-from app.services.running import Job, Request
+from app.application import Application, assemble
+from app.registers import registers, schemas
 from app.settings import Settings
+from app.sources import manage
+from app.sync import run as running
+from app.sync.run import Job, Request
+from app.sync.run_store import Run
 from connectors.sdk.rows import Batch
 
 SCHEMA = {
@@ -46,7 +48,7 @@ class Bench:
 
     def define(self, mapping: dict[str, Any] | None = None, **document: Any) -> None:
         """Add or change the source `places`."""
-        definitions.save(
+        manage.save(
             self.app,
             {
                 "name": "places",

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from app.services import definitions, planning
-from app.services.running import Request
+from app.sources import manage
+from app.sync import dry_run
+from app.sync.run import Request
 from tests.integration.sync.conftest import Bench
 
 ROWS = [{"code": f"{n:03}", "name": f"Place {n}"} for n in range(5)]
 
 
 def _define(bench: Bench, **connection: str) -> None:
-    definitions.save(
+    manage.save(
         bench.app,
         {
             "name": "places",
@@ -32,7 +33,7 @@ def test_a_file_is_moved_away_only_after_its_rows_are_committed(
     done.mkdir()
     _define(bench, after="move", move_to=str(done), missing="nothing_new")
     bench.write(ROWS)
-    planning.dry_run(bench.app, "places", Request())
+    dry_run.dry_run(bench.app, "places", Request())
     assert bench.path.exists()
     bench.sync(limit=2)
     assert bench.path.exists()

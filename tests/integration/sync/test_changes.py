@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from app.domain.report import RunState
 from app.errors import ConfigurationError
+from app.sync.report import RunState
 from tests.integration.sync.conftest import Bench, figures
 
 ROWS: list[dict[str, Any]] = [

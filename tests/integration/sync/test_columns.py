@@ -10,18 +10,21 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from app.bootstrap import Application
-from app.domain.rowplan import RowPlan
-from app.flow import detect
-from app.services import audit, definitions, drifting, registers, running, schemas
-from app.services.running import Request
+from app.application import Application
+from app.audit import verify
+from app.mapping.plan import RowPlan
+from app.registers import registers, schemas
+from app.sources import manage
+from app.sync import drift, resolve
+from app.sync import run as running
+from app.sync.run import Request
 from connectors.sdk.rows import LineBatch, Row
 from tests.integration.sync.conftest import figures
 from tests.servers import databases
 from tests.servers.databases import SourceDatabase
 
-ROWS = 4 * detect.AT_ONCE
-SAMPLE = range(drifting.SAMPLE)
+ROWS = 4 * resolve.AT_ONCE
+SAMPLE = range(drift.SAMPLE)
 """Rows that are looked at to see whether the source has other fields now."""
 
 SCHEMA = {
@@ -60,7 +63,7 @@ def people(request: pytest.FixtureRequest, application: Application) -> SourceDa
     )
     registers.add(application, "staff")
     schemas.add(application, "person", SCHEMA, register="staff", actor="test")
-    definitions.save(
+    manage.save(
         application,
         {
             "name": "people",
@@ -122,7 +125,7 @@ def test_one_bad_row_costs_its_neighbours_the_quick_way_and_nothing_else(
     people.run(f"UPDATE people SET name = 'much longer than the schema allows' WHERE id = {bad}")
     run = running.run(application, "people", Request()).run
     assert figures(run) == {"read": ROWS, "created": ROWS - 1, "errors": 1}
-    assert set(decoded) == {*SAMPLE, *range(ROWS - detect.AT_ONCE, ROWS)}
+    assert set(decoded) == {*SAMPLE, *range(ROWS - resolve.AT_ONCE, ROWS)}
     with application.engine.connect() as connection:
         keys = connection.scalars(sa.text("SELECT source_key FROM openregister.quarantine"))
         assert list(keys) == [str(bad)]
@@ -138,5 +141,5 @@ def test_both_ways_store_the_same_and_the_trail_holds(
     monkeypatch.setattr(RowPlan, "documents", lambda *_: None)
     running.run(application, "people", Request(full=True))
     assert stored(application) == sorted([*quick, *quick])
-    found = audit.verify(application)
+    found = verify.verify(application)
     assert (found.ok, found.entries) == (True, 2 * ROWS)

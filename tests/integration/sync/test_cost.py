@@ -16,7 +16,8 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from app.db import absent, object_sql
+from app.sync.postgres import missing
+from app.sync.postgres import statements as object_sql
 from tests.integration.sync.conftest import Bench, figures
 
 Plan = dict[str, Any]
@@ -108,13 +109,13 @@ def test_the_totals_are_asked_for_once_and_while_rows_still_come(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
-    live_totals = absent.live_totals
+    live_totals = missing.live_totals
 
     def noted(*arguments: Any) -> tuple[int, int]:
         asked.append(threading.current_thread().name.partition("_")[0])
         return live_totals(*arguments)
 
-    monkeypatch.setattr(absent, "live_totals", noted)
+    monkeypatch.setattr(missing, "live_totals", noted)
     bench.define(batch_size=100, on_missing="delete")
     for count, threads in ((1000, ["totals"]), (1000, ["totals"]), (90, ["MainThread"])):
         asked.clear()

@@ -12,9 +12,10 @@ import psycopg
 import pytest
 from sqlalchemy.engine import make_url
 
-from app.domain.report import RunState
-from app.services import definitions, running
-from app.services.running import Request
+from app.sources import manage
+from app.sync import run as running
+from app.sync.report import RunState
+from app.sync.run import Request
 from tests.acceptance.command_line import CommandLine
 from tests.integration.sync.conftest import Bench
 
@@ -29,7 +30,7 @@ VALUES = [
 
 
 def define(bench: Bench, connection: dict[str, Any]) -> None:
-    definitions.save(
+    manage.save(
         bench.app,
         {
             "name": "places",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.domain.report import RunState
-from app.services import planning
-from app.services.running import Request
+from app.sync import dry_run
+from app.sync.report import RunState
+from app.sync.run import Request
 from tests.integration.sync.conftest import Bench, figures
 
 BEFORE = [{"code": "1", "name": "One", "size": 1}]
@@ -48,7 +48,7 @@ def test_a_source_that_holds_writes_nothing_until_a_person_accepts(bench: Bench)
     assert "--accept-drift" in (held.message or "")
     assert bench.objects()["1"]["name"] == "One"
     assert bench.sync().state is RunState.HELD
-    planned = planning.dry_run(bench.app, "places", Request())
+    planned = dry_run.dry_run(bench.app, "places", Request())
     assert any("new: colour" in warning for warning in planned.warnings)
     accepted = bench.sync(accept_drift=True)
     assert (accepted.state, figures(accepted)) == (RunState.DONE, {"read": 1, "updated": 1})

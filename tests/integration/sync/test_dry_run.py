@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.services import planning
-from app.services.running import Request
+from app.sync import dry_run
+from app.sync.run import Request
 from tests.integration.sync.conftest import Bench
 
 ROWS: list[dict[str, Any]] = [{"code": f"{n:03}", "name": f"Place {n}"} for n in range(25)]
@@ -16,7 +16,7 @@ def test_a_dry_run_counts_what_the_run_then_does(bench: Bench) -> None:
     rows = [*ROWS, {"code": "003", "name": "again"}, {"code": "x", "name": 3, "size": "?"}]
     for change in (rows, rows, [{**row, "name": "New"} for row in ROWS[:3]] + ROWS[5:]):
         bench.write(change)
-        plan = planning.dry_run(bench.app, "places", Request())
+        plan = dry_run.dry_run(bench.app, "places", Request())
         run = bench.sync()
         assert plan.counters == run.counters
         assert plan.state is run.state
@@ -25,6 +25,6 @@ def test_a_dry_run_counts_what_the_run_then_does(bench: Bench) -> None:
 def test_a_dry_run_leaves_every_table_as_it_was(bench: Bench) -> None:
     bench.define()
     bench.write(ROWS)
-    planning.dry_run(bench.app, "places", Request())
+    dry_run.dry_run(bench.app, "places", Request())
     for table in ("objects", "runs", "audit_trails", "quarantine", "chains"):
         assert bench.scalar(f"SELECT count(*) FROM openregister.{table}") == 0  # noqa: S608

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
-from app.db import sources as source_store
-from app.services import deciding, definitions, overview, planning, testing
-from app.services.definitions import Edits
-from app.services.running import Request
+from app.operations import status
+from app.sources import decision, manage, testing
+from app.sources import store as source_store
+from app.sources.manage import Edits
+from app.sync import dry_run
+from app.sync.run import Request
 from tests.integration.sync.conftest import Bench
 from tests.servers.http_api import HttpApi, always
 
@@ -46,12 +48,12 @@ def test_what_the_first_read_found_is_kept_and_another_guess_fails(
     assert bench.sync().state == "done"
     known = found(bench)
     assert known["records"] == "cases"
-    assert overview.describe(bench.app, definitions.get(bench.app, "places"))["findings"] == known
+    assert status.describe(bench.app, manage.get(bench.app, "places"))["findings"] == known
     api.on("/rows", always({"other": [], "filters": [{"code": "f", "name": "A filter"}]}))
     run = bench.sync()
     assert (run.state, len(bench.objects())) == ("failed", 12)
     assert found(bench) == known
-    definitions.edit(bench.app, "places", Edits(), test=False, forget_findings=True)
+    manage.edit(bench.app, "places", Edits(), test=False, forget_findings=True)
     assert found(bench) == {}
 
 
@@ -62,12 +64,12 @@ def test_findings_are_forgotten_with_the_connection_and_only_then(
     api.on("/rows", always({"cases": ROWS}))
     bench.sync()
     known = found(bench)
-    document = definitions.to_document(definitions.get(bench.app, "places"))
+    document = manage.to_document(manage.get(bench.app, "places"))
     assert "findings" not in json.dumps(document)
-    definitions.save(bench.app, document, test=False)  # an export that is imported again
-    definitions.edit(bench.app, "places", Edits(schedule="hourly"), test=False)
+    manage.save(bench.app, document, test=False)  # an export that is imported again
+    manage.edit(bench.app, "places", Edits(schedule="hourly"), test=False)
     assert found(bench) == known
-    definitions.edit(bench.app, "places", Edits(connection={"timeout": 5}), test=False)
+    manage.edit(bench.app, "places", Edits(connection={"timeout": 5}), test=False)
     assert found(bench) == {}
 
 
@@ -84,7 +86,7 @@ def test_nothing_is_concluded_from_a_read_that_took_no_row(
 def test_a_dry_run_a_test_and_a_limited_run_keep_nothing(bench: Bench, api: HttpApi) -> None:
     remote(bench, api)
     api.on("/rows", always({"cases": ROWS}))
-    planning.dry_run(bench.app, "places", Request())
+    dry_run.dry_run(bench.app, "places", Request())
     testing.test(bench.app, "places")
     bench.sync(limit=3)
     assert found(bench) == {}
@@ -97,14 +99,14 @@ def test_the_one_decision_is_offered_where_nothing_says_whether_there_is_more(
     api.on("/rows", always(ROWS))
     check = testing.test(bench.app, "places").check
     assert check.decision == {"pagination": "none"}
-    assert deciding.question(check).endswith("nothing says whether there are more. "
+    assert decision.question(check).endswith("nothing says whether there are more. "
                                              "Is this everything?")  # fmt: skip
-    assert deciding.command("places", check) == (
+    assert decision.command("places", check) == (
         "openregister source:edit places --set pagination=none"
     )
     run = bench.sync()
     assert (run.state, run.complete, run.complete_because) == ("done", False, None)
-    deciding.decide(bench.app, "places", check)
+    decision.decide(bench.app, "places", check)
     api.on("/rows", always(ROWS[1:]))
     run = bench.sync()
     assert (run.complete, run.complete_because, run.counters.deleted) == (True, "stated", 1)

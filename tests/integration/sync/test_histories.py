@@ -10,10 +10,12 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from app.audit import verify
 from app.errors import IntegrityError, NotFoundError
-from app.services import audit, explaining, histories, objects, selecting
-from app.services.objects import Edit
-from app.services.selecting import Query
+from app.registers import edit_objects, history, select
+from app.registers.edit_objects import Edit
+from app.registers.select import Query
+from app.sources import explain
 from connectors.sdk import canonical
 from tests.integration.sync.conftest import Bench
 
@@ -42,23 +44,23 @@ STEPS = st.lists(
 def test_history_rebuilds_every_version_that_ever_was(
     bench: Bench, first: dict[str, Any], steps: list[tuple[str, dict[str, Any]]]
 ) -> None:
-    current = objects.create(bench.app, "geo", "place", first, actor="test")
+    current = edit_objects.create(bench.app, "geo", "place", first, actor="test")
     states = {1: (current.data, False)}
     for kind, document in steps:
         if kind == "replace" and current.deleted is not None:
             continue
         edit = Edit(current.uuid, kind, document)  # type: ignore[arg-type]  # sampled from Kind
-        (current,) = objects.apply(bench.app, [edit], actor="test")
+        (current,) = edit_objects.apply(bench.app, [edit], actor="test")
         states[current.version] = (current.data, current.deleted is not None)
     rebuilt = {
         version.number: (version.data, version.deleted)
-        for version in histories.history(bench.app, current.uuid).versions
+        for version in history.history(bench.app, current.uuid).versions
     }
     assert sorted(rebuilt) == sorted(states) == list(range(1, current.version + 1))
     for number, (data, deleted) in states.items():
         assert canonical.dumps(rebuilt[number][0]) == canonical.dumps(data)
         assert rebuilt[number][1] == deleted
-    assert audit.verify(bench.app).ok
+    assert verify.verify(bench.app).ok
 
 
 @pytest.fixture
@@ -83,11 +85,11 @@ def changed(bench: Bench) -> Bench:
 
 
 def _only(bench: Bench) -> Any:
-    return selecting.find(bench.app, Query(deleted=True), limit=1)[0]
+    return select.find(bench.app, Query(deleted=True), limit=1)[0]
 
 
 def test_versions_name_action_source_run_and_difference(changed: Bench) -> None:
-    versions = histories.history(changed.app, _only(changed).uuid).versions
+    versions = history.history(changed.app, _only(changed).uuid).versions
     assert [(version.number, version.action) for version in versions] == [
         (5, "restore"),
         (4, "delete"),
@@ -105,12 +107,12 @@ def test_versions_name_action_source_run_and_difference(changed: Bench) -> None:
 
 def test_an_object_is_shown_as_it_was_at_a_time(changed: Bench) -> None:
     uuid = _only(changed).uuid
-    for version in histories.history(changed.app, uuid).versions:
-        _, then = histories.at(changed.app, uuid, version.created)
+    for version in history.history(changed.app, uuid).versions:
+        _, then = history.at(changed.app, uuid, version.created)
         assert then == version
-    born = histories.history(changed.app, uuid).versions[-1].created
+    born = history.history(changed.app, uuid).versions[-1].created
     with pytest.raises(NotFoundError, match="did not exist"):
-        histories.at(changed.app, uuid, born - timedelta(microseconds=1))
+        history.at(changed.app, uuid, born - timedelta(microseconds=1))
 
 
 def test_a_trail_with_a_gap_is_no_history(changed: Bench) -> None:
@@ -121,7 +123,7 @@ def test_a_trail_with_a_gap_is_no_history(changed: Bench) -> None:
         )
         connection.execute(sa.text("DELETE FROM openregister.audit_trails WHERE version = 2"))
     with pytest.raises(IntegrityError, match="no entry for its version 2"):
-        histories.history(changed.app, uuid)
+        history.history(changed.app, uuid)
 
 
 # -- where a value came from -------------------------------------------------------------------
@@ -129,17 +131,17 @@ def test_a_trail_with_a_gap_is_no_history(changed: Bench) -> None:
 
 def test_a_value_is_explained_by_version_run_and_rule(changed: Bench) -> None:
     uuid = _only(changed).uuid
-    name = explaining.explain(changed.app, uuid, "name")
+    name = explain.explain(changed.app, uuid, "name")
     assert (name.value, name.before, name.version.number) == ("Two", "One", 2)
     assert name.origin is not None
     assert (name.origin.rule, name.origin.raw_fields) == ("{{ title }}", ["title"])
     assert (name.version.source, name.mapping_changed) == ("places", False)
-    size = explaining.explain(changed.app, uuid, "size")
+    size = explain.explain(changed.app, uuid, "size")
     assert (size.value, size.present, size.version.number) == (5, True, 5)
     assert size.origin is not None
     assert (size.origin.rule, size.origin.details) == ("facts.size", {"casts": "integer"})
     with pytest.raises(NotFoundError, match="never had"):
-        explaining.explain(changed.app, uuid, "colour")
+        explain.explain(changed.app, uuid, "colour")
 
 
 def test_a_mapping_changed_since_and_a_property_taken_away_are_said(bench: Bench) -> None:
@@ -150,7 +152,7 @@ def test_a_mapping_changed_since_and_a_property_taken_away_are_said(bench: Bench
     bench.sync()
     uuid = _only(bench).uuid
     bench.define({"unset": ["extra"]})
-    size = explaining.explain(bench.app, uuid, "size")
+    size = explain.explain(bench.app, uuid, "size")
     assert (size.present, size.before, size.version.number) == (False, 1, 2)
     assert size.mapping_changed
     assert size.origin is not None
@@ -162,7 +164,7 @@ def test_a_value_that_people_gave_names_them_and_no_rule(bench: Bench) -> None:
     bench.write([{"code": "1", "name": "One", "at": {"x": 1}}])
     bench.sync()
     uuid = _only(bench).uuid
-    objects.patch(bench.app, uuid, {"note": "mine"}, actor="api:alice")
-    note = explaining.explain(bench.app, uuid, "note")
+    edit_objects.patch(bench.app, uuid, {"note": "mine"}, actor="api:alice")
+    note = explain.explain(bench.app, uuid, "note")
     assert (note.version.actor, note.version.source, note.origin) == ("api:alice", None, None)
-    assert explaining.explain(bench.app, uuid, "at.x").value == 1
+    assert explain.explain(bench.app, uuid, "at.x").value == 1

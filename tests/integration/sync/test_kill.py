@@ -18,10 +18,10 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from app.domain.report import RunState
 from app.errors import AlreadyRunningError, LostRunError
-from app.services import running
-from app.services.running import Request
+from app.sync import run as running
+from app.sync.report import RunState
+from app.sync.run import Request
 from tests.integration.sync.conftest import Bench, figures
 
 ROWS = [{"code": f"{n:04}", "name": f"Place {n}"} for n in range(1000)]

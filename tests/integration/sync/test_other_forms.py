@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from app.domain.report import RunState
-from app.services import definitions, schemas
+from app.registers import schemas
+from app.sources import manage
+from app.sync.report import RunState
 from tests.integration.sync.conftest import Bench
 
 INPUTS = Path(__file__).parents[2] / "connectors" / "inputs"
@@ -44,7 +45,7 @@ def test_another_form_fails_the_run_and_deletes_nothing(
     schemas.add(bench.app, "any", {"type": "object"}, register="geo", actor="test")
     path = bench.path.with_name(name)
     path.write_bytes(first)
-    definitions.save(
+    manage.save(
         bench.app,
         {
             "name": "places",

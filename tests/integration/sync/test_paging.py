@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.db.runs import Run
+from app.sync.run_store import Run
 from connectors.sdk import Proof
 from tests.integration.sync.conftest import Bench
 from tests.servers.http_api import Answer, Call, HttpApi, answer, numbered

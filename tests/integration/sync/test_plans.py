@@ -7,12 +7,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.db.runs import Run
-from app.domain.report import RunState
 from app.errors import PlanChangedError
-from app.services import objects, planning, selecting
-from app.services.running import Request
-from app.services.selecting import Query
+from app.registers import edit_objects, select
+from app.registers.select import Query
+from app.sync import dry_run
+from app.sync.report import RunState
+from app.sync.run import Request
+from app.sync.run_store import Run
 from tests.integration.sync.conftest import Bench, figures
 from tests.servers.http_api import HttpApi, always
 
@@ -26,11 +27,11 @@ def api() -> Iterator[HttpApi]:
 
 
 def _plan(bench: Bench) -> str:
-    return planning.dry_run(bench.app, "places", Request()).hash
+    return dry_run.dry_run(bench.app, "places", Request()).hash
 
 
 def _apply(bench: Bench, plan: str) -> Run:
-    return planning.apply(bench.app, "places", Request(), plan).run
+    return dry_run.apply(bench.app, "places", Request(), plan).run
 
 
 def _refused(bench: Bench, plan: str) -> None:
@@ -68,8 +69,8 @@ def test_a_plan_is_refused_when_the_register_has_changed(bench: Bench) -> None:
     bench.write([{**ROWS[0], "name": "New"}, *ROWS[2:]])
     plan = _plan(bench)
     for key in ("0", "1"):  # one that would be updated, one that would be deleted
-        found = selecting.find(bench.app, Query(source="places", key=key), limit=1)[0]
-        objects.patch(bench.app, found.uuid, {"note": key}, actor="bob")
+        found = select.find(bench.app, Query(source="places", key=key), limit=1)[0]
+        edit_objects.patch(bench.app, found.uuid, {"note": key}, actor="bob")
         _refused(bench, plan)
         plan = _plan(bench)
     assert figures(_apply(bench, plan))["deleted"] == 1
@@ -122,7 +123,7 @@ def test_a_spooled_read_is_the_read_of_a_run_with_bad_rows_and_repeated_keys(ben
 
     bench.define(batch_size=2)
     write()
-    plan = planning.dry_run(bench.app, "places", Request())
+    plan = dry_run.dry_run(bench.app, "places", Request())
     applied = _apply(bench, plan.hash)
     assert applied.counters == plan.counters
     assert applied.state is RunState.PARTIAL

@@ -13,11 +13,12 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from app.db import settings as instance_settings
-from app.db.dry_run import DryRunObjects
-from app.domain.report import RunState
-from app.services import runner, running
-from app.services.running import Request
+from app.database import instance_settings
+from app.operations import jobs
+from app.sync import run as running
+from app.sync.postgres.dry_run import DryRunObjects
+from app.sync.report import RunState
+from app.sync.run import Request
 from tests.integration.sync.conftest import Bench, figures
 from tests.servers.http_api import HttpApi, always, status
 
@@ -45,13 +46,13 @@ def test_a_source_that_asks_for_patience_comes_back_when_it_said(
     )
     execute(bench, "UPDATE openregister.jobs SET next_run = now() WHERE key LIKE 'source:%'")
     outcomes: list[Any] = []
-    summary = runner.tick(bench.app, report=outcomes.append)
+    summary = jobs.tick(bench.app, report=outcomes.append)
     assert (summary.ran, summary.failed) == (1, 0)
     assert [outcome.state for outcome in outcomes] == ["released"]
     wait = "SELECT next_run - now() FROM openregister.jobs WHERE key LIKE 'source:%'"
     assert timedelta(minutes=50) < bench.scalar(wait) <= timedelta(hours=1)
     execute(bench, "UPDATE openregister.jobs SET next_run = now() WHERE key LIKE 'source:%'")
-    runner.tick(bench.app, report=outcomes.append)
+    jobs.tick(bench.app, report=outcomes.append)
     assert outcomes[-1].state == "done"
     assert len(bench.objects()) == 1
 

@@ -13,14 +13,17 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from app.bootstrap import Application
-from app.db.runs import Run
-from app.domain.report import RunState
-from app.services import definitions, deletes, planning, registers, running, schemas
-from app.services.running import Request
+from app.application import Application
+from app.registers import registers, schemas
+from app.sources import manage
+from app.sync import dry_run, held
+from app.sync import run as running
+from app.sync.report import RunState
+from app.sync.run import Request
+from app.sync.run_store import Run
+from connectors.databases import ranges
+from connectors.databases.lines import LineFormat
 from connectors.sdk.rows import LineBatch
-from connectors.sql import ranges
-from connectors.sql.lines import LineFormat
 from tests.integration.sync.conftest import figures
 from tests.servers import databases
 from tests.servers.databases import SourceDatabase
@@ -52,7 +55,7 @@ class Desk:
             "target": {"register": "staff", "schema": "person"},
             "mapping": {"key": key, "passthrough": True, **(mapping or {})},
         }
-        definitions.save(
+        manage.save(
             self.app,
             {
                 "name": "people",
@@ -302,8 +305,8 @@ def test_a_mass_deletion_is_held_and_found_again_until_it_is_approved(desk: Desk
     desk.database.run("INSERT INTO people VALUES (1500, 'n150')")
     run = desk.sync()
     assert figures(run) == {"read": 251, "unchanged": 250, "updated": 1, "held": 149}
-    assert len(deletes.held(desk.app, "people")) == 149
-    assert deletes.approve(desk.app, "people", ceiling=149, actor="test") == 149
+    assert len(held.held(desk.app, "people")) == 149
+    assert held.approve(desk.app, "people", ceiling=149, actor="test") == 149
     assert len(desk.keys()) == 251
     for _ in range(2):
         assert figures(desk.sync()) == {"read": 251, "unchanged": 251}
@@ -320,7 +323,7 @@ def test_rows_that_came_back_are_not_deleted_by_a_late_approval(desk: Desk) -> N
     assert desk.sync().state is RunState.HELD
     desk.database.run("INSERT INTO people SELECT * FROM kept")
     assert figures(desk.sync()) == {"read": ROWS, "unchanged": ROWS}
-    assert deletes.approve(desk.app, "people", ceiling=ROWS, actor="test") == 0
+    assert held.approve(desk.app, "people", ceiling=ROWS, actor="test") == 0
     assert len(desk.keys()) == ROWS
 
 
@@ -436,10 +439,10 @@ def test_a_dry_run_says_what_a_run_would_do_and_writes_nothing(desk: Desk) -> No
     desk.define(on_missing="delete")
     desk.sync()
     desk.database.run("DELETE FROM people WHERE id = 10", "INSERT INTO people VALUES (11, 'x')")
-    plan = planning.dry_run(desk.app, "people", Request())
+    plan = dry_run.dry_run(desk.app, "people", Request())
     assert (plan.counters.created, plan.counters.deleted) == (1, 1)
     assert len(desk.keys()) == ROWS
-    run = planning.apply(desk.app, "people", Request(), plan.hash).run
+    run = dry_run.apply(desk.app, "people", Request(), plan.hash).run
     assert figures(run) == {"read": ROWS, "unchanged": ROWS - 1, "created": 1, "deleted": 1}
     assert desk.matches()
 

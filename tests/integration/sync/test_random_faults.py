@@ -12,11 +12,11 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app import sync
-from app.domain.report import RunState
 from app.errors import DatabaseError, LostRunError
-from app.services import running
-from app.services.running import Request
+from app.sync import pipeline
+from app.sync import run as running
+from app.sync.report import RunState
+from app.sync.run import Request
 from tests.integration.sync.conftest import Bench
 
 MOST = 24
@@ -117,7 +117,7 @@ def test_the_counters_add_up_and_nothing_is_lost_whatever_fails(
     batch_size: int,
     lanes: int,
 ) -> None:
-    monkeypatch.setattr(sync, "PAUSES", (0.01,))
+    monkeypatch.setattr(pipeline, "PAUSES", (0.01,))
     example = next(_numbers)
     if bench.scalar("SELECT to_regclass('public.faults') IS NULL"):
         execute(bench, FAULTS)

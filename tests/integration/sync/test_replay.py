@@ -5,15 +5,18 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any
 
-from app.db.runs import Run
-from app.domain.report import RunState
-from app.services import audit, definitions, rejects, retrying, schemas
-from app.services.running import Request
+from app.audit import verify
+from app.registers import schemas
+from app.sources import manage
+from app.sync import rejects, replay
+from app.sync.report import RunState
+from app.sync.run import Request
+from app.sync.run_store import Run
 from tests.integration.sync.conftest import SCHEMA, Bench, figures
 
 
 def _retry(bench: Bench) -> Run:
-    return retrying.retry_errors(bench.app, "places", Request(actor="cli:alice")).run
+    return replay.retry_errors(bench.app, "places", Request(actor="cli:alice")).run
 
 
 def _loosen(bench: Bench) -> None:
@@ -43,7 +46,7 @@ def test_what_works_today_leaves_and_what_does_not_stays_with_todays_reason(benc
     assert bench.objects()["2"] == {"code": "2", "name": "Half", "size": 1.5}
     (left,) = rejects.rows(bench.app, "places")
     assert (left["key"], left["run"], left["errors"][0]["path"]) == ("3", run.id, "size")
-    assert audit.verify(bench.app).ok
+    assert verify.verify(bench.app).ok
 
 
 def test_the_next_sync_has_nothing_to_do_for_a_replayed_row(bench: Bench) -> None:
@@ -102,7 +105,7 @@ def test_each_target_replays_its_own_rows(bench: Bench) -> None:
     places = [
         {"register": "geo", "schema": schema, "mapping": mapping} for schema in ("place", "sized")
     ]
-    definitions.save(
+    manage.save(
         bench.app,
         {
             "name": "places",

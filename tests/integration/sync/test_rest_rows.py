@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
-from app.domain.report import RunState
-from app.services import definitions, inferring, planning, previewing, rejects, running, testing
-from app.services.running import Request
+from app.sources import manage, preview, propose_schema, testing
+from app.sync import dry_run, rejects
+from app.sync import run as running
+from app.sync.report import RunState
+from app.sync.run import Request
 from tests.integration.sync.conftest import Bench, figures
 from tests.servers.http_api import HttpApi
 from tests.servers.http_api import text as answering
@@ -114,15 +116,15 @@ def test_no_boundary_shows_how_a_row_is_kept_inside(source: Source, kind: str) -
     app = source.bench.app
     said: list[Any] = [
         testing.test(app, "places"),
-        previewing.preview(app, "places", limit=10),
-        previewing.preview(app, "places", problems_only=True),
-        inferring.infer(app, "places"),
+        preview.preview(app, "places", limit=10),
+        preview.preview(app, "places", problems_only=True),
+        propose_schema.infer(app, "places"),
         running.run(app, "places", Request(limit=3)).run,
-        planning.dry_run(app, "places", Request()),
+        dry_run.dry_run(app, "places", Request()),
     ]
     run = source.bench.sync()
-    plan = planning.dry_run(app, "places", Request()).hash
-    said += [run, planning.apply(app, "places", Request(), plan).run]
+    plan = dry_run.dry_run(app, "places", Request()).hash
+    said += [run, dry_run.apply(app, "places", Request(), plan).run]
     said += [rejects.rows(app, "places"), rejects.groups(app, "places")]
     text = json.dumps(said, default=_plain)
     for name in ("RowProblem", "RowDecodeError", "FieldError", "Stage.", "<Stage", "Traceback"):
@@ -167,12 +169,12 @@ def test_a_key_in_a_url_is_moved_to_the_secrets(source: Source) -> None:
         "mapping": {"key": "code", "passthrough": True},
     }
     app = source.bench.app
-    saved = definitions.save(app, document)
+    saved = manage.save(app, document)
     assert [warning for warning in saved.warnings if "secret_query.api_key" in warning]
-    assert "canary" not in json.dumps(definitions.to_document(saved.source))
+    assert "canary" not in json.dumps(manage.to_document(saved.source))
     assert source.api.calls[-1].query == {"api_key": "canary-key"}
-    again = definitions.to_document(saved.source)  # as it is exported: without the secret
-    definitions.save(app, again, test=False)
+    again = manage.to_document(saved.source)  # as it is exported: without the secret
+    manage.save(app, again, test=False)
     run = running.run(app, "keyed", Request()).run
     assert run.counters.created == 1
     assert source.api.calls[-1].query == {"api_key": "canary-key"}

@@ -23,10 +23,8 @@ import sqlalchemy as sa
 from babel.messages.pofile import read_po
 from sqlalchemy.engine import make_url
 
-from app import sync
-from app.db import engine as engines
-from app.db import errors
-from app.domain.report import RunState
+from app.database import engine as engines
+from app.database import errors
 from app.errors import (
     ConflictError,
     DatabaseBusyError,
@@ -35,8 +33,10 @@ from app.errors import (
     UnusableValueError,
 )
 from app.http import problems
-from app.services import running
-from app.services.running import Request
+from app.sync import pipeline
+from app.sync import run as running
+from app.sync.report import RunState
+from app.sync.run import Request
 from app.web import languages
 from tests.acceptance.command_line import CommandLine
 from tests.conftest import DatabaseServer
@@ -294,7 +294,7 @@ def test_a_batch_that_met_a_deadlock_or_a_lock_is_done_again(bench: Bench) -> No
 def test_a_database_that_stays_away_ends_the_run_with_the_reason(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sync, "PAUSES", (0.01, 0.01))
+    monkeypatch.setattr(pipeline, "PAUSES", (0.01, 0.01))
     bench.define()
     bench.write(ROWS[:3])
     with bench.app.engine.begin() as connection:

@@ -9,22 +9,16 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.db import sources as source_store
-from app.db.runs import Run
-from app.domain.report import RunState
-from app.services import (
-    checking,
-    definitions,
-    deletes,
-    overview,
-    planning,
-    rejects,
-    retrying,
-    schemas,
-)
-from app.services import undo as undoing
-from app.services.checking import Health
-from app.services.running import Request
+from app.operations import health, status
+from app.operations.health import Health
+from app.registers import schemas
+from app.sources import manage
+from app.sources import store as source_store
+from app.sync import dry_run, held, rejects, replay
+from app.sync import undo as undoing
+from app.sync.report import RunState
+from app.sync.run import Request
+from app.sync.run_store import Run
 from connectors.sdk.rows import End, Proof, Row, RowBatch
 from tests.integration.sync.conftest import Bench, figures
 
@@ -129,7 +123,7 @@ def test_a_retry_counts_what_it_could_not_replay(bench: Bench) -> None:
     bench.sync()
     document = {"type": "object", "properties": {"code": {"type": "string"}}}
     schemas.update(bench.app, "place", document=document, actor="test")
-    run = retrying.retry_errors(bench.app, "places", Request()).run
+    run = replay.retry_errors(bench.app, "places", Request()).run
     assert (figures(run), run.state, run.rejected_before) == (
         {"read": 1, "created": 1},
         RunState.PARTIAL,
@@ -143,7 +137,7 @@ def test_an_approval_and_an_undo_do_not_look_better_than_the_source_is(bench: Be
     bench.sync()
     bench.write([BAD[0], *GOOD[200:]])
     assert bench.sync().state is RunState.HELD
-    run = deletes.approve_run(bench.app, "places", ceiling=199, actor="test")
+    run = held.approve_run(bench.app, "places", ceiling=199, actor="test")
     assert (run.state, run.counters.deleted, run.rejected_before) == (RunState.PARTIAL, 199, 1)
     undone = undoing.undo(bench.app, run.id, actor="test")
     assert undone.run is not None
@@ -170,8 +164,8 @@ def test_deletions_that_wait_keep_every_run_held(bench: Bench) -> None:
     run = unchanged(bench)
     assert (run.state, run.counters.held) == (RunState.HELD, 0)
     assert "200 deletions wait for approval" in (run.message or "")
-    assert planning.dry_run(bench.app, "places", Request()).state is RunState.HELD
-    deletes.approve(bench.app, "places", ceiling=200, actor="test")
+    assert dry_run.dry_run(bench.app, "places", Request()).state is RunState.HELD
+    held.approve(bench.app, "places", ceiling=200, actor="test")
     assert unchanged(bench).state is RunState.DONE
 
 
@@ -182,7 +176,7 @@ def test_an_object_that_is_met_again_unchanged_waits_no_longer(bench: Bench) -> 
     bench.write(GOOD[200:])
     bench.sync()
     bench.play(part(GOOD[0]))
-    assert deletes.approve(bench.app, "places", ceiling=200, actor="test") == 199
+    assert held.approve(bench.app, "places", ceiling=200, actor="test") == 199
     assert "000" in bench.objects()
 
 
@@ -193,7 +187,7 @@ def test_a_filter_that_matches_none_of_many_rows_is_no_success(bench: Bench) -> 
         run = bench.sync()
         assert (run.state, run.counters.filtered) == (RunState.PARTIAL, 300)
         assert "0 of 300 rows match the filter" in (run.message or "")
-    plan = planning.dry_run(bench.app, "places", Request())
+    plan = dry_run.dry_run(bench.app, "places", Request())
     assert (plan.state, plan.without_changes()) == (RunState.PARTIAL, "No object would change")
     bench.define({"filter": "name != 'typing error'"})
     assert bench.sync().state is RunState.DONE
@@ -220,7 +214,7 @@ def test_a_target_that_takes_no_row_is_named(bench: Bench) -> None:
     document = [
         {"register": "geo", "schema": one["target"], "mapping": one["mapping"]} for one in targets
     ]
-    definitions.save(
+    manage.save(
         bench.app,
         {
             "name": "places",
@@ -239,17 +233,17 @@ def test_a_target_that_takes_no_row_is_named(bench: Bench) -> None:
 def test_a_dry_run_says_what_stays_rejected(bench: Bench) -> None:
     bench.define()
     bench.write(BAD)
-    plan = planning.dry_run(bench.app, "places", Request())
+    plan = dry_run.dry_run(bench.app, "places", Request())
     assert (plan.counters.errors, plan.rejected_before) == (300, 0)
     assert plan.without_changes() == "300 rows would be rejected"
     bench.sync()
-    plan = planning.dry_run(bench.app, "places", Request())
+    plan = dry_run.dry_run(bench.app, "places", Request())
     assert (plan.counters.errors, plan.rejected_before, plan.state) == (0, 300, RunState.PARTIAL)
     assert plan.without_changes() == "300 rows stay rejected"
-    plan = planning.dry_run(bench.app, "places", Request(full=True))
+    plan = dry_run.dry_run(bench.app, "places", Request(full=True))
     assert (plan.counters.errors, plan.rejected_before) == (300, 0)
     bench.write(GOOD)
-    plan = planning.dry_run(bench.app, "places", Request())
+    plan = dry_run.dry_run(bench.app, "places", Request())
     assert (plan.rejected_before, plan.state) == (0, RunState.DONE)
 
 
@@ -262,12 +256,12 @@ def test_a_limited_run_makes_a_source_neither_fresh_nor_well(bench: Bench) -> No
     assert run.message == "Stopped after 5 rows, as asked; the rest was not read"
     with bench.app.engine.connect() as connection:
         source = source_store.get(connection, "places")
-    assert (source.failures, source.last_sync, overview.fresh(source)) == (1, None, False)
+    assert (source.failures, source.last_sync, status.fresh(source)) == (1, None, False)
 
 
 def test_health_and_freshness_tell_of_rejected_rows(bench: Bench) -> None:
     def check(name: str) -> Any:
-        found = {one.name: one for one in checking.of_database(bench.app.engine)}
+        found = {one.name: one for one in health.of_database(bench.app.engine)}
         return found[name]
 
     bench.define(fresh_within="1 hour")
@@ -283,7 +277,7 @@ def test_health_and_freshness_tell_of_rejected_rows(bench: Bench) -> None:
         )
     unchanged(bench)
     assert "1 row has been rejected, the first since" in check("freshness").message
-    assert overview.sources(bench.app)[0]["fresh"] is False
+    assert status.sources(bench.app)[0]["fresh"] is False
     bench.write(GOOD)
     bench.sync()
     assert (check("rejected").state, check("freshness").state) == (Health.OK, Health.OK)

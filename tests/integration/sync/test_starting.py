@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from app.services import definitions, inferring, running, schemas, starting
-from app.services.definitions import Edits
-from app.services.running import Request
-from app.services.starting import NewTarget
+from app.registers import schemas
+from app.sources import manage, propose_schema, quick_start
+from app.sources.manage import Edits
+from app.sources.quick_start import NewTarget
+from app.sync import run as running
+from app.sync.run import Request
 from tests.integration.sync.conftest import Bench
 
 DUTCH = """id;Bedrag;Datum;Actief;Code;Opmerking
@@ -25,7 +27,7 @@ def test_a_dutch_csv_is_taken_over_by_the_quick_start(bench: Bench) -> None:
         "type": "files",
         "connection": {"path": str(uploads / "posten.csv"), "settle": 0},
     }
-    saved = starting.with_new_schema(
+    saved = quick_start.with_new_schema(
         bench.app, document, NewTarget("fin", "post"), actor="test", test=True
     )
     assert saved.source.targets[0].mapping["casts"] == {
@@ -33,7 +35,7 @@ def test_a_dutch_csv_is_taken_over_by_the_quick_start(bench: Bench) -> None:
         "Datum": {"type": "date", "format": "%d-%m-%Y"},
         "Actief": "boolean",
     }
-    definitions.edit(bench.app, "posten", Edits(key=["id"]))
+    manage.edit(bench.app, "posten", Edits(key=["id"]))
     run = running.run(bench.app, "posten", Request()).run
     assert (run.counters.created, run.counters.errors) == (3, 0)
     assert next(iter(bench.objects().values())) == {
@@ -50,16 +52,16 @@ def test_a_dutch_csv_is_taken_over_by_the_quick_start(bench: Bench) -> None:
 def test_casts_of_a_proposal_join_those_of_the_mapping(bench: Bench) -> None:
     bench.define({"casts": {"size": "integer"}})
     bench.write([{"code": "a", "size": "1", "amount": "1,5"}, {"code": "b", "amount": "1.000"}])
-    found = inferring.infer(bench.app, "places")
+    found = propose_schema.infer(bench.app, "places")
     assert found.casts == {"amount": {"type": "number", "decimal": ","}}
     assert "the mapping needs these casts" in found.notes[0].message
-    merged = inferring.with_casts({"key": "code", "casts": {"size": "integer"}}, found)
+    merged = propose_schema.with_casts({"key": "code", "casts": {"size": "integer"}}, found)
     assert merged == {"key": "code", "casts": {**found.casts, "size": "integer"}}
 
 
 def test_looking_at_rows_ends_in_time(bench: Bench) -> None:
     bench.define()
     bench.write({"code": str(n)} for n in range(1000))
-    found = inferring.infer(bench.app, "places", seconds=0)
+    found = propose_schema.infer(bench.app, "places", seconds=0)
     assert found.rows == 1
     assert found.notes[0].message == "only the first 1 rows were looked at"

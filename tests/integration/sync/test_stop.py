@@ -16,11 +16,11 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from app.db import engine as engines
-from app.db.object_sql import BEGIN
-from app.domain.report import RunState
-from app.services import running
-from app.services.running import Request
+from app.database import engine as engines
+from app.sync import run as running
+from app.sync.postgres.statements import BEGIN
+from app.sync.report import RunState
+from app.sync.run import Request
 from tests.integration.sync.conftest import Bench
 from tests.integration.sync.test_kill import GATE, LOCK, ROWS, wait_for_gate
 from tests.servers.http_api import Answer, Call, HttpApi, answer, numbered

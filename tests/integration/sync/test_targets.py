@@ -10,9 +10,11 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.db import sources as source_store
-from app.services import definitions, running, schemas
-from app.services.running import Request
+from app.registers import schemas
+from app.sources import manage
+from app.sources import store as source_store
+from app.sync import run as running
+from app.sync.run import Request
 from tests.integration.sync.conftest import Bench, figures
 
 COUNTRY = {
@@ -72,7 +74,7 @@ def two(bench: Bench) -> Bench:
             },
         ],
     }
-    definitions.save(bench.app, document, test=False)
+    manage.save(bench.app, document, test=False)
     return bench
 
 

@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
-from app.db.runs import Finish, Start
-from app.domain.report import RunState
+from app.audit import verify
 from app.errors import AlreadyRunningError, NotFoundError
-from app.services import audit, objects, selecting, undo
-from app.services.selecting import Query
-from app.services.undo import Undone
+from app.registers import edit_objects, select
+from app.registers.select import Query
+from app.sync import undo
+from app.sync.report import RunState
+from app.sync.run_store import Finish, Start
+from app.sync.undo import Undone
 from tests.integration.sync.conftest import Bench, figures
 
 
@@ -37,7 +39,7 @@ def test_created_goes_updated_turns_back_deleted_returns(bench: Bench) -> None:
     undone = undo.undo(bench.app, run, actor="cli:alice")
     assert _counts(undone) == (1, 1, 1, 0)
     assert bench.objects() == before
-    assert audit.verify(bench.app).ok
+    assert verify.verify(bench.app).ok
 
 
 def test_entries_name_who_undid_which_run(bench: Bench) -> None:
@@ -45,7 +47,7 @@ def test_entries_name_who_undid_which_run(bench: Bench) -> None:
     run = _sync(bench, _rows("a"))
     undone = undo.undo(bench.app, run, actor="cli:alice")
     assert undone.run is not None
-    entry = audit.entries(bench.app, run_id=undone.run.id)[0]
+    entry = verify.entries(bench.app, run_id=undone.run.id)[0]
     assert (entry.action, entry.actor, entry.source) == (
         "delete",
         f"cli:alice, undoing run {run}",
@@ -64,7 +66,7 @@ def test_the_next_sync_applies_what_the_source_still_says(bench: Bench) -> None:
     # the very same file: without the undo it would not even be read
     assert figures(bench.sync()) == {"read": 3, "updated": 2, "unchanged": 1}
     assert bench.objects() == after
-    assert audit.verify(bench.app).ok
+    assert verify.verify(bench.app).ok
 
 
 def test_objects_with_later_edits_are_skipped_and_listed(bench: Bench) -> None:
@@ -72,8 +74,8 @@ def test_objects_with_later_edits_are_skipped_and_listed(bench: Bench) -> None:
     _sync(bench, _rows("a", "b", "c"))
     run = _sync(bench, _rows("a", "b", "c", size=2))
     later = _sync(bench, [*_rows("a", size=3), *_rows("b", "c", size=2)])
-    edited = selecting.find(bench.app, Query(source="places", key="b"), limit=1)[0]
-    objects.patch(bench.app, edited.uuid, {"note": "mine"}, actor="api:bob")
+    edited = select.find(bench.app, Query(source="places", key="b"), limit=1)[0]
+    edit_objects.patch(bench.app, edited.uuid, {"note": "mine"}, actor="api:bob")
     undone = undo.undo(bench.app, run, actor="alice")
     assert _counts(undone) == (1, 0, 0, 2)
     reasons = {skipped.key: skipped.reason for skipped in undone.listed}
@@ -93,7 +95,7 @@ def test_an_undo_can_be_undone_and_repeating_one_changes_nothing(bench: Bench) -
     assert _counts(again) == (0, 0, 0, 3)
     assert _counts(undo.undo(bench.app, first.run.id, actor="alice")) == (1, 1, 1, 0)
     assert bench.objects() == after
-    assert audit.verify(bench.app).ok
+    assert verify.verify(bench.app).ok
 
 
 def test_a_run_that_wrote_a_row_twice_is_taken_back_whole(bench: Bench) -> None:
@@ -103,7 +105,7 @@ def test_a_run_that_wrote_a_row_twice_is_taken_back_whole(bench: Bench) -> None:
     run = _sync(bench, [*_rows("a", size=2), *_rows("a", size=3), *_rows("n"), *_rows("n", size=2)])
     undo.undo(bench.app, run, actor="alice")
     assert bench.objects() == before
-    assert audit.verify(bench.app).ok
+    assert verify.verify(bench.app).ok
 
 
 def test_more_objects_than_one_batch_are_all_taken_back(

@@ -9,10 +9,11 @@ from typing import Any
 import openpyxl
 import pytest
 
-from app.db import sources as source_store
-from app.db.sources import Source
-from app.domain.report import RunState
-from app.services import definitions, deletes, rejects
+from app.sources import manage
+from app.sources import store as source_store
+from app.sources.store import Source
+from app.sync import held, rejects
+from app.sync.report import RunState
 from connectors.sdk.rows import (
     Batch,
     End,
@@ -121,7 +122,7 @@ def test_a_source_that_calls_all_its_records_deleted_waits_for_a_person(bench: B
     assert "All 5 objects" in (run.message or "")
     assert len(bench.objects()) == 5
     assert bench.play(RowBatch(end=End.UNCHANGED, because=Proof.NOT_MODIFIED)).state.exit_code == 5
-    assert deletes.approve(bench.app, "places", ceiling=5, actor="test") == 5
+    assert held.approve(bench.app, "places", ceiling=5, actor="test") == 5
     assert bench.objects() == {}
 
 
@@ -149,7 +150,7 @@ def test_what_waits_for_approval_goes_on_waiting_meanwhile(bench: Bench) -> None
     bench.play(full(ROWS))
     assert bench.play(full([]), full=True).state is RunState.HELD
     bench.play(full([{"name": "who am I"}]), full=True)
-    assert len(deletes.held(bench.app, "places")) == 12
+    assert len(held.held(bench.app, "places")) == 12
 
 
 def test_the_key_of_a_rejected_row_is_taken_where_it_is_certain(bench: Bench) -> None:
@@ -212,12 +213,12 @@ def test_a_row_that_cannot_be_read_never_costs_an_object(bench: Bench, form: str
         "mapping": {"key": "code", "passthrough": True},
         "on_missing": "delete",
     }
-    definitions.save(bench.app, {**document, **table(bench, form, ROWS, False)}, test=False)
+    manage.save(bench.app, {**document, **table(bench, form, ROWS, False)}, test=False)
     assert bench.sync().counters.created == 12
-    definitions.save(bench.app, {**document, **table(bench, form, ROWS[:11], True)}, test=False)
+    manage.save(bench.app, {**document, **table(bench, form, ROWS[:11], True)}, test=False)
     run = bench.sync()
     assert figures(run) == {"read": 12, "unchanged": 11, "errors": 1}
     assert any("no readable key" in warning for warning in run.warnings)
     assert len(bench.objects()) == 12
-    definitions.save(bench.app, {**document, **table(bench, form, ROWS[:11], False)}, test=False)
+    manage.save(bench.app, {**document, **table(bench, form, ROWS[:11], False)}, test=False)
     assert figures(bench.sync()) == {"read": 11, "unchanged": 11, "deleted": 1}

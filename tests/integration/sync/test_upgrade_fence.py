@@ -12,20 +12,21 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from app.db import migrate, revision
-from app.db.object_store import Lane
-from app.db.runs import Start
-from app.domain.report import RunState
+from app.database import migrate, revision
 from app.errors import NewerDatabaseError
-from app.services import running
-from app.services.running import Request
+from app.sync import run as running
+from app.sync.postgres.writer import Lane
+from app.sync.report import RunState
+from app.sync.run import Request
+from app.sync.run_store import Start
 from jobs.errors import OutdatedError
 from tests.acceptance.command_line import CommandLine
 from tests.integration.sync.conftest import Bench
 
 ROOT = Path(__file__).parents[3]
 UPGRADES = (
-    "import sys; from app.db import engine, migrate; migrate.upgrade(engine.create(sys.argv[1]))"
+    "import sys; from app.database import engine, migrate; "
+    "migrate.upgrade(engine.create(sys.argv[1]))"
 )
 ROWS = [{"code": f"{i:04}", "name": "x", "size": i} for i in range(4000)]
 
@@ -107,9 +108,9 @@ def test_a_worker_that_is_too_old_stops_and_says_so(cli: CommandLine, engine: sa
 
 
 def test_a_job_is_not_claimed_in_an_upgraded_database(bench: Bench) -> None:
-    from app.services import background
+    from app.operations import handlers
 
-    policy = background.policy(bench.app)
+    policy = handlers.policy(bench.app)
     become_newer(bench.app.engine)
     with bench.app.engine.begin() as connection, pytest.raises(OutdatedError, match="9999"):
         policy.admit(connection)
@@ -138,7 +139,7 @@ def test_the_new_version_takes_over_what_an_old_worker_left(bench: Bench) -> Non
 
 
 def test_an_upgrade_waits_for_the_batch_that_is_being_written(empty_database_url: str) -> None:
-    from app.db import engine as engines
+    from app.database import engine as engines
 
     engine = engines.create(empty_database_url)
     migrate.upgrade(engine)
@@ -160,7 +161,7 @@ def test_an_upgrade_waits_for_the_batch_that_is_being_written(empty_database_url
 
 
 STARTS_A_RUN = (
-    "import sys, os\nfrom app.db import engine, runs\n"
+    "import sys, os\nfrom app.database import engine; from app.sync import run_store as runs\n"
     "store = runs.RunStore(engine.create(sys.argv[1]))\n"
     "print(store.start(runs.Start(int(sys.argv[2]), 'cron', 'cron', full=True)), flush=True)\n"
     "os.kill(os.getpid(), 9)"
@@ -188,7 +189,7 @@ def test_a_zombie_holds_no_source(bench: Bench, database_url: str) -> None:
 
 IN_A_CONTAINER = """
 import subprocess, sys, time
-from app.db import engine, runs
+from app.database import engine; from app.sync import run_store as runs
 url, source, script = sys.argv[1:]
 # as in a container without init: the child of a child that is gone comes to process 1, which is
 # this one and waits for nobody

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from app.audit import heads, verify
+from app.audit.heads import Head
 from app.errors import NotFoundError, UsageError
-from app.services import audit, definitions, heads, objects
-from app.services.heads import Head
+from app.registers import edit_objects
+from app.sources import manage
 from tests.integration.sync.conftest import Bench
 
 SUPERUSER = "ALTER TABLE openregister.audit_trails DISABLE TRIGGER refuse_change"
@@ -27,7 +29,7 @@ def tamper(bench: Bench) -> Callable[[str], None]:
     bench.sync()
     bench.write([{**row, "size": 1} for row in ROWS])
     bench.sync()
-    objects.create(bench.app, "geo", "place", {"name": "by hand"}, actor="alice")
+    edit_objects.create(bench.app, "geo", "place", {"name": "by hand"}, actor="alice")
 
     def change(statement: str) -> None:
         with bench.app.engine.begin() as connection:
@@ -39,19 +41,19 @@ def tamper(bench: Bench) -> Callable[[str], None]:
 
 @pytest.mark.usefixtures("tamper")
 def test_an_untouched_trail_holds(bench: Bench) -> None:
-    found = audit.verify(bench.app)
+    found = verify.verify(bench.app)
     assert (found.ok, found.chains, found.entries, found.objects) == (True, 2, 13, 7)
-    of_source = audit.verify(bench.app, source="places")
+    of_source = verify.verify(bench.app, source="places")
     assert (of_source.ok, of_source.chains, of_source.entries) == (True, 1, 12)
     with pytest.raises(NotFoundError, match="no audit trail"):
-        audit.verify(bench.app, source="unheard-of")
+        verify.verify(bench.app, source="unheard-of")
 
 
 @pytest.mark.usefixtures("tamper")
 def test_the_trail_of_a_deleted_source_still_holds(bench: Bench) -> None:
-    definitions.delete(bench.app, "places")
-    assert audit.verify(bench.app).ok
-    assert audit.verify(bench.app, source="places").entries == 12
+    manage.delete(bench.app, "places")
+    assert verify.verify(bench.app).ok
+    assert verify.verify(bench.app, source="places").entries == 12
 
 
 CHANGED = [
@@ -75,23 +77,23 @@ def test_an_entry_is_named_whatever_of_it_was_changed(
     tamper("CREATE TABLE kept AS SELECT * FROM openregister.audit_trails")
     for column, value in CHANGED:
         tamper(f"UPDATE openregister.audit_trails SET {column} = {value} WHERE position = 9")  # noqa: S608
-        first = audit.verify(bench.app).faults[0]
+        first = verify.verify(bench.app).faults[0]
         assert (first.source, first.position) == ("places", 9), column
         assert "entry 9 of source places" in first.sentence()
         tamper("DELETE FROM openregister.audit_trails")
         tamper("INSERT INTO openregister.audit_trails SELECT * FROM kept")
-        assert audit.verify(bench.app).ok
+        assert verify.verify(bench.app).ok
 
 
 def test_a_removed_entry_is_missed(bench: Bench, tamper: Callable[[str], None]) -> None:
     tamper("DELETE FROM openregister.audit_trails WHERE position = 5")
-    first = audit.verify(bench.app).faults[0]
+    first = verify.verify(bench.app).faults[0]
     assert (first.position, "missing" in first.what) == (5, True)
 
 
 def test_entries_cut_off_the_end_are_missed(bench: Bench, tamper: Callable[[str], None]) -> None:
     tamper("DELETE FROM openregister.audit_trails WHERE position > 10")
-    found = audit.verify(bench.app)
+    found = verify.verify(bench.app)
     assert "entries 11 to 12 were cut off the end" in found.faults[0].what
     assert {fault.what for fault in found.faults[1:]} == {
         "it is at version 2, but its latest audit entry made version 1"
@@ -107,7 +109,7 @@ def test_a_cut_that_also_moves_the_head_is_found_through_the_objects(
         "UPDATE openregister.chains c SET length = 10, head = a.hash"
         " FROM openregister.audit_trails a WHERE a.chain_id = c.id AND a.position = 10"
     )
-    found = audit.verify(bench.app)
+    found = verify.verify(bench.app)
     assert found.count == 2
     assert all(fault.object is not None for fault in found.faults)
 
@@ -117,7 +119,7 @@ def test_a_trail_wiped_out_leaves_objects_without_entry(
 ) -> None:
     tamper("DELETE FROM openregister.audit_trails")
     tamper("DELETE FROM openregister.chains")
-    found = audit.verify(bench.app)
+    found = verify.verify(bench.app)
     assert {fault.what for fault in found.faults} == {"it has no audit entry"}
     assert found.count == 7
 
@@ -131,7 +133,7 @@ EMPTIED = (
 
 def recorded(bench: Bench) -> list[Head]:
     """The heads as a file keeps them, written and read again."""
-    found = audit.verify(bench.app)
+    found = verify.verify(bench.app)
     return heads.parse(json.loads(json.dumps({"heads": [asdict(head) for head in found.heads]})))
 
 
@@ -140,8 +142,8 @@ def test_recorded_heads_hold_as_the_chains_grow(bench: Bench) -> None:
     before = recorded(bench)
     bench.write([{"code": "new", "name": "New"}])
     bench.sync()
-    assert audit.verify(bench.app, recorded=before).ok
-    assert audit.verify(bench.app, recorded=recorded(bench), source="places").ok
+    assert verify.verify(bench.app, recorded=before).ok
+    assert verify.verify(bench.app, recorded=recorded(bench), source="places").ok
     assert {head.source for head in before} == {"places", None}
 
 
@@ -151,11 +153,11 @@ def test_a_recorded_head_finds_an_emptied_register(
     before = recorded(bench)
     for statement in EMPTIED:
         tamper(statement)
-    assert audit.verify(bench.app).ok  # nothing in the database could tell
-    found = audit.verify(bench.app, recorded=before)
+    assert verify.verify(bench.app).ok  # nothing in the database could tell
+    found = verify.verify(bench.app, recorded=before)
     assert found.count == len(before)
     assert "the chain is missing" in found.faults[0].what
-    alone = audit.verify(bench.app, recorded=before, source="places")
+    alone = verify.verify(bench.app, recorded=before, source="places")
     assert [fault.source for fault in alone.faults] == ["places"]
 
 
@@ -168,7 +170,7 @@ def test_a_recorded_head_finds_entries_cut_off_together_with_the_head(
         "UPDATE openregister.chains c SET length = 10, head = a.hash"
         " FROM openregister.audit_trails a WHERE a.chain_id = c.id AND a.position = 10"
     )
-    found = audit.verify(bench.app, recorded=before)
+    found = verify.verify(bench.app, recorded=before)
     assert found.faults[0].sentence() == (
         "entry 12 of source places: entries 11 to 12 were cut off; the recorded head is entry 12"
     )
@@ -178,7 +180,7 @@ def test_a_recorded_head_finds_entries_cut_off_together_with_the_head(
 def test_a_recorded_head_finds_a_chain_that_was_written_anew(bench: Bench) -> None:
     before = recorded(bench)
     other = [replace(head, hash="0" * 64) for head in before]
-    found = audit.verify(bench.app, recorded=other)
+    found = verify.verify(bench.app, recorded=other)
     assert found.count == len(before)
     assert "is not the one whose head was recorded" in found.faults[0].what
 
@@ -205,7 +207,7 @@ def test_entries_whose_chain_record_is_gone_are_found(
     bench: Bench, tamper: Callable[[str], None]
 ) -> None:
     tamper("DELETE FROM openregister.chains WHERE source_id = 0")
-    assert "1 entries belong to chain" in audit.verify(bench.app).faults[0].what
+    assert "1 entries belong to chain" in verify.verify(bench.app).faults[0].what
 
 
 def test_an_object_changed_behind_the_trail_is_named(
@@ -219,7 +221,7 @@ def test_an_object_changed_behind_the_trail_is_named(
     }
     for key, (change, _) in changes.items():
         tamper(f"UPDATE openregister.objects SET {change} WHERE source_key = '{key}'")  # noqa: S608
-    found = {fault.object: fault.what for fault in audit.verify(bench.app).faults}
+    found = {fault.object: fault.what for fault in verify.verify(bench.app).faults}
     with bench.app.engine.connect() as connection:
         rows = connection.execute(sa.text("SELECT uuid, source_key FROM openregister.objects"))
         keys = {row.uuid: row.source_key for row in rows}
@@ -237,7 +239,7 @@ def test_an_object_slipped_in_and_one_taken_out_are_found(
         " FROM openregister.objects LIMIT 1"
     )
     tamper("DELETE FROM openregister.objects WHERE source_key = '2'")
-    found = audit.verify(bench.app)
+    found = verify.verify(bench.app)
     assert [fault.what for fault in found.faults] == [
         "it has no audit entry",
         "the object it created is not in the register any more",

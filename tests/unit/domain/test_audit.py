@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain import audit
+from app.audit import chain_rule
 
 NOON = datetime(2024, 5, 1, 12, 0, 0, 123456, tzinfo=UTC)
 
@@ -23,31 +23,31 @@ class Written:
     """A chain as the database would hold it."""
 
     start: bytes
-    entries: list[audit.Entry]
+    entries: list[chain_rule.Entry]
 
 
 def write(count: int = 4) -> Written:
-    start = audit.anchor(7, 0)
+    start = chain_rule.anchor(7, 0)
     changes = [
-        audit.Change(
+        chain_rule.Change(
             UUID(int=n).bytes,
             n + 1,
-            list(audit.ACTIONS)[n % 4],
+            list(chain_rule.ACTIONS)[n % 4],
             hashlib.sha256(bytes([n])).digest(),
             None if n % 2 == 0 else b'{"a": {"old": 1}}',
         )
         for n in range(count)
     ]
-    steps = audit.Steps()
+    steps = chain_rule.Steps()
     steps.add(changes)
-    hashes = audit.chain_entries(
-        start, audit.int64s(1, count), steps, run_id=3, actor="cron", created=NOON
+    hashes = chain_rule.chain_entries(
+        start, chain_rule.int64s(1, count), steps, run_id=3, actor="cron", created=NOON
     )
     entries = []
     prev = start
     for position, (change, digest) in enumerate(zip(changes, hashes, strict=True), 1):
         entries.append(
-            audit.Entry(
+            chain_rule.Entry(
                 position,
                 UUID(bytes=change.object_uuid),
                 change.version,
@@ -85,12 +85,12 @@ def test_the_rule_is_what_the_documentation_says() -> None:
 
 def test_an_untouched_chain_verifies() -> None:
     chain = write()
-    assert audit.verify(chain.entries, chain.start) is None
+    assert chain_rule.verify(chain.entries, chain.start) is None
 
 
 def test_a_part_of_a_chain_verifies_from_the_hash_before_it() -> None:
     chain = write()
-    assert audit.verify(chain.entries[2:], chain.entries[1].hash, position=3) is None
+    assert chain_rule.verify(chain.entries[2:], chain.entries[1].hash, position=3) is None
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_a_part_of_a_chain_verifies_from_the_hash_before_it() -> None:
 def test_any_changed_field_is_found_at_its_entry(change: dict[str, Any]) -> None:
     chain = write()
     chain.entries[2] = chain.entries[2]._replace(**change)
-    broken = audit.verify(chain.entries, chain.start)
+    broken = chain_rule.verify(chain.entries, chain.start)
     assert broken is not None
     assert broken.position == 3
 
@@ -122,21 +122,21 @@ def test_any_changed_field_is_found_at_its_entry(change: dict[str, Any]) -> None
 def test_a_dropped_entry_is_found() -> None:
     chain = write()
     del chain.entries[1]
-    broken = audit.verify(chain.entries, chain.start)
+    broken = chain_rule.verify(chain.entries, chain.start)
     assert broken is not None
     assert broken.position == 2
     assert "missing" in broken.reason
 
 
 def test_chains_of_other_sources_and_lanes_start_elsewhere() -> None:
-    assert len({audit.anchor(1, 0), audit.anchor(1, 1), audit.anchor(2, 0)}) == 3
+    assert len({chain_rule.anchor(1, 0), chain_rule.anchor(1, 1), chain_rule.anchor(2, 0)}) == 3
 
 
 def test_the_same_moment_in_another_zone_is_the_same_hash() -> None:
     abroad = NOON.astimezone(timezone(timedelta(hours=5)))
-    assert audit.microseconds(abroad) == audit.microseconds(NOON)
+    assert chain_rule.microseconds(abroad) == chain_rule.microseconds(NOON)
     with pytest.raises(ValueError, match="zone"):
-        audit.microseconds(NOON.replace(tzinfo=None))
+        chain_rule.microseconds(NOON.replace(tzinfo=None))
 
 
 @given(st.text(max_size=10), st.text(max_size=10), st.text(max_size=10), st.text(max_size=10))
@@ -144,7 +144,7 @@ def test_actor_and_diff_cannot_be_shifted_into_each_other(
     actor: str, diff: str, other_actor: str, other_diff: str
 ) -> None:
     def digest(name: str, change: str) -> bytes:
-        return audit.entry_hash(
+        return chain_rule.entry_hash(
             bytes(32),
             position=1,
             object_uuid=bytes(16),

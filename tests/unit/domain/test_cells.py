@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.cells import cell, neutral, split_neutral
-from app.services import exporting
+from app.registers import export
+from app.registers.cells import cell, neutral, split_neutral
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_no_export_starts_a_formula_however_it_is_split(
     rows: list[list[str]], separator: str
 ) -> None:
     out = io.BytesIO()
-    exporting.write("csv", ["a;=b", "=c"], rows, out)
+    export.write("csv", ["a;=b", "=c"], rows, out)
     text = io.StringIO(out.getvalue().decode(), newline="")
     for row in csv.reader(text, delimiter=separator):
         for shown in row:

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.domain.coerce import compile_coercion
-from app.domain.mapping import parse_mapping
-from app.domain.plan import Mapped, compile_plan
-from app.domain.validation import compile_validator
+from app.mapping.compile import Mapped, compile_plan
+from app.mapping.spec import parse_mapping
+from app.mapping.types import compile_coercion
+from app.mapping.validation import compile_validator
 from connectors.sdk import FieldError, Row, canonical
 
 ABSENT = object()

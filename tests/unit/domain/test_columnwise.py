@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.domain.mapping import parse_mapping
-from app.domain.plan import Mapped, RowPlan, compile_plan
+from app.mapping.compile import Mapped, RowPlan, compile_plan
+from app.mapping.spec import parse_mapping
+from connectors.databases import convert
+from connectors.databases.lines import LineColumn, LineFormat
 from connectors.sdk import Batch
-from connectors.sql import convert
-from connectors.sql.lines import LineColumn, LineFormat
 
 ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\b": "\\b"})
 

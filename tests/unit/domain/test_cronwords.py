@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from app.domain import schedule
-from app.domain.cronwords import words
+from app.sources import schedule
+from app.sources.cronwords import words
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.domain.drift import Profile, compare, profile
+from app.sync.field_drift import Profile, compare, profile
 from connectors.sdk import canonical
 
 

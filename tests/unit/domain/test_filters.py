@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from app.domain import jsonlogic
-from app.domain.expression_errors import ExpressionError, ExpressionSyntaxError
-from app.domain.filters import compile_filter
+from app.mapping.language import jsonlogic
+from app.mapping.language.errors import ExpressionError, ExpressionSyntaxError
+from app.mapping.language.filters import compile_filter
 
 ROW: dict[str, Any] = {
     "status": "active",

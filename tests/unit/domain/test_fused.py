@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.domain.mapping import parse_mapping
-from app.domain.plan import RowPlan, compile_plan
+from app.mapping.compile import RowPlan, compile_plan
+from app.mapping.spec import parse_mapping
 from connectors.sdk import Row
 
 NAMES = ["a", "b", "c", "d"]

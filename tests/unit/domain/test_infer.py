@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from openpyxl import Workbook
 
-from app.domain.infer import MOST_NAMES, Inference, infer_schema
-from app.domain.mapping import MappingSpec
-from app.domain.plan import Mapped, compile_plan
-from app.domain.validation import schema_faults
+from app.mapping.compile import Mapped, compile_plan
+from app.mapping.infer import MOST_NAMES, Inference, infer_schema
+from app.mapping.spec import MappingSpec
+from app.mapping.validation import schema_faults
 from connectors.files import FilesConnector
 from connectors.sdk import Context, Row, canonical
 from connectors.sdk.config import parse

@@ -18,7 +18,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from app.domain import schemacost, validation
+from app.mapping import schema_cost, validation
 from connectors.sdk import canonical
 
 DRAFTS = {
@@ -106,7 +106,7 @@ def test_the_official_suite_agrees_but_for_what_is_known(draft: str) -> None:
             schema = group["schema"]
             if isinstance(schema, dict):
                 schema = {"$schema": DRAFTS[draft], **schema}
-                schemacost.estimate(schema)  # none of them is too large
+                schema_cost.estimate(schema)  # none of them is too large
             validator = compiled(schema)
             if validator is None:
                 assert "http://localhost:1234/" in str(schema)

@@ -10,8 +10,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from app.domain import jsonlogic
-from app.domain.expression_errors import ExpressionError, ExpressionSyntaxError
+from app.mapping.language import jsonlogic
+from app.mapping.language.errors import ExpressionError, ExpressionSyntaxError
 from connectors.sdk import canonical
 
 SUITES = Path(__file__).parent / "jsonlogic" / "suites.json"

@@ -10,9 +10,9 @@ from typing import Any, get_args
 import pytest
 import yaml
 
-from app.domain.expressions import Environment
-from app.domain.mapping import CastName, Lookup, parse_mapping
-from app.domain.plan import Filtered, Mapped, RowPlan, compile_plan
+from app.mapping.compile import Filtered, Mapped, RowPlan, compile_plan
+from app.mapping.language.expressions import Environment
+from app.mapping.spec import CastName, Lookup, parse_mapping
 from connectors.sdk import JsonValue, Row, RowProblem, canonical
 
 PAGE = (Path(__file__).parents[3] / "docs" / "mapping.md").read_text(encoding="utf-8")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.domain.ownership import merge_patch, not_local, with_local
+from app.registers.ownership import merge_patch, not_local, with_local
 from connectors.sdk import RowData
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.paths import MISSING, PathError, escape, getter, parse, plain_name
+from app.mapping.paths import MISSING, PathError, escape, getter, parse, plain_name
 
 ROW: dict[str, Any] = {
     "id": 1,

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.mapping import Lookup, parse_mapping
-from app.domain.plan import Filtered, Mapped, RowPlan, compile_plan, fingerprint
+from app.mapping.compile import Filtered, Mapped, RowPlan, compile_plan, fingerprint
+from app.mapping.spec import Lookup, parse_mapping
 from connectors.sdk import ConfigurationError, JsonValue, Row, RowProblem, Stage, canonical
 
 OPEN: dict[str, Any] = {"type": "object"}

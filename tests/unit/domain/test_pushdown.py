@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.expression_errors import ExpressionError, ExpressionSyntaxError
-from app.domain.filters import compile_filter
-from app.domain.pushdown import equal_texts
+from app.mapping.language.errors import ExpressionError, ExpressionSyntaxError
+from app.mapping.language.filters import compile_filter
+from app.mapping.language.pushdown import equal_texts
 
 
 @pytest.mark.parametrize(

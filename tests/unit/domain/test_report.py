@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.guard import DeleteGuard
-from app.domain.report import (
+from app.sync.guard import DeleteGuard
+from app.sync.report import (
     PROOFS,
     Counters,
     CountersError,

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain import columns as rules
-from app.domain.columns import Kind
+from app.reporting import columns as rules
+from app.reporting.columns import Kind
 
 
 def _kinds(**properties: Any) -> dict[str, str]:

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from app.domain import effort
-from app.domain.expression_errors import ExpressionError, ExpressionSyntaxError
-from app.domain.expressions import Environment
-from app.domain.filters import compile_filter
-from app.domain.templates import compile_template
+from app.mapping.language import effort
+from app.mapping.language.errors import ExpressionError, ExpressionSyntaxError
+from app.mapping.language.expressions import Environment
+from app.mapping.language.filters import compile_filter
+from app.mapping.language.templates import compile_template
 
 ROW: dict[str, Any] = {
     "id": 7,

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from app.domain.mapping import parse_mapping
-from app.domain.plan import Mapped, compile_plan
-from app.domain.validation import (
+from app.mapping.compile import Mapped, compile_plan
+from app.mapping.spec import parse_mapping
+from app.mapping.validation import (
     DIALECT,
     check_schema,
     compile_validator,

@@ -10,10 +10,10 @@ import pytest
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
-from app.db import settings as instance_settings
-from app.domain import report
-from app.domain.documents import SourceOptions
-from app.services import connectors
+from app.database import instance_settings
+from app.sources import connector_types
+from app.sources.document import SourceOptions
+from app.sync import report
 from app.web import forms, languages
 
 WEB = Path(languages.__file__).parent
@@ -56,8 +56,8 @@ def test_every_field_of_every_connector_and_every_setting_is_translated(language
     languages.use("en")
     texts = {
         text
-        for one in connectors.types()
-        for text in _words_of(forms.Form(connectors.schema(one["type"])).fields())
+        for one in connector_types.types()
+        for text in _words_of(forms.Form(connector_types.schema(one["type"])).fields())
     }
     texts |= set(_words_of(forms.Form(SourceOptions.model_json_schema()).fields()))
     texts |= {known.help for known in instance_settings.known()} | set(report.PROOFS.values())

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from app.errors import ConfigurationError
-from app.services import connectors
+from app.sources import connector_types
 from app.web.forms import Field, Form
 
 
 def _form(type_name: str = "rest") -> Form:
-    return Form(connectors.schema(type_name))
+    return Form(connector_types.schema(type_name))
 
 
 def _named(fields: list[Field], path: str) -> Field:
@@ -81,7 +81,7 @@ def test_text_that_is_no_json_is_a_fault_of_its_field() -> None:
     assert set(error.value.faults) == {"details"}
 
 
-@pytest.mark.parametrize("type_name", [line["type"] for line in connectors.types()])
+@pytest.mark.parametrize("type_name", [line["type"] for line in connector_types.types()])
 def test_every_connector_has_a_form(type_name: str) -> None:
     fields = _form(type_name).fields()
     assert fields

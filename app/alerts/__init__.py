@@ -1,0 +1,1 @@
+"""What is reported, to whom, and when it is resolved."""

@@ -1,0 +1,85 @@
+"""The heads of the audit chains: taken before entries are written, moved on with them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import psycopg
+
+from app.audit import chain_rule
+from app.audit.chain_rule import Steps
+from app.database.copy_format import AUDIT_COLUMNS
+from app.database.copy_format import audit as audit_rows
+
+PEOPLE = 0
+"""The chain of edits that no source made belongs to source number 0."""
+
+TAKE = """
+INSERT INTO openregister.chains AS c (source_id, lane, source_name, head)
+VALUES (%(source)s, %(lane)s, %(name)s, %(anchor)s)
+ON CONFLICT (source_id, lane) DO UPDATE SET source_name = excluded.source_name
+RETURNING c.id, c.length, c.head
+"""
+# The row lock makes whoever comes second wait until the first has committed its entries.
+
+MOVE = "UPDATE openregister.chains SET length = %s, head = %s WHERE id = %s"
+
+COPY_AUDIT = f"COPY openregister.audit_trails ({AUDIT_COLUMNS}) FROM STDIN (FORMAT BINARY)"
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """Who writes: the source (or people), the lane, and the name that stays readable for good."""
+
+    source_id: int
+    lane: int
+    source_name: str
+    actor: str
+    run_id: int | None
+
+
+def append(
+    connection: psycopg.Connection[Any],
+    writer: Writer,
+    steps: Steps,
+    moment: datetime,
+) -> None:
+    """Add entries to the writer's chain within the running transaction."""
+    if not steps:
+        return
+    taken = connection.execute(
+        TAKE,
+        {
+            "source": writer.source_id,
+            "lane": writer.lane,
+            "name": writer.source_name,
+            "anchor": chain_rule.anchor(writer.source_id, writer.lane),
+        },
+    ).fetchone()
+    assert taken is not None  # an upsert always returns its row
+    chain_id, length, head = taken
+    positions = chain_rule.int64s(length + 1, len(steps))
+    hashes = chain_rule.chain_entries(
+        bytes(head),
+        positions,
+        steps,
+        run_id=writer.run_id,
+        actor=writer.actor,
+        created=moment,
+    )
+    rows = audit_rows(
+        steps,
+        hashes,
+        prev=bytes(head),
+        chain_id=chain_id,
+        positions=positions,
+        run_id=writer.run_id,
+        actor=writer.actor,
+        moment=moment,
+    )
+    with connection.cursor().copy(COPY_AUDIT) as copy:
+        for block in rows:
+            copy.write(block)
+    connection.execute(MOVE, (length + len(steps), hashes[-1], chain_id))

@@ -1,0 +1,1 @@
+"""How PostgreSQL is reached and kept up to date."""

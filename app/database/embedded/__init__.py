@@ -1,0 +1,1 @@
+"""The PostgreSQL that runs when none is configured."""

@@ -1,1 +1,0 @@
-"""Everything that speaks SQL: tables, the embedded server, stores, the bulk writer."""

@@ -1,1 +1,0 @@
-"""Pure rules: no IO, no clock but the one handed in, no import of anything above."""

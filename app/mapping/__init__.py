@@ -1,0 +1,1 @@
+"""A row in, an object or a problem out. Pure: no input, no output."""

@@ -1,0 +1,1 @@
+"""The expressions, filters and templates of a mapping."""

@@ -1,0 +1,404 @@
+"""The compiled flow of one target: from a source's row to a valid object, or to a problem.
+
+    row → filter → map → key → cast → coerce → validate → canonical JSON and its hash
+
+A `RowPlan` is made once, by `app.mapping.compile.compile_plan`; it then costs a few microseconds a
+row and may be used by several threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, TypeAlias
+
+from app.mapping import storage
+from app.mapping.casts import Converter
+from app.mapping.fast_columns import Columnwise
+from app.mapping.fast_rows import Fused
+from app.mapping.fields import (
+    FieldRule,
+    FieldValueError,
+    LookupPort,
+    Resolved,
+    looked_up,
+    lookup_values,
+    means_null,
+)
+from app.mapping.language import effort
+from app.mapping.language.errors import ExpressionError, in_words
+from app.mapping.language.filters import Filter
+from app.mapping.paths import MISSING
+from app.mapping.spec import Lookup
+from app.mapping.types import Coercion
+from app.mapping.validation import Validator, short_value
+from connectors.sdk import (
+    Batch,
+    FieldError,
+    Row,
+    RowData,
+    RowProblem,
+    Stage,
+    canonical,
+)
+
+
+@dataclass(slots=True)
+class Mapped:
+    """A valid object. `json` is its canonical form, `data_hash` the SHA-256 of that (32 bytes)."""
+
+    key: str | None
+    data: RowData
+    json: bytes
+    data_hash: bytes
+    position: str
+
+
+@dataclass(slots=True)
+class Filtered:
+    """A row that the filter does not let through."""
+
+    position: str
+
+
+Outcome: TypeAlias = Mapped | Filtered | RowProblem
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """How one property of the object comes about, for people."""
+
+    target: str
+    origin: str
+    """The source path or template as written."""
+
+
+class RowPlan:
+    """One target's mapping and schema, compiled.
+
+    `fingerprint`: 64 bits over mapping, schema and engine version.
+    `key_paths`: names of the row's own fields that make up the key, for `Batch.keys`; None when
+    a part is nested or a template, or when there is no key.
+    """
+
+    def __init__(
+        self,
+        *,
+        fingerprint: int,
+        rules: Sequence[FieldRule],
+        takes_everything: bool,
+        filter_: Filter | None,
+        filter_text: str,
+        key_parts: Sequence[tuple[str, Callable[[RowData], Any]]],
+        key_paths: tuple[str, ...] | None,
+        finishers: Sequence[tuple[tuple[str, ...], str, Converter]],
+        nulls: frozenset[str],
+        unset: Sequence[tuple[str, ...]],
+        coerce: Coercion,
+        validate: Validator,
+        lookups: LookupPort | None,
+        fused: Fused | None = None,
+        columnwise: Columnwise | None = None,
+    ) -> None:
+        self.fingerprint = fingerprint
+        self.key_paths = key_paths
+        self.has_key = bool(key_parts)
+        self._key_name = key_paths[0] if key_paths and len(key_paths) == 1 else None
+        self.has_filter = filter_ is not None
+        self.has_lookups = any(rule.lookup for rule in rules)
+        self._rules = tuple(rules)
+        self._takes_everything = takes_everything
+        self._filter = filter_
+        self._filter_text = filter_text
+        self._key_parts = tuple(key_parts)
+        self._finishers = tuple(finishers)
+        self._nulls = nulls
+        self._unset = tuple(unset)
+        self._coerce = coerce
+        self._validate = validate
+        self._lookups = lookups
+        self._fused = fused
+        self._columnwise = columnwise if filter_ is None else None
+        self._evaluates = filter_ is not None or any(
+            rule.source is None and not rule.constant for rule in rules
+        )
+
+    # --- key ----------------------------------------------------------------------------------
+
+    def key(self, data: RowData) -> str | None:
+        """The canonical key of a row; None when a part is missing, null, blank or fails, and when
+        it cannot be stored.
+        """
+        key = self._whole_key(data)
+        return None if key is None or canonical.key_fault(key) is not None else key
+
+    def _whole_key(self, data: RowData) -> str | None:
+        if self._key_name is not None:  # the usual key: one field of the row itself
+            value = data.get(self._key_name)
+            if type(value) is str:
+                return value if value and not value.isspace() else None
+            return _key_part(value)
+        parts: list[str | None] = []
+        for _name, read in self._key_parts:
+            try:
+                value = read(data)
+            except effort.StoppedError:
+                raise
+            except Exception:
+                return None
+            parts.append(None if value is MISSING else _key_part(value))
+        return canonical.join_key(parts) if parts else None
+
+    def _key_problem(self, row: Row) -> RowProblem:
+        errors = []
+        whole = self._whole_key(row.data)
+        if whole is not None and (fault := canonical.key_fault(whole)) is not None:
+            names = ", ".join(name for name, _ in self._key_parts)
+            errors.append(FieldError(names, fault, short_value(whole)))
+        for name, read in self._key_parts:
+            try:
+                value = read(row.data)
+            except effort.StoppedError:
+                raise
+            except Exception as error:
+                errors.append(FieldError(name, f"the key cannot be read: {in_words(error)}"))
+                continue
+            if value is MISSING:
+                errors.append(FieldError(name, "the key field is missing in the row"))
+            elif _key_part(value) is None:
+                errors.append(
+                    FieldError(name, "the key field has no usable value", short_value(value))
+                )
+        return RowProblem(row.position, Stage.KEY, tuple(errors), raw=row.data)
+
+    # --- lookups ------------------------------------------------------------------------------
+
+    def lookup_requests(self, rows: Sequence[Row]) -> dict[Lookup, set[str]]:
+        """The values that the rows look for, by lookup."""
+        requests: dict[Lookup, set[str]] = {}
+        for rule in self._rules:
+            if rule.lookup is not None:
+                wanted = requests.setdefault(rule.lookup, set())
+                for row in rows:
+                    wanted.update(lookup_values(rule, row.data))
+        return requests
+
+    def resolve(self, rows: Sequence[Row]) -> Resolved:
+        """Ask for all lookups of these rows at once; give the answer to `process`."""
+        if not self.has_lookups or self._lookups is None:
+            return {}
+        requests = self.lookup_requests(rows)
+        return {
+            lookup: self._lookups.resolve(lookup, wanted) if wanted else {}
+            for lookup, wanted in requests.items()
+        }
+
+    # --- the flow -----------------------------------------------------------------------------
+
+    def accepts(self, row: Row) -> bool | RowProblem:
+        """Whether the filter lets the row through."""
+        if self._filter is None:
+            return True
+        try:
+            return self._filter(row.data)
+        except ExpressionError as error:
+            fault = FieldError("", f"filter `{self._filter_text}`: {error}")
+            return self._problem(row, Stage.FILTER, [fault])
+
+    def process(
+        self, row: Row, resolved: Resolved | None = None, key: str | None = None
+    ) -> Outcome:
+        """The object a row becomes, or why it does not become one.
+
+        `resolved` comes from `resolve`; without it the row's lookups are asked for here. `key`
+        is the row's key where it is known already.
+        """
+        opened = self._evaluates and effort.begin()  # one account for all expressions of the row
+        try:
+            return self._process(row, resolved, key)
+        except effort.StoppedError:
+            raise
+        except Exception as error:
+            return self._unforeseen(row, key, error)
+        finally:
+            effort.end(opened)
+
+    def _unforeseen(self, row: Row, key: str | None, error: Exception) -> RowProblem:
+        """Whatever one row brings about is that row's problem."""
+        fault = FieldError("", f"the row cannot be mapped: {in_words(error)}")
+        with suppress(Exception):
+            key = key or self.key(row.data)
+        return RowProblem(row.position, Stage.COERCE, (fault,), raw=row.data, key=key)
+
+    def documents(self, batch: Batch, indices: Sequence[int]) -> list[bytes] | None:
+        """Canonical JSON of the objects that the rows at `indices` become, which have a key.
+
+        None where they have to be processed one by one: `process` says what becomes of each.
+        """
+        quick = self._columnwise
+        columns = None if quick is None else batch.columns(indices, quick.names)
+        return None if quick is None or columns is None else quick(columns, len(indices))
+
+    def _process(self, row: Row, resolved: Resolved | None, key: str | None) -> Outcome:
+        if self._filter is not None:
+            accepted = self.accepts(row)
+            if accepted is not True:
+                return accepted if isinstance(accepted, RowProblem) else Filtered(row.position)
+        if key is None and self._key_parts:
+            key = self.key(row.data)
+        if self._fused is not None and (key is not None or not self._key_parts):
+            document = self._fused(row.data)
+            if document:
+                return self._checked(row, key, document)
+        return self._at_length(row, resolved, key)
+
+    def _at_length(self, row: Row, resolved: Resolved | None, key: str | None) -> Outcome:
+        """The general way, step by step, which words every error."""
+        if resolved is None:
+            resolved = self.resolve([row]) if self.has_lookups else {}
+        errors: list[FieldError] = []
+        data = self._map(row.data, resolved, errors)
+        if errors:
+            return self._problem(row, Stage.MAP, errors)
+        if key is None and self._key_parts:
+            return self._key_problem(row)
+        self._cast(data, errors)
+        data = self._coerce(data, errors)
+        if errors:
+            return self._problem(row, Stage.COERCE, self._with_origins(errors), key)
+        if not data:
+            fields = ", ".join(list(row.data)[:20]) or "(none)"
+            empty = FieldError(
+                "", f"the mapping gives an empty object; the row's fields are {fields}"
+            )
+            return self._problem(row, Stage.MAP, [empty], key)
+        return self._checked(row, key, data)
+
+    def _checked(self, row: Row, key: str | None, data: RowData) -> Mapped | RowProblem:
+        invalid = self._validate(data)
+        if invalid:
+            return self._problem(row, Stage.VALIDATE, invalid, key)
+        try:
+            json = canonical.dumps(data)
+        except (TypeError, ValueError, RecursionError):
+            return self._problem(row, Stage.COERCE, [storage.fault(data)], key)
+        if b"\\u0000" in json and (fault := storage.nul_fault(data, "")) is not None:
+            return self._problem(row, Stage.COERCE, [fault], key)
+        return Mapped(key, data, json, sha256(json).digest(), row.position)
+
+    def _map(self, data: RowData, resolved: Resolved, errors: list[FieldError]) -> RowData:
+        result: RowData = dict(data) if self._takes_everything else {}
+        for rule in self._rules:
+            try:
+                value = rule.evaluate(data)
+                if rule.lookup is not None:
+                    value = looked_up(rule, value, resolved)
+                if rule.finish is not None:
+                    value = rule.finish(value)
+            except ExpressionError as error:
+                errors.append(FieldError(rule.target, f"`{rule.origin}`: {error}"))
+                continue
+            except FieldValueError as error:
+                shown = short_value(error.value)
+                errors.append(FieldError(rule.target, f"`{rule.origin}`: {error}", shown))
+                continue
+            except effort.StoppedError:
+                raise
+            except Exception as error:
+                errors.append(FieldError(rule.target, f"`{rule.origin}`: {in_words(error)}"))
+                continue
+            if value is MISSING:
+                continue
+            if len(rule.steps) == 1:
+                result[rule.steps[0]] = value
+            else:
+                _put(result, rule, value, errors)
+        for steps in self._unset:
+            _remove(result, steps)
+        return result
+
+    def _cast(self, data: RowData, errors: list[FieldError]) -> None:
+        if self._nulls:
+            for name, value in data.items():
+                if means_null(value, self._nulls):
+                    data[name] = None
+        for steps, target, convert in self._finishers:
+            holder = _holder(data, steps)
+            if holder is None or steps[-1] not in holder:
+                continue
+            value = holder[steps[-1]]
+            try:
+                holder[steps[-1]] = convert(value)
+            except Exception as error:
+                errors.append(FieldError(target, f"cast: {in_words(error)}", short_value(value)))
+                del holder[steps[-1]]
+
+    def _problem(
+        self, row: Row, stage: Stage, errors: Iterable[FieldError], key: str | None = None
+    ) -> RowProblem:
+        if key is None and self._key_parts:
+            key = self.key(row.data)
+        return RowProblem(row.position, stage, tuple(errors), raw=row.data, key=key)
+
+    def _with_origins(self, errors: Iterable[FieldError]) -> list[FieldError]:
+        """The errors, each naming the expression that gave the value."""
+        named = []
+        for error in errors:
+            origin = self.origin(error.path)
+            message = f"{error.message} (from `{origin}`)" if origin else error.message
+            named.append(FieldError(error.path, message, error.value))
+        return named
+
+    # --- for people ---------------------------------------------------------------------------
+
+    def origin(self, path: str) -> str | None:
+        """The source path or template behind a property of the object, if a rule set it."""
+        for rule in self._rules:
+            if path == rule.target or path.startswith(f"{rule.target}."):
+                return rule.origin
+        return None
+
+    def explain(self) -> list[Explanation]:
+        """Every rule of the mapping, in order."""
+        return [Explanation(rule.target, rule.origin) for rule in self._rules]
+
+
+def _key_part(value: Any) -> str | None:
+    try:
+        return canonical.key_part(value)
+    except ValueError:  # not a JSON number
+        return None
+
+
+def _put(result: RowData, rule: FieldRule, value: Any, errors: list[FieldError]) -> None:
+    """Set a nested property, on copies of what passthrough took from the row."""
+    node: dict[str, Any] = result
+    for name in rule.steps[:-1]:
+        below = node.get(name)
+        if below is not None and not isinstance(below, dict):
+            errors.append(FieldError(rule.target, f"{name} is not an object", short_value(below)))
+            return
+        node[name] = node = dict(below or {})
+    node[rule.steps[-1]] = value
+
+
+def _holder(data: RowData, steps: tuple[str, ...]) -> dict[str, Any] | None:
+    node: Any = data
+    for name in steps[:-1]:
+        node = node.get(name)
+        if not isinstance(node, dict):
+            return None
+    return node if isinstance(node, dict) else None
+
+
+def _remove(data: RowData, steps: tuple[str, ...]) -> None:
+    """Take a property away, on copies of what passthrough took from the row."""
+    node: dict[str, Any] = data
+    for name in steps[:-1]:
+        below = node.get(name)
+        if not isinstance(below, dict):
+            return
+        node[name] = node = dict(below)
+    node.pop(steps[-1], None)

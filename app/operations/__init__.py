@@ -1,0 +1,1 @@
+"""Running the instance: handlers, health, settings, metrics."""

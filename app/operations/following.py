@@ -1,0 +1,57 @@
+"""Where a source stands right now: asked for, running, or how its last run ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.application import Application
+from app.sources import jobs as scheduling
+from app.sources.store import Source
+from app.sync.report import RunState
+from app.sync.run_store import Run
+from jobs import store as jobs
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a page shows of a source on its way. `state` is queued, a run's state, or never.
+
+    `run` is the one that runs, else the last one; while a job is queued, the last one as well.
+    """
+
+    state: str
+    run: Run | None
+    next_run: datetime | None
+    retry_at: datetime | None = None
+    """When a job that could not run yet is tried again."""
+
+    @property
+    def under_way(self) -> bool:
+        """Whether it will change by itself soon."""
+        return self.state in ("queued", RunState.RUNNING)
+
+
+def progress(app: Application, source: Source) -> Progress:
+    """Look at the source's jobs and its latest run."""
+    name = scheduling.key(source.id)
+    with app.engine.connect() as connection:
+        planned = jobs.find(connection, name)
+        asked = [
+            job
+            for job in jobs.every(connection)
+            if (job.key or "").startswith(
+                (f"{name}:now", f"{name}:retry", f"{name}:undo:", f"{name}:approve")
+            )
+        ]
+        now = jobs.clock(connection)
+    run = app.runs.latest([source.id]).get(source.id)
+    next_run = planned.next_run if planned and planned.enabled else None
+    if run is not None and run.state is RunState.RUNNING:
+        return Progress(RunState.RUNNING, run, next_run)
+    for job in asked:
+        if job.running or (job.next_run is not None and job.next_run <= now):
+            return Progress("queued", run, next_run)
+    later = [job.next_run for job in asked if job.next_run is not None]
+    state = run.state.value if run else "never"
+    return Progress(state, run, next_run, min(later, default=None))

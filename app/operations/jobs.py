@@ -1,0 +1,207 @@
+"""Running background jobs: one pass for cron, a worker that stays, one job by hand."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from app.alerts import cron_ticks, review
+from app.application import Application
+from app.database.revision import RESTART
+from app.errors import (
+    AlreadyRunningError,
+    DatabaseError,
+    NewerDatabaseError,
+    NotFoundError,
+    UsageError,
+)
+from app.operations import handlers
+from app.sources import jobs as scheduling
+from app.sources import store as source_store
+from jobs import store
+from jobs.errors import JobError, NotRunnableError, OutdatedError
+from jobs.model import Attempt, Job, Outcome
+from jobs.run_pass import Summary, run_job, run_pass
+from jobs.worker import run_worker
+
+Report = Callable[[Outcome], None]
+
+MAX_TIME = 840.0
+"""Seconds after which a pass begins no more jobs: a minute before every third tick."""
+
+_TICK = 300.0  # seconds between two ticks of a worker, which so counts as cron
+
+
+@dataclass(frozen=True, slots=True)
+class Jobs:
+    """All jobs at one moment of the database's clock; `titles` by key, as people name them."""
+
+    now: datetime
+    jobs: list[Job]
+    titles: dict[str, str]
+
+    def title(self, job: Job) -> str:
+        """The source's name for a job of a source, else the job's own."""
+        return self.titles.get(job.name, job.name)
+
+
+def tick(
+    app: Application, *, max_time: float = MAX_TIME, workers: int = 1, report: Report
+) -> Summary:
+    """One pass over the due jobs, noted as a tick of cron. Raises DatabaseError."""
+    number = _begin_tick(app)
+    with _errors():
+        summary = run_pass(
+            app.engine,
+            handlers.policy(app),
+            handlers.handlers(app),
+            max_time=max_time,
+            workers=workers,
+            report=report,
+        )
+    with app.engine.begin() as connection:
+        cron_ticks.finish(connection, number, jobs=summary.ran, failed=summary.failed)
+    return summary
+
+
+def work(app: Application, *, workers: int = 1, report: Report) -> Summary:
+    """Run what falls due, and at once what is asked for, until SIGTERM or SIGINT."""
+    ticking = _Ticking(app)
+    with _errors():
+        return run_worker(
+            app.engine,
+            handlers.policy(app),
+            handlers.handlers(app),
+            workers=workers,
+            report=ticking.counting(report),
+            beat=ticking.beat,
+        )
+
+
+def work_once(app: Application, *, report: Report) -> Summary:
+    """Run the job that is due longest, if any is due."""
+    with _errors():
+        return run_pass(
+            app.engine,
+            handlers.policy(app),
+            handlers.handlers(app),
+            max_jobs=1,
+            report=report,
+        )
+
+
+def execute(app: Application, job_id: int, *, force: bool = False) -> Outcome:
+    """Run one job now, due or not, in a process of its own; answers how it ended.
+
+    Raises NotFoundError, UsageError when it is disabled and AlreadyRunningError; with `force`
+    it runs all the same, and whoever held it can write nothing more.
+    """
+    get(app, job_id)
+    with _errors():
+        return run_job(
+            app.engine, handlers.policy(app), handlers.handlers(app), job_id, force=force
+        )
+
+
+def get(app: Application, job_id: int) -> Job:
+    """One job. Raises NotFoundError."""
+    with app.engine.connect() as connection:
+        job = store.get(connection, job_id)
+    if job is None:
+        raise NotFoundError(f"There is no job {job_id}", hint="`background-job:list` shows them")
+    return job
+
+
+def listing(app: Application) -> Jobs:
+    """All jobs, the running first."""
+    with app.engine.connect() as connection:
+        return Jobs(store.clock(connection), store.every(connection), _titles(connection))
+
+
+def titles(app: Application) -> dict[str, str]:
+    """The names of sources by the keys of their jobs."""
+    with app.engine.connect() as connection:
+        return _titles(connection)
+
+
+def history(app: Application, *, job_id: int | None = None, limit: int = 50) -> list[Attempt]:
+    """The latest attempts, newest first; those of removed jobs too."""
+    with app.engine.connect() as connection:
+        return store.history(connection, job_id=job_id, limit=limit)
+
+
+def delete(app: Application, job_id: int) -> Job:
+    """Remove a job; whoever runs it can record no more. Raises NotFoundError."""
+    job = get(app, job_id)
+    with app.engine.begin() as connection:
+        store.delete(connection, job_id)
+    return job
+
+
+class _Ticking:
+    """Notes a tick every five minutes, with what was done since the last."""
+
+    def __init__(self, app: Application) -> None:
+        self._app = app
+        self._next = 0.0
+        self._ran = 0
+        self._failed = 0
+
+    def counting(self, report: Report) -> Report:
+        def count(outcome: Outcome) -> None:
+            self._ran += 1
+            self._failed += outcome.bad
+            report(outcome)
+
+        return count
+
+    def beat(self) -> None:
+        if time.monotonic() < self._next:
+            return
+        number = _begin_tick(self._app)
+        with self._app.engine.begin() as connection:
+            cron_ticks.finish(connection, number, jobs=self._ran, failed=self._failed)
+        self._next = time.monotonic() + _TICK
+        self._ran = self._failed = 0
+
+
+def _begin_tick(app: Application) -> int:
+    """What every pass begins with: housekeeping, the tick, and a look at what is to be told."""
+    handlers.ensure_housekeeping(app)
+    with app.engine.begin() as connection:
+        review.note_gap(connection)
+        number = cron_ticks.begin(connection, host=socket.gethostname(), pid=os.getpid())
+        review.review(connection)
+    return number
+
+
+def _titles(connection: sa.Connection) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for source in source_store.list_all(connection):
+        key = scheduling.key(source.id)
+        found |= {key: source.name, f"{key}:now": source.name}
+    return found
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    """The runner's errors in the application's words."""
+    try:
+        yield
+    except NotRunnableError as error:
+        if error.running:
+            raise AlreadyRunningError(
+                str(error), hint="Wait, or take it over with --force if that process is stuck"
+            ) from None
+        raise UsageError(str(error), hint="--force runs a disabled job all the same") from None
+    except OutdatedError as error:
+        raise NewerDatabaseError(str(error).removesuffix(f". {RESTART}"), hint=RESTART) from None
+    except JobError as error:
+        raise DatabaseError(str(error), hint="The next pass repairs what was left") from None

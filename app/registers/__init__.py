@@ -1,0 +1,1 @@
+"""What is kept: registers, schemas and objects."""

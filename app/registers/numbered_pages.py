@@ -1,0 +1,234 @@
+"""Lists of objects as the API gives them: one page, and the figures of the whole list."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from hashlib import sha256
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from app.errors import NotFoundError
+from app.registers import list_store as store
+from app.registers import register_store, schema_store
+from app.registers.list_query import Asked, Place
+from app.registers.list_store import Clock, Listing
+from app.registers.object_store import StoredObject
+from app.registers.register_store import Register
+
+SMALL = 10_000
+"""Lists up to here are counted anew whenever anything has changed."""
+
+FRESH = 60.0
+"""Seconds for which the count of a larger list is good enough."""
+
+REMEMBERED = 15 * 60.0
+"""Seconds for which a reader's marks are kept after each page."""
+
+MOST_BYTES = 64 * 1024 * 1024
+"""What all marks together may take."""
+
+_OVERHEAD = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page: `pages` and `total` count what the whole list has. `next`: where it goes on."""
+
+    results: Sequence[StoredObject]
+    total: int
+    page: int
+    pages: int
+    limit: int
+    offset: int
+    next: UUID | None = None
+
+
+def place(connection: sa.Connection, register: str, schema: str) -> Place:
+    """Both by slug or number. Raises NotFoundError, also when they do not belong together."""
+    found = register_store.find(connection, register) or _by_number(connection, register)
+    kind = schema_store.find(connection, schema)
+    if kind is None and schema.isdecimal() and len(schema) < 10:
+        kind = schema_store.by_id(connection, int(schema))
+    if kind is None:
+        raise NotFoundError(f"There is no schema {schema!r}")
+    if not schema_store.linked(connection, register_id=found.id, schema_id=kind.id):
+        raise NotFoundError(
+            f"Register {found.slug} does not hold objects of schema {kind.slug}",
+            hint=f"`GET /api/registers/{found.slug}` names its schemas",
+        )
+    return Place(found, kind)
+
+
+def _by_number(connection: sa.Connection, text: str) -> Register:
+    found = next((r for r in register_store.list_all(connection) if str(r.id) == text), None)
+    if found is None:
+        raise NotFoundError(
+            f"There is no register {text!r}", hint="`GET /api/registers` lists them"
+        )
+    return found
+
+
+@dataclass(slots=True)
+class _Marks:
+    """Where pages began when `clock` said `entries`: 16 bytes a page, for there may be many."""
+
+    starts: bytes
+    total: int
+    entries: int
+    made: float
+    used: float = field(default=0.0)
+
+    @property
+    def pages(self) -> int:
+        return len(self.starts) // 16
+
+    def start(self, place: int) -> UUID:
+        """The first UUID of a page, counted from 0."""
+        return UUID(bytes=self.starts[place * 16 : place * 16 + 16])
+
+
+_Key = tuple[str | None, Listing, int]
+"""Reader (None: whoever came last), list and page size."""
+
+
+class Lister:
+    """Gives pages. Remembers, per reader and list, where pages begin; safe between threads.
+
+    A reader's marks are made anew when page 1 is asked for after a change. A walk from there to
+    the last page meets each object once that was there when it began, though others are deleted
+    or added on the way, and hears the same figures all along.
+    """
+
+    def __init__(self, *, most: int = MOST_BYTES) -> None:
+        self._most = most
+        self._known: OrderedDict[_Key, _Marks] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def page(self, connection: sa.Connection, asked: Asked, now: Clock, *, reader: str) -> Page:
+        """The page that is asked for; `reader` names who asks."""
+        if asked.ignored:
+            return Page((), 0, asked.page, 0, asked.limit, _offset(asked))
+        store.limit_time(connection)
+        if asked.cursor is not None:
+            return self._behind(connection, asked, asked.cursor, now, reader)
+        if asked.listing.order or (asked.offset is not None and asked.offset % asked.limit):
+            return self._sorted(connection, asked)
+        marks = self._marks(connection, asked, now, reader)
+        total, pages, place = marks.total, marks.pages, asked.page - 1
+        if place >= pages:
+            return _page(asked, (), total, pages)
+        last = place + 1 == pages
+        stop = None if last else marks.start(place + 1)
+        limit = asked.limit if last else None
+        # what came before the first mark, or comes behind the last object, since it was counted
+        start = marks.start(place) if place else None
+        if marks.entries == now.entries:
+            # nothing did: do not look for it, where a filter would have to look at everything
+            start = marks.start(place)
+            limit = total - place * asked.limit if last else None
+        results = store.between(connection, asked.listing, start, stop, limit=limit)
+        return _page(asked, results, total, pages, more=not last)
+
+    def _behind(
+        self, connection: sa.Connection, asked: Asked, cursor: UUID, now: Clock, reader: str
+    ) -> Page:
+        results = store.behind(connection, asked.listing, cursor, limit=asked.limit)
+        marks = self._marks(connection, asked, now, reader)
+        more = len(results) == asked.limit
+        return _page(asked, results, marks.total, marks.pages, more=more)
+
+    def _sorted(self, connection: sa.Connection, asked: Asked) -> Page:
+        total = store.count(connection, asked.listing)
+        results = store.sorted_page(
+            connection, asked.listing, offset=_offset(asked), limit=asked.limit
+        )
+        return _page(asked, results, total, -(-total // asked.limit))
+
+    def basis(self, asked: Asked, now: Clock, *, reader: str) -> int:
+        """Which state of the audit trail the marks of the answer belong to, or will."""
+        known = self._usable(asked, now, reader)
+        return now.entries if known is None else known.entries
+
+    def _marks(self, connection: sa.Connection, asked: Asked, now: Clock, reader: str) -> _Marks:
+        known = self._usable(asked, now, reader)
+        if known is None:
+            starts, total = store.marks(connection, asked.listing, step=asked.limit)
+            known = _Marks(starts, total, now.entries, time.monotonic())
+        with self._lock:
+            self._remember((reader, asked.listing, asked.limit), replace(known))
+            self._remember((None, asked.listing, asked.limit), known)
+        return known
+
+    def _usable(self, asked: Asked, now: Clock, reader: str) -> _Marks | None:
+        """The reader's own marks, else what somebody else's request has found out just now."""
+        first = asked.page == 1 and asked.cursor is None
+        with self._lock:
+            own = self._known.get((reader, asked.listing, asked.limit))
+            others = self._known.get((None, asked.listing, asked.limit))
+        if own is not None and _still_good(own, now, first=first):
+            return own
+        return others if others is not None and _still_good(others, now, first=True) else None
+
+    def _remember(self, key: _Key, marks: _Marks) -> None:
+        marks.used = time.monotonic()
+        self._known[key] = marks
+        self._known.move_to_end(key)
+        # the two that were just used stay, whatever their size
+        while len(self._known) > 2 and sum(map(_size, self._known.values())) > self._most:
+            self._known.popitem(last=False)
+
+
+def _size(marks: _Marks) -> int:
+    return len(marks.starts) + _OVERHEAD
+
+
+def _still_good(known: _Marks, now: Clock, *, first: bool) -> bool:
+    moment = time.monotonic()
+    if known.entries == now.entries:
+        return True
+    if not first:
+        return moment - known.used < REMEMBERED
+    return known.total > SMALL and moment - known.made < FRESH
+
+
+def _offset(asked: Asked) -> int:
+    return asked.offset if asked.offset is not None else (asked.page - 1) * asked.limit
+
+
+def _page(
+    asked: Asked, results: Sequence[StoredObject], total: int, pages: int, *, more: bool = False
+) -> Page:
+    page = Page(results, total, asked.page, pages, asked.limit, _offset(asked))
+    return replace(page, next=results[-1].uuid) if more and results else page
+
+
+def tag(asked: Asked, found: Place, now: Clock, basis: int) -> str:
+    """An ETag: changes whenever the answer may, without looking at an object."""
+    state = (
+        asked,
+        basis,
+        now.entries,
+        now.sources,
+        now.sources_changed,
+        found.register,
+        found.schema.version,
+        found.schema.updated,
+    )
+    return f'"{sha256(repr(state).encode()).hexdigest()[:32]}"'
+
+
+def last_change(now: Clock, found: Place) -> datetime | None:
+    """When anything last changed that the answer may show.
+
+    None within two seconds after it: HTTP dates count whole seconds, and a second change in
+    the same one must not go unnoticed.
+    """
+    moments = [now.last_change, now.sources_changed, found.schema.updated, found.register.updated]
+    latest = max(moment for moment in moments if moment is not None)
+    return latest if (now.now - latest).total_seconds() > 2 else None

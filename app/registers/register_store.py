@@ -1,0 +1,118 @@
+"""Registers: named collections of objects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from app.database.names import check_slug
+from app.database.tables import objects, register_schemas, registers, source_targets, sources
+from app.errors import ExistsError, InUseError, NotFoundError
+
+_COLUMNS = [
+    registers.c[name] for name in ("id", "slug", "title", "description", "created", "updated")
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """A row of `registers`."""
+
+    id: int
+    slug: str
+    title: str
+    description: str
+    created: datetime
+    updated: datetime
+
+
+def add(
+    connection: sa.Connection, slug: str, *, title: str = "", description: str = ""
+) -> Register:
+    """Create a register. Raises UsageError for a bad slug, ExistsError for one that is taken."""
+    row = connection.execute(
+        insert(registers)
+        .values(slug=check_slug("register", slug), title=title or slug, description=description)
+        .on_conflict_do_nothing(index_elements=["slug"])
+        .returning(*_COLUMNS)
+    ).one_or_none()
+    if row is None:
+        raise ExistsError(f"There is a register {slug!r} already")
+    return Register(**row._mapping)
+
+
+def find(connection: sa.Connection, slug: str) -> Register | None:
+    """The register, or None."""
+    row = connection.execute(sa.select(*_COLUMNS).where(registers.c.slug == slug)).one_or_none()
+    return None if row is None else Register(**row._mapping)
+
+
+def get(connection: sa.Connection, slug: str) -> Register:
+    """The register. Raises NotFoundError."""
+    register = find(connection, slug)
+    if register is None:
+        raise _missing(slug)
+    return register
+
+
+def list_all(connection: sa.Connection) -> list[Register]:
+    """All registers by slug."""
+    rows = connection.execute(sa.select(*_COLUMNS).order_by(registers.c.slug))
+    return [Register(**row._mapping) for row in rows]
+
+
+def update(
+    connection: sa.Connection,
+    slug: str,
+    *,
+    title: str | None = None,
+    description: str | None = None,
+) -> Register:
+    """Change what is given; None leaves a value as it is. Raises NotFoundError."""
+    values: dict[str, Any] = {"updated": sa.func.now()}
+    values |= {"title": title} if title is not None else {}
+    values |= {"description": description} if description is not None else {}
+    row = connection.execute(
+        sa.update(registers).where(registers.c.slug == slug).values(values).returning(*_COLUMNS)
+    ).one_or_none()
+    if row is None:
+        raise _missing(slug)
+    return Register(**row._mapping)
+
+
+def delete(connection: sa.Connection, slug: str) -> None:
+    """Delete an empty register. Raises NotFoundError, InUseError.
+
+    Deleted objects keep it too: their history speaks of it.
+    """
+    register = get(connection, slug)
+    users = connection.scalars(
+        sa.select(sources.c.name)
+        .join(source_targets, source_targets.c.source_id == sources.c.id)
+        .where(source_targets.c.register_id == register.id)
+        .distinct()
+        .order_by(sources.c.name)
+    ).all()
+    if users:
+        raise InUseError(
+            f"Register {slug!r} is the target of {', '.join(users)}",
+            hint="Point these sources elsewhere, or delete them first",
+        )
+    if connection.scalar(sa.select(sa.exists().where(objects.c.register_id == register.id))):
+        raise InUseError(
+            f"Register {slug!r} holds objects", hint="A register is only deleted while it is empty"
+        )
+    connection.execute(
+        sa.delete(register_schemas).where(register_schemas.c.register_id == register.id)
+    )
+    connection.execute(sa.delete(registers).where(registers.c.id == register.id))
+
+
+def _missing(slug: str) -> NotFoundError:
+    return NotFoundError(
+        f"There is no register {slug!r}", hint="`openregister register:list` shows them"
+    )

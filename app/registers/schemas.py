@@ -1,0 +1,183 @@
+"""Schemas: add, change, show; what is no JSON Schema of objects is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.application import Application
+from app.errors import StoredObjectsError
+from app.mapping.validation import check_schema, compile_validator
+from app.registers import object_store as objects
+from app.registers import register_store as registers
+from app.registers import schema_store as store
+from app.registers.object_store import Selection, StoredObject
+from app.registers.schema_store import Schema, Version
+from app.reporting import views
+from connectors.sdk import FieldError
+
+SHOWN = 5
+"""Stored objects that are named when they would no longer be valid."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """A schema with the slugs of the registers that hold objects of it."""
+
+    schema: Schema
+    registers: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Details(Overview):
+    """The same with every version, newest first."""
+
+    versions: Sequence[Version]
+
+
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """A stored object that a document would not allow, and why."""
+
+    object: StoredObject
+    errors: Sequence[FieldError]
+
+
+@dataclass(slots=True)
+class Misfits:
+    """How many of the stored objects a document would not allow; the first of them by name."""
+
+    objects: int = 0
+    count: int = 0
+    examples: list[Misfit] = field(default_factory=list)
+
+    def sentence(self) -> str:
+        """The finding in one sentence."""
+        return f"{self.count:,} of {self.objects:,} stored objects would no longer be valid"
+
+    def faults(self) -> dict[str, str]:
+        """The first fault of each example, by object."""
+        return {
+            f"{one.object.register}/{one.object.uuid}": " ".join(
+                filter(None, (one.errors[0].path, one.errors[0].message))
+            )
+            for one in self.examples
+        }
+
+
+def misfits(app: Application, slug: str, document: Any) -> Misfits:
+    """Hold every stored object of the schema against another document, one after the other.
+
+    Raises NotFoundError, ConfigurationError for what is no schema.
+    """
+    validate = compile_validator(document)
+    result = Misfits()
+    with app.engine.connect() as connection:
+        schema = store.get(connection, slug)
+        for register in store.registers_of(connection, schema.id):
+            home = registers.get(connection, register)
+            selection = Selection(register_id=home.id, schema_id=schema.id)
+            for found in objects.stream(connection, selection):
+                result.objects += 1
+                errors = validate(found.data)
+                if errors:
+                    result.count += 1
+                    if len(result.examples) < SHOWN:
+                        result.examples.append(Misfit(found, errors))
+    return result
+
+
+def add(
+    app: Application,
+    slug: str,
+    document: Any,
+    *,
+    register: str,
+    actor: str,
+    title: str = "",
+) -> Schema:
+    """Create a schema and let the register hold objects of it.
+
+    Raises ConfigurationError for what is no schema, NotFoundError for the register,
+    UsageError for a bad slug, ExistsError for one that is taken.
+    """
+    check_schema(document, where=f"schema {slug}")
+    with app.engine.begin() as connection:
+        home = registers.get(connection, register)
+        schema = store.add(connection, slug, document, actor=actor, title=title)
+        store.link(connection, register_id=home.id, schema_id=schema.id)
+        views.refresh(connection, schema_id=schema.id)
+        return schema
+
+
+def link(app: Application, slug: str, *, register: str) -> Schema:
+    """Let one more register hold objects of the schema. Raises NotFoundError."""
+    with app.engine.begin() as connection:
+        home = registers.get(connection, register)
+        schema = store.get(connection, slug)
+        store.link(connection, register_id=home.id, schema_id=schema.id)
+        views.refresh(connection, schema_id=schema.id)
+        return schema
+
+
+def overview(app: Application, *, register: str | None = None) -> list[Overview]:
+    """Every schema by slug, or those of one register. Raises NotFoundError for the register."""
+    with app.engine.connect() as connection:
+        if register is not None:
+            registers.get(connection, register)
+        return [
+            Overview(schema, store.registers_of(connection, schema.id))
+            for schema in store.list_all(connection, register=register)
+        ]
+
+
+def show(app: Application, slug: str) -> Details:
+    """One schema. Raises NotFoundError."""
+    with app.engine.connect() as connection:
+        schema = store.get(connection, slug)
+        return Details(
+            schema,
+            store.registers_of(connection, schema.id),
+            store.versions(connection, schema.id),
+        )
+
+
+def update(
+    app: Application,
+    slug: str,
+    *,
+    actor: str,
+    document: Any = None,
+    title: str | None = None,
+    if_version: int | None = None,
+    force: bool = False,
+) -> Schema:
+    """Change the document, as a new version, or the title; the same document changes nothing.
+
+    Raises NotFoundError, ConfigurationError, ConflictError when `if_version` is outdated,
+    InUseError when somebody's own SQL view needs a column that would go, and, unless with
+    `force`, StoredObjectsError when stored objects would no longer be valid.
+    """
+    if document is not None:
+        check_schema(document, where=f"schema {slug}")
+        if not force:
+            found = misfits(app, slug, document)
+            if found.count:
+                raise StoredObjectsError(
+                    found.sentence(), where=f"schema {slug}", faults=found.faults()
+                )
+    with app.engine.begin() as connection:
+        schema = store.update(
+            connection, slug, actor=actor, document=document, title=title, if_version=if_version
+        )
+        views.refresh(connection, schema_id=schema.id)
+        return schema
+
+
+def delete(app: Application, slug: str) -> None:
+    """Delete a schema that nothing uses. Raises NotFoundError, InUseError."""
+    with app.engine.begin() as connection:
+        schema = store.get(connection, slug)
+        store.delete(connection, slug)
+        views.refresh(connection, schema_id=schema.id)

@@ -1,0 +1,127 @@
+"""Looking through objects page by page: a page costs the same wherever it lies.
+
+No page counts what it does not show. A total is exact up to 10,000 and the planner's estimate
+above; a search or filter, which would have to look at everything, has none.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from app.application import Application
+from app.registers import list_store, register_store
+from app.registers import object_store as objects
+from app.registers import schema_store as schemas
+from app.registers.list_store import Listing
+from app.registers.object_store import About, Selection, StoredObject
+from app.registers.register_store import Register
+from app.sources.store import Source
+
+WINDOW = 10_000
+"""Objects that a search or filter looks at in one statement."""
+
+PATIENCE = 0.2
+"""Seconds after which a search or filter shows what it has found so far."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A page of objects, the oldest first, and from where there may be others on either side.
+
+    `looked` is set when a search gave up for now: at how many objects it has looked.
+    """
+
+    objects: Sequence[StoredObject]
+    previous: UUID | None
+    next: UUID | None
+    looked: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """A register and how many objects of each of its schemas it holds."""
+
+    register: Register
+    schemas: Sequence[tuple[str, About]]
+
+
+def page(
+    app: Application,
+    listing: Listing,
+    *,
+    after: UUID | None = None,
+    before: UUID | None = None,
+    limit: int = 50,
+    patience: float = PATIENCE,
+    window: int = WINDOW,
+) -> View:
+    """The first objects of a list, or those behind or just before one of them.
+
+    Looks at `window` objects at a time, until the page is full or `patience` seconds are over:
+    a filter that nothing fits would have to look at all. `looked` then says how far it came, and
+    `next` (with `before`: `previous`) goes on from there.
+    """
+    back = before is not None
+    place = before if back else after
+    found: list[StoredObject] = []
+    looked = 0
+    until = time.monotonic() + patience
+    with app.engine.connect() as connection:
+        list_store.limit_time(connection)
+        while True:
+            edge = list_store.edge(connection, listing, place, width=window, back=back)
+            wanted = limit + 1 - len(found)
+            found += list_store.stretch(connection, listing, place, edge, limit=wanted, back=back)
+            if len(found) > limit or edge is None:
+                break
+            looked, place = looked + window, edge
+            if time.monotonic() > until:
+                break
+    unfinished = looked if edge is not None and len(found) <= limit else None
+    further = found[limit - 1].uuid if len(found) > limit else edge
+    shown = found[:limit]
+    if back:
+        shown.reverse()
+        return View(shown, further, shown[-1].uuid if shown else further, unfinished)
+    previous = None if after is None else shown[0].uuid if shown else after
+    return View(shown, previous, further, unfinished)
+
+
+def of_source(
+    app: Application, source: Source, *, after: UUID | None = None, limit: int = 50
+) -> View:
+    """Objects that a source owns by their keys, deleted ones among them."""
+    with app.engine.connect() as connection:
+        list_store.limit_time(connection)
+        found = list_store.of_source(connection, source.id, after=after, limit=limit + 1)
+    shown = found[:limit]
+    return View(shown, None, _last(shown) if len(found) > limit else None)
+
+
+def about(app: Application, selection: Selection) -> About:
+    """How many objects a selection has, without counting a large one."""
+    with app.engine.connect() as connection:
+        return objects.about(connection, selection)
+
+
+def holdings(app: Application) -> list[Holding]:
+    """Every register with its schemas and about how many objects there are of each."""
+    with app.engine.connect() as connection:
+        return [
+            Holding(
+                register,
+                [
+                    (schema.slug, objects.about(connection, selection))
+                    for schema in schemas.list_all(connection, register=register.slug)
+                    for selection in [Selection(register_id=register.id, schema_id=schema.id)]
+                ],
+            )
+            for register in register_store.list_all(connection)
+        ]
+
+
+def _last(shown: Sequence[StoredObject]) -> UUID | None:
+    return shown[-1].uuid if shown else None

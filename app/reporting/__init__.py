@@ -1,0 +1,1 @@
+"""SQL views for analysts, and who may read them."""

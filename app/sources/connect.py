@@ -1,0 +1,95 @@
+"""From a stored or drafted source to a connector that is ready to use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app.application import Application
+from app.mapping.compile import plain_key
+from app.mapping.spec import MappingSpec
+from app.sources import store
+from app.sources.store import Source
+from connectors.sdk import CheckResult, Connector, Findings, registry
+from connectors.sdk import config as configs
+from connectors.sdk.config import ConnectorConfig
+from connectors.sdk.redact import remember
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A parsed connection, split into what may be stored in the open and its secrets."""
+
+    config: ConnectorConfig
+    public: dict[str, Any]
+    secrets: dict[str, str]
+    warnings: Sequence[str] = ()
+    """What a person should know of the document, such as a secret that was moved."""
+
+
+def parse(type_name: str, document: Mapping[str, Any], *, where: str = "") -> Connection:
+    """Check a whole connection document. Raises ConfigurationError with every faulty field."""
+    model = registry.get(type_name).Config
+    tidied, warnings = model.tidied(dict(document))
+    config = configs.parse(model, tidied, where=where)
+    public, secrets = configs.split(tidied, config)
+    remember(*secrets.values())
+    return Connection(config, public, secrets, warnings)
+
+
+def stored(app: Application, source: Source) -> Connection:
+    """The connection of a stored source, secrets decrypted."""
+    with app.engine.connect() as connection:
+        secrets = store.secrets(connection, source.id, app.box)
+    return parse(
+        source.type, configs.merge(source.connection, secrets), where=f"source {source.name}"
+    )
+
+
+def connector(
+    app: Application,
+    source: Source,
+    *,
+    batch_size: int | None = None,
+    limit: int | None = None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Connector[ConnectorConfig]:
+    """The connector of a stored source; `limit` as in `Application.connector`."""
+    return app.connector(
+        source.type,
+        stored(app, source).config,
+        confined=source.confined,
+        source=source.name,
+        source_id=source.id,
+        batch_size=batch_size or source.options.get("batch_size"),
+        limit=limit,
+        findings=Findings(source.findings),
+        key=key_fields(source),
+        stop=stop,
+    )
+
+
+def key_fields(source: Source) -> tuple[str, ...]:
+    """The fields of a row that every target's key is made of; none where they differ."""
+    keys = {plain_key(MappingSpec.model_validate(place.mapping)) for place in source.targets}
+    return keys.pop() if len(keys) == 1 else ()
+
+
+def check(
+    app: Application, source: Source, *, stop: Callable[[], bool] = lambda: False
+) -> CheckResult:
+    """Connect for real. Raises ConnectorError with the protocol-level reason."""
+    return connector(app, source, stop=stop).check()
+
+
+def check_draft(
+    app: Application, name: str, type_name: str, parsed: Connection, *, confined: bool
+) -> CheckResult:
+    """Connect for real with settings that are not stored yet."""
+    return app.connector(type_name, parsed.config, confined=confined, source=name).check()
+
+
+def proposed_key(connector: Connector[ConnectorConfig]) -> Sequence[str]:
+    """The key that the source itself suggests, such as a primary key."""
+    return connector.default_key()

@@ -1,0 +1,158 @@
+"""A source as a document: what `source:import` reads, `source:export` writes and forms fill in."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from app.mapping.spec import MappingSpec
+from app.sources import schedule as schedules
+from app.sources.spans import span_seconds as span_seconds
+from app.sync.batch import OnMissing
+from app.sync.field_drift import DriftPolicy
+from connectors.sdk import ConfigurationError, OpenRegisterError
+from connectors.sdk.config import faults
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+
+
+JUDGED_AFTER = 1000
+"""Rows after which a run may be given up because too many failed."""
+
+
+class _Document(BaseModel):
+    # built when first used: most of the models that a command imports it never needs
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True
+    )
+
+
+class TargetPlace(_Document):
+    """A register and one of its schemas, by slug."""
+
+    register_: str = Field(alias="register")
+    schema_: str = Field(alias="schema")
+
+
+class TargetDocument(TargetPlace):
+    """One of several targets, with a mapping of its own."""
+
+    mapping: MappingSpec = Field(default_factory=MappingSpec)
+
+
+class SourceOptions(_Document):
+    """What a source may set for itself; everything left out follows the instance's settings."""
+
+    batch_size: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
+        default=None, description="Rows per transaction; else the setting `source.batch_size`"
+    )
+    lanes: Annotated[int, Field(ge=1, le=8)] = Field(
+        default=2, description="Transactions at the same time, 1 to 8"
+    )
+    delete_guard: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        default=None,
+        description="Share of its objects that a run may delete without approval; "
+        "else `source.delete_guard_share`",
+    )
+    delete_guard_count: Annotated[int, Field(ge=0)] | None = Field(
+        default=None,
+        description="Objects that a run may delete whatever their share; "
+        "else `source.delete_guard_count`",
+    )
+    error_share: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        default=None,
+        description="Share of the rows that may fail before a run stops, looked at after "
+        f"{JUDGED_AFTER:,} rows; else a run stops when all of the first {JUDGED_AFTER:,} failed",
+    )
+    drift: DriftPolicy = Field(
+        default=DriftPolicy.WARN, description="What to do when the fields of the source change"
+    )
+    fresh_within: str | None = Field(
+        default=None,
+        description="Promise: synced within this time (`6 hours`). Broken, it is an alert",
+    )
+    full_every: str | None = Field(
+        default=None,
+        description="Read everything again after this time (`7 days`), although only changes "
+        "are read otherwise",
+    )
+    local_fields: tuple[str, ...] = Field(
+        default=(), description="Properties that people may change here and a sync leaves alone"
+    )
+
+    @field_validator("fresh_within", "full_every")
+    @classmethod
+    def _is_span(cls, value: str | None) -> str | None:
+        if value is not None:
+            span_seconds(value)
+        return value
+
+
+class SourceDocument(SourceOptions):
+    """The whole document. `target` + `mapping` is short for one entry of `targets`."""
+
+    name: str
+    type: str
+    connection: dict[str, Any] = Field(default_factory=dict)
+    target: TargetPlace | None = None
+    targets: tuple[TargetDocument, ...] = ()
+    mapping: MappingSpec | None = None
+    schedule: str = "manual"
+    timezone: str = "UTC"
+    on_missing: OnMissing = OnMissing.KEEP
+    enabled: bool = True
+    version: Literal[1] = 1
+
+    @field_validator("name")
+    @classmethod
+    def _is_name(cls, value: str) -> str:
+        if not _NAME.fullmatch(value):
+            raise ValueError("use lower case letters, digits, - and _")
+        return value
+
+    @model_validator(mode="after")
+    def _targets_agree(self) -> Self:
+        if (self.target is None) == (not self.targets):
+            raise ValueError("give either `target` (with `mapping`) or `targets`")
+        if self.targets and self.mapping is not None:
+            raise ValueError("with `targets`, every target has its own `mapping`")
+        if self.on_missing is OnMissing.DELETE and not all(t.mapping.key for t in self.places()):
+            raise ValueError("`on_missing: delete` needs a key: without one no row is recognised")
+        return self
+
+    @model_validator(mode="after")
+    def _schedule_parses(self) -> Self:
+        try:
+            schedules.parse(self.schedule, self.timezone)
+        except OpenRegisterError as error:
+            raise ValueError(str(error)) from None
+        return self
+
+    def places(self) -> tuple[TargetDocument, ...]:
+        """Every target with its mapping, however it was written."""
+        if self.target is None:
+            return self.targets
+        return (
+            TargetDocument(
+                register=self.target.register_,
+                schema=self.target.schema_,
+                mapping=self.mapping or MappingSpec(),
+            ),
+        )
+
+    def options(self) -> dict[str, Any]:
+        """The part that `SourceOptions` describes, without what was left out."""
+        own = SourceOptions.model_fields
+        return self.model_dump(mode="json", include=set(own), exclude_defaults=True)
+
+
+def parse(document: dict[str, Any], *, where: str = "") -> SourceDocument:
+    """Check a document. Raises ConfigurationError that names every faulty field at once."""
+    try:
+        return SourceDocument.model_validate(document)
+    except ValidationError as error:
+        raise ConfigurationError(
+            "The source document is not valid", where=where, faults=faults(error, "(document)")
+        ) from None

@@ -1,0 +1,118 @@
+"""The job behind every scheduled source, and the run that somebody asks for now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from app.application import Application
+from app.errors import NotFoundError
+from app.sources import schedule as schedules
+from app.sources.store import Source
+from jobs import store as jobs
+from jobs.model import Job, Plan
+
+HANDLER = "source.sync"
+RETRY = "source.retry_errors"
+UNDO = "source.undo"
+APPROVE = "source.approve_deletes"
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What a schedule means: in plain words, and its next moments in its own zone."""
+
+    words: str
+    next_runs: Sequence[datetime]
+
+
+def outlook(text: str, timezone: str, *, count: int = 5, now: datetime | None = None) -> Outlook:
+    """Read a schedule as a person wrote it. Raises ScheduleError."""
+    schedule = schedules.parse(text, timezone)
+    return Outlook(schedule.describe(), schedule.upcoming(count, now or datetime.now(UTC)))
+
+
+def key(source_id: int) -> str:
+    """The key of a source's job."""
+    return f"source:{source_id}"
+
+
+def plan(connection: sa.Connection, source: Source) -> None:
+    """Create, change or remove the source's job after its schedule."""
+    schedule = schedules.parse(source.schedule, source.timezone)
+    if schedule.manual:
+        forget(connection, source.id)
+        return
+    jobs.ensure(
+        connection,
+        Plan(
+            handler=HANDLER,
+            arguments={"source_id": source.id},
+            key=key(source.id),
+            schedule=source.schedule,
+            timezone=source.timezone,
+            enabled=source.enabled,
+        ),
+        schedule.next_after(jobs.clock(connection)),
+    )
+
+
+def forget(connection: sa.Connection, source_id: int) -> None:
+    """Remove the source's job."""
+    job = jobs.find(connection, key(source_id))
+    if job is not None:
+        jobs.delete(connection, job.id)
+
+
+def next_run(job: Job, now: datetime) -> datetime | None:
+    """When a job comes again: any number of missed moments is one."""
+    if job.schedule is None:
+        return None
+    return schedules.parse(job.schedule, job.timezone).next_after(now)
+
+
+def run_soon(connection: sa.Connection, source: Source, *, actor: str) -> int:
+    """Let a worker run the source as soon as it can; answers the job's id."""
+    return jobs.add(
+        connection,
+        Plan(
+            handler=HANDLER,
+            arguments={"source_id": source.id, "trigger": "api", "actor": actor},
+            key=f"{key(source.id)}:now",
+        ),
+    )
+
+
+def due_now(app: Application, job_id: int) -> None:
+    """Let a worker run a job as soon as it can. Raises NotFoundError where none can run."""
+    with app.engine.begin() as connection:
+        if not jobs.run_now(connection, job_id):
+            raise NotFoundError(
+                f"There is no enabled job {job_id}", hint="`background-job:list` shows them"
+            )
+
+
+def retry_soon(connection: sa.Connection, source: Source, *, actor: str) -> int:
+    """Let a worker replay the source's quarantine; answers the job's id."""
+    return _soon(connection, RETRY, f"{key(source.id)}:retry", source_id=source.id, actor=actor)
+
+
+def undo_soon(connection: sa.Connection, source: Source, run_id: int, *, actor: str) -> int:
+    """Let a worker take a run of the source back; answers the job's id."""
+    job = f"{key(source.id)}:undo:{run_id}"
+    return _soon(connection, UNDO, job, source_id=source.id, run_id=run_id, actor=actor)
+
+
+def approve_soon(connection: sa.Connection, source: Source, ceiling: int, *, actor: str) -> int:
+    """Let a worker delete what waits, if that is at most `ceiling` then; answers the job's id."""
+    job = f"{key(source.id)}:approve"
+    return _soon(connection, APPROVE, job, source_id=source.id, ceiling=ceiling, actor=actor)
+
+
+def _soon(connection: sa.Connection, handler: str, job_key: str, **arguments: Any) -> int:
+    plan = Plan(handler=handler, arguments=arguments, key=job_key, max_failures=1)
+    return jobs.add(connection, plan)

@@ -1,0 +1,59 @@
+"""Stored secrets of a source that is being changed, also where no key opens them any more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+
+from app.application import Application
+from app.errors import ConfigurationError, SecretKeyError
+from app.sources import store
+from app.sources.store import Source
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The secrets as ``{dotted field: secret}``; `lost`: there are some, but no key opens them."""
+
+    plain: Mapping[str, str] = field(default_factory=dict)
+    lost: SecretKeyError | None = None
+
+
+def read(
+    app: Application, connection: sa.Connection, existing: Source | None, type_name: str
+) -> Kept:
+    """What is kept of a source; of another type, or of none, nothing is."""
+    if existing is None or existing.type != type_name:
+        return Kept()
+    try:
+        return Kept(store.secrets(connection, existing.id, app.box))
+    except SecretKeyError as error:
+        return Kept(lost=error)
+
+
+@contextmanager
+def explained(kept: Kept) -> Iterator[None]:
+    """Say of fields that are missing because no key opens them that this is the reason."""
+    try:
+        yield
+    except ConfigurationError as error:
+        if kept.lost is None:
+            raise
+        raise ConfigurationError(
+            "The stored secrets cannot be read, so they have to be entered again with the rest",
+            where=error.where,
+            faults=error.faults,
+            hint=kept.lost.hint,
+        ) from None
+
+
+def replaced(kept: Kept, given: Mapping[str, str]) -> Sequence[str]:
+    """What to say after new secrets took the place of those that no key opened."""
+    if kept.lost is None or not given:
+        return ()
+    fields = ", ".join(sorted(given))
+    text = f"The stored secrets could not be read and were replaced by {fields}; "
+    return [text + "if the source had others, enter them again too"]

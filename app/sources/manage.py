@@ -1,0 +1,397 @@
+"""Defining sources: add, edit, import, export, enable, disable, delete."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import sqlalchemy as sa
+
+from app.application import Application
+from app.errors import ConfigurationError, InUseError, UsageError
+from app.registers import object_store, register_store, schema_store
+from app.sources import connect, jobs, kept_secrets, state, store, targets
+from app.sources import document as documents
+from app.sources.document import SourceDocument, SourceOptions
+from app.sources.secret_references import resolve as resolve_references
+from app.sources.store import Source, SourceDraft, TargetDraft
+from connectors.sdk import CheckResult
+from connectors.sdk import config as configs
+from connectors.sdk.config import ConnectorConfig
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A stored source; `check` is what testing the connection found, None when not tested."""
+
+    source: Source
+    created: bool
+    check: CheckResult | None = None
+    proposed_key: Sequence[str] = ()
+    """The key that the source itself proposed and that was taken, because none was given."""
+    warnings: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Edits:
+    """What a person changes about a source; None and empty leave things as they are.
+
+    `connection` and `secrets` are ``{dotted field: value}``; `fields` is ``{target: source}``.
+    """
+
+    type: str | None = None
+    register: str | None = None
+    schema: str | None = None
+    connection: Mapping[str, Any] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    key: Sequence[str] | None = None
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    filter: str | None = None
+    passthrough: bool | None = None
+    schedule: str | None = None
+    timezone: str | None = None
+    on_missing: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def apply(document: Document, edits: Edits) -> Document:
+    """A source document with the edits made. Raises UsageError where they do not fit."""
+    changed = {**document}
+    for name in ("type", "schedule", "timezone", "on_missing"):
+        if (value := getattr(edits, name)) is not None:
+            changed[name] = value
+    changed |= edits.options
+    changed["connection"] = configs.merge(
+        changed.get("connection", {}), {**edits.connection, **edits.secrets}
+    )
+    touches_mapping = edits.key is not None or edits.fields or edits.filter is not None
+    touches_mapping = touches_mapping or edits.passthrough is not None
+    if edits.register or edits.schema or touches_mapping:
+        if changed.get("targets"):
+            raise UsageError(
+                "The source has several targets, which these options cannot tell apart",
+                hint="Use `source:export`, change the document and `source:import` it",
+            )
+        changed["target"] = {
+            "register": edits.register or changed.get("target", {}).get("register"),
+            "schema": edits.schema or changed.get("target", {}).get("schema"),
+        }
+        changed["mapping"] = _edited_mapping(changed.get("mapping") or {}, edits)
+    return changed
+
+
+def _edited_mapping(mapping: Document, edits: Edits) -> Document:
+    changed = {**mapping}
+    if edits.key is not None:
+        changed["key"] = list(edits.key)
+    if edits.fields:
+        changed["fields"] = {**mapping.get("fields", {}), **edits.fields}
+    if edits.filter is not None:
+        changed["filter"] = edits.filter or None
+    if edits.passthrough is not None:
+        changed["passthrough"] = edits.passthrough
+    return changed
+
+
+def save(
+    app: Application,
+    document: Document,
+    *,
+    test: bool = True,
+    on_host: bool = False,
+    confined: bool = False,
+    update: bool | None = None,
+    forget_findings: bool = False,
+    where: str = "",
+) -> Saved:
+    """Create the source, or bring the one of that name up to date; test its connection first.
+
+    `on_host`: the document comes from someone on this host, so `env:` and `file:` secrets may be
+    looked up. `confined`: it comes from the pages or the API, where `outsiders` checks it first;
+    a source whose connection stays as it is stays as confined as it was. `update`: True demands
+    that the source exists, False that it does not. `forget_findings`: the next run finds out the
+    form of the source anew, as after a change of its connection. Secrets that the document leaves
+    out stay as they are stored. Stored ones that no key opens are replaced by those given; without
+    any given they stay as well, and only the test fails. Raises ConfigurationError with every
+    fault, ConnectorError when the test fails (nothing is stored then), ExistsError, NotFoundError,
+    SecretKeyError.
+    """
+    parsed = documents.parse(document, where=where)
+    with app.engine.connect() as connection:
+        existing = (
+            store.get(connection, parsed.name) if update else store.find(connection, parsed.name)
+        )
+        if update is False and existing is not None:
+            raise UsageError(
+                f"There is a source {parsed.name!r} already",
+                hint="Change it with source:edit, or choose another name",
+            )
+        kept = kept_secrets.read(app, connection, existing, parsed.type)
+    if existing is not None and kept.lost and parsed.connection == existing.connection:
+        # unchanged, and not to be checked without the secrets that belong to it
+        confined = existing.confined
+        connected = connect.Connection(ConnectorConfig(), existing.connection, {})
+    else:
+        with kept_secrets.explained(kept):
+            connected = _connect(parsed, kept.plain, existing, on_host=on_host, where=where)
+        confined = _confined(existing, parsed.type, connected, confined)
+    if test and kept.lost and not connected.secrets:
+        raise kept.lost
+    result: CheckResult | None = None
+    proposed: Sequence[str] = ()
+    if test:
+        connector = app.connector(
+            parsed.type, connected.config, confined=confined, source=parsed.name
+        )
+        result = connector.check()
+        parsed, proposed = _with_proposed_key(parsed, connector.default_key)
+    with app.engine.begin() as connection:
+        draft = _draft(connection, parsed, connected, confined=confined)
+        if kept.lost and not connected.secrets:
+            draft = replace(draft, secrets=None)  # they stay, for whoever finds the key
+        if existing is None:
+            source = store.add(connection, draft, app.box)
+        else:
+            _refuse_move(connection, existing, draft)
+            source = store.update(connection, existing.id, draft, app.box)
+            if kept.lost and connected.secrets:
+                state.forget(connection, source.id)  # under the same lost key
+            if forget_findings:
+                store.forget_findings(connection, existing.id)
+                source = store.by_id(connection, existing.id)
+        targets.compile_targets(app, source, connection)  # a mapping that cannot work: no source
+        jobs.plan(connection, source)
+    warnings = [*kept_secrets.replaced(kept, connected.secrets), *connected.warnings]
+    return Saved(source, existing is None, result, proposed, warnings)
+
+
+def _confined(
+    existing: Source | None, type_name: str, connected: connect.Connection, asked: bool
+) -> bool:
+    """Whoever set up the connection decides: changing the rest of a source vouches for nothing."""
+    if existing is None or existing.type != type_name:
+        return asked
+    try:
+        before = connect.parse(
+            type_name, configs.merge(existing.connection, connected.secrets)
+        ).config
+    except ConfigurationError:  # what is stored does not fit this version any more
+        return asked
+    return existing.confined if before == connected.config else asked
+
+
+def _connect(
+    parsed: SourceDocument,
+    kept: Mapping[str, str],
+    existing: Source | None,
+    *,
+    on_host: bool,
+    where: str,
+) -> connect.Connection:
+    """The document's connection with the secrets it left out, when it is of the same type."""
+    document = dict(parsed.connection)
+    if existing is not None and existing.type == parsed.type:
+        document = _with_kept(document, kept)
+    connected = connect.parse(parsed.type, document, where=where or f"source {parsed.name}")
+    if on_host:
+        resolved = resolve_references(connected.secrets)
+        if resolved != connected.secrets:
+            document = configs.merge(connected.public, resolved)
+            warnings = connected.warnings
+            connected = connect.parse(parsed.type, document, where=where)
+            connected = replace(connected, warnings=warnings)
+    return connected
+
+
+def _with_kept(document: Document, kept: Mapping[str, str]) -> Document:
+    """Add stored secrets whose place exists in the document and is empty there."""
+    for path, secret in kept.items():
+        node: Any = document
+        *parents, last = path.split(".")
+        for name in parents:
+            node = node.get(name) if isinstance(node, dict) else None
+        if isinstance(node, dict) and last not in node:
+            document = configs.merge(document, {path: secret})
+    return document
+
+
+def _with_proposed_key(
+    parsed: SourceDocument, propose: Callable[[], Sequence[str]]
+) -> tuple[SourceDocument, Sequence[str]]:
+    """Take the source's own key where the document names none."""
+    places = parsed.places()
+    if len(places) != 1 or places[0].mapping.key:
+        return parsed, ()
+    key = tuple(propose())
+    if not key:
+        return parsed, ()
+    mapping = places[0].mapping.model_copy(update={"key": key})
+    if parsed.target is not None:
+        return parsed.model_copy(update={"mapping": mapping}), key
+    target = places[0].model_copy(update={"mapping": mapping})
+    return parsed.model_copy(update={"targets": (target,)}), key
+
+
+def _draft(
+    connection: sa.Connection,
+    parsed: SourceDocument,
+    connected: connect.Connection,
+    *,
+    confined: bool,
+) -> SourceDraft:
+    places = []
+    for place in parsed.places():
+        register = register_store.get(connection, place.register_)
+        schema = schema_store.get(connection, place.schema_)
+        if not schema_store.linked(connection, register_id=register.id, schema_id=schema.id):
+            raise UsageError(
+                f"Register {register.slug} does not hold objects of schema {schema.slug}",
+                hint=f"Run `schema:add {schema.slug} --register {register.slug} --existing`",
+            )
+        mapping = place.mapping.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        places.append(TargetDraft(register.id, schema.id, mapping))
+    return SourceDraft(
+        name=parsed.name,
+        type=parsed.type,
+        connection=connected.public,
+        targets=places,
+        secrets=connected.secrets,
+        schedule=parsed.schedule,
+        timezone=parsed.timezone,
+        on_missing=parsed.on_missing.value,
+        options=parsed.options(),
+        enabled=parsed.enabled,
+        confined=confined,
+    )
+
+
+def _refuse_move(connection: sa.Connection, existing: Source, draft: SourceDraft) -> None:
+    """Objects do not wander: a source that owns some keeps its registers and schemas."""
+    before = [(target.register_id, target.schema_id) for target in existing.targets]
+    after = [(target.register_id, target.schema_id) for target in draft.targets]
+    if after[: len(before)] == before:
+        return
+    owned = object_store.count(connection, object_store.Selection(source_id=existing.id))
+    if owned:
+        raise InUseError(
+            f"Source {existing.name} owns {owned:,} objects where it writes now",
+            hint="Add a new source for the other register or schema",
+        )
+
+
+def to_document(source: Source) -> Document:
+    """The source as a document that `save` takes back; it never holds a secret."""
+    document: Document = {
+        "name": source.name,
+        "type": source.type,
+        "connection": source.connection,
+    }
+    places = [{"register": target.register, "schema": target.schema} for target in source.targets]
+    if len(source.targets) == 1:
+        document |= {"target": places[0], "mapping": source.targets[0].mapping}
+    else:
+        document["targets"] = [
+            {**place, "mapping": target.mapping}
+            for place, target in zip(places, source.targets, strict=True)
+        ]
+    document |= {
+        "schedule": source.schedule,
+        "timezone": source.timezone,
+        "on_missing": source.on_missing,
+        **source.options,
+    }
+    if not source.enabled:
+        document["enabled"] = False
+    return document
+
+
+def edit(
+    app: Application,
+    name: str,
+    edits: Edits,
+    *,
+    test: bool = True,
+    on_host: bool = False,
+    confined: bool = False,
+    forget_findings: bool = False,
+) -> Saved:
+    """Change a stored source. Raises what `save` raises."""
+    with app.engine.connect() as connection:
+        document = to_document(store.get(connection, name))
+    return save(
+        app,
+        apply(document, edits),
+        test=test,
+        on_host=on_host,
+        confined=confined,
+        update=True,
+        forget_findings=forget_findings,
+    )
+
+
+def get(app: Application, name: str) -> Source:
+    """One source. Raises NotFoundError."""
+    with app.engine.connect() as connection:
+        return store.get(connection, name)
+
+
+def check_draft(
+    app: Application, name: str, type_name: str, connection: Mapping[str, Any], *, confined: bool
+) -> CheckResult:
+    """Connect for real with settings that are not stored; of a source that exists, the secrets
+    that are left out are those stored. `confined` as for `save`.
+
+    Raises ConfigurationError, ConnectorError."""
+    document = dict(connection)
+    with app.engine.connect() as database:
+        existing = store.find(database, name)
+        kept = kept_secrets.read(app, database, existing, type_name)
+    with kept_secrets.explained(kept):
+        parsed = connect.parse(type_name, _with_kept(document, kept.plain))
+    if kept.lost and not parsed.secrets:
+        raise kept.lost
+    confined = _confined(existing, type_name, parsed, confined)
+    return connect.check_draft(app, name, type_name, parsed, confined=confined)
+
+
+def secret_fields(app: Application, source: Source) -> frozenset[str]:
+    """The dotted names of the secrets that are stored; never their values.
+
+    Raises SecretKeyError where no key opens them.
+    """
+    if not source.has_secrets:
+        return frozenset()
+    with app.engine.connect() as connection:
+        return frozenset(store.secrets(connection, source.id, app.box))
+
+
+def forget_findings(app: Application, name: str) -> None:
+    """Let the next run find out the form of a source anew. Raises NotFoundError."""
+    with app.engine.begin() as connection:
+        store.forget_findings(connection, store.get(connection, name).id)
+
+
+def set_enabled(app: Application, name: str, enabled: bool) -> Source:
+    """Enable or disable a source and its job. Raises NotFoundError."""
+    with app.engine.begin() as connection:
+        source = store.get(connection, name)
+        store.set_enabled(connection, source.id, enabled)
+        source = store.get(connection, name)
+        jobs.plan(connection, source)
+    return source
+
+
+def delete(app: Application, name: str) -> int:
+    """Delete a source; its objects stay, without a source. Returns how many these are."""
+    with app.engine.begin() as connection:
+        source = store.get(connection, name)
+        left = object_store.count(connection, object_store.Selection(source_id=source.id))
+        store.delete(connection, source.id)
+        jobs.forget(connection, source.id)
+    return left
+
+
+__all__ = ["Edits", "Saved", "SourceOptions", "apply", "delete", "edit", "get", "save"]

@@ -1,0 +1,199 @@
+"""What a source's rows would become, row by row, without writing anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from functools import partial
+from math import inf
+from time import monotonic
+from typing import Any
+
+from app.application import Application
+from app.audit import diff as changes
+from app.mapping.compile import Filtered, Mapped
+from app.mapping.language import effort
+from app.registers import object_store
+from app.registers.object_store import StoredObject
+from app.sources import connect, store, targets
+from app.sources.store import Source
+from app.sync import report
+from app.sync.batch import Target
+from connectors.sdk.rows import FieldError, JsonValue, Row, RowDecodeError, RowProblem, Stage
+
+LONGEST_PREVIEW = 30.0
+"""Seconds for mapping the rows of a preview; reading them is not counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One reason why a row cannot become an object."""
+
+    stage: Stage
+    path: str
+    message: str
+    value: JsonValue = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreviewRow:
+    """A row on its way: `action` is create, update, leave, restore, filter or reject."""
+
+    position: str
+    key: str | None
+    raw: JsonValue
+    mapped: dict[str, Any] | None
+    action: str
+    register: str
+    schema: str
+    diff: changes.Diff = field(default_factory=dict)
+    problems: Sequence[Problem] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The first rows and what is to be said loudly about them."""
+
+    rows: Sequence[PreviewRow]
+    warnings: Sequence[str]
+    evidence: str = ""
+    """What says that a read sees every row, or that nothing does."""
+
+
+def preview(
+    app: Application,
+    name: str,
+    *,
+    limit: int = 10,
+    key: str | None = None,
+    problems_only: bool = False,
+    stop: Callable[[], bool] = lambda: False,
+) -> Sample:
+    """The first `limit` rows; only the one with `key`, or only those with problems.
+
+    `stop` ends the reading of the source.
+
+    Within `effort.within` it ends with what the caller allows. Raises NotFoundError,
+    ConfigurationError, ConnectorError, StoppedError.
+    """
+    with app.engine.connect() as connection:
+        source = store.get(connection, name)
+    sampled = read_rows(app, source, None if key or problems_only else limit, stop=stop)
+    found = preview_rows(app, source, sampled, limit=limit, key=key, problems_only=problems_only)
+    return replace(found, evidence=connect.check(app, source, stop=stop).evidence)
+
+
+def preview_rows(
+    app: Application,
+    source: Source,
+    sampled: Iterable[Row | RowProblem],
+    *,
+    limit: int = 10,
+    key: str | None = None,
+    problems_only: bool = False,
+) -> Sample:
+    """The same of rows that were read before, also with a mapping that is not stored yet.
+
+    Raises ConfigurationError, StoppedError.
+    """
+    compiled = targets.compile_targets(app, source)
+    shown: list[PreviewRow] = []
+    seen = matched = 0
+    left = inf if key or problems_only else LONGEST_PREVIEW
+    fields: Sequence[str] = ()
+    for item in sampled:
+        effort.check()
+        seen += 1
+        if isinstance(item, Row) and not fields:
+            fields = tuple(item.data)
+        for target in compiled:
+            began = monotonic()
+            with effort.within(left, of=LONGEST_PREVIEW):
+                row = _preview(app, source, target, item)
+            left -= monotonic() - began
+            matched += row.action != "filter"
+            if (key is None or row.key == key) and (not problems_only or row.problems):
+                shown.append(row)
+        if len(shown) >= limit * len(compiled):
+            break
+    return Sample(shown, _warnings(compiled, seen, matched, fields))
+
+
+def _warnings(
+    compiled: Sequence[Target], seen: int, matched: int, fields: Sequence[str]
+) -> list[str]:
+    warnings = []
+    if not all(target.plan.has_key for target in compiled):
+        warnings.append(report.no_key())
+    if seen and not matched:
+        warnings.append(report.nothing_matches(seen, fields))
+    return warnings
+
+
+def read_rows(
+    app: Application,
+    source: Source,
+    limit: int | None,
+    *,
+    stop: Callable[[], bool] = lambda: False,
+) -> Iterator[Row | RowProblem]:
+    """The first rows of the source as it hands them out, or all of them, until `stop`."""
+    connector = connect.connector(app, source, batch_size=min(limit or 1000, 1000), stop=stop)
+    left = limit
+    with closing(iter(connector.read(None))) as batches:  # type: ignore[type-var]
+        for batch in batches:
+            for index in range(len(batch)):
+                effort.check()
+                try:
+                    yield batch.row(index)
+                except RowDecodeError as error:
+                    yield error.problem
+                if left is not None:
+                    left -= 1
+                    if left <= 0:
+                        return
+            yield from batch.problems
+
+
+def _preview(
+    app: Application, source: Source, target: Target, item: Row | RowProblem
+) -> PreviewRow:
+    place = source.targets[target.number]
+    result = item if isinstance(item, RowProblem) else target.plan.process(item)
+    raw = item.raw if isinstance(item, RowProblem) else item.data
+    made = partial(
+        PreviewRow, position=item.position, register=place.register, schema=place.schema, raw=raw
+    )
+    if isinstance(result, RowProblem):
+        problems = [_problem(result, error) for error in result.errors]
+        return made(key=result.key, mapped=None, action="reject", problems=problems)
+    key = target.plan.key(item.data) if isinstance(item, Row) else None
+    if isinstance(result, Filtered):
+        return made(key=key, mapped=None, action="filter")
+    action, diff = _compare(_known(app, source, target, result.key), result)
+    return made(key=result.key, mapped=result.data, action=action, diff=diff)
+
+
+def _problem(problem: RowProblem, error: FieldError) -> Problem:
+    return Problem(problem.stage, error.path, error.message, error.value)
+
+
+def _known(
+    app: Application, source: Source, target: Target, key: str | None
+) -> StoredObject | None:
+    if key is None:
+        return None
+    with app.engine.connect() as connection:
+        selection = object_store.Selection(source_id=source.id, key=key, deleted=True)
+        found = object_store.page(connection, selection, limit=10)
+    return next((item for item in found if item.target == target.number), None)
+
+
+def _compare(known: StoredObject | None, mapped: Mapped) -> tuple[str, changes.Diff]:
+    if known is None:
+        return "create", {}
+    diff = changes.diff(known.data, mapped.data)
+    if known.deleted is not None:
+        return "restore", diff
+    return ("update" if diff else "leave"), diff

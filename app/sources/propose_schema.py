@@ -1,0 +1,116 @@
+"""Proposing a JSON Schema from what a source hands out."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Generator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import Any
+
+from app.application import Application
+from app.errors import NotFoundError
+from app.mapping.compile import Filtered, Mapped, RowPlan, compile_plan
+from app.mapping.infer import Inference, Note, infer_schema
+from app.mapping.spec import MappingSpec
+from app.registers.lookups import RegisterLookups
+from app.sources import store
+from app.sources.preview import read_rows
+from app.sources.store import Source
+from connectors.sdk import RowData, RowProblem
+
+_ANYTHING = {"type": "object"}
+SECONDS = 60.0
+"""How long rows are looked at; a page that waits for the answer gives less."""
+
+
+@dataclass(slots=True)
+class _Sample:
+    """Rows on their way through a mapping, and how many did not come through."""
+
+    app: Application
+    source: Source
+    plan: RowPlan
+    limit: int
+    failed: int = 0
+    filtered: int = 0
+    first_fault: str = ""
+
+    def objects(self) -> Generator[RowData]:
+        for item in read_rows(self.app, self.source, self.limit):
+            outcome = item if isinstance(item, RowProblem) else self.plan.process(item)
+            match outcome:
+                case Mapped():
+                    yield outcome.data
+                case Filtered():
+                    self.filtered += 1
+                case RowProblem():
+                    self.failed += 1
+                    fault = outcome.errors[0]
+                    self.first_fault = self.first_fault or f"{fault.path} {fault.message}".strip()
+
+    def notes(self) -> list[Note]:
+        notes = []
+        if self.failed:
+            notes.append(
+                Note("", f"{self.failed:,} rows could not be mapped; the first: {self.first_fault}")
+            )
+        if self.filtered:
+            notes.append(Note("", f"{self.filtered:,} rows were filtered out and not looked at"))
+        return notes
+
+
+def infer(
+    app: Application,
+    name: str,
+    *,
+    target: int = 0,
+    limit: int = 10_000,
+    title: str = "",
+    seconds: float = SECONDS,
+) -> Inference:
+    """A schema for the objects that the source's mapping makes of its first `limit` rows.
+
+    Without a mapping these are the rows as they are. The target's present schema plays no part.
+    With the casts of the proposal in the mapping, every row that was looked at is valid. Looking
+    ends after `seconds`. Raises NotFoundError, ConfigurationError, ConnectorError.
+    """
+    with app.engine.connect() as connection:
+        source = store.get(connection, name)
+    place = next((place for place in source.targets if place.target == target), None)
+    if place is None:
+        raise NotFoundError(
+            f"Source {name} has no target {target}", hint=f"It has {len(source.targets)}, from 0"
+        )
+    spec = MappingSpec.model_validate(place.mapping)
+    plan = compile_plan(
+        spec,
+        _ANYTHING,
+        lookups=RegisterLookups(app.engine, place.register),
+        where=f"source {name}",
+    )
+    sample = _Sample(app, source, plan, limit)
+    until = time.monotonic() + seconds
+    with closing(sample.objects()) as rows:
+        found = infer_schema(
+            rows,
+            title=title,
+            enough=lambda: time.monotonic() > until,
+            without_casts=frozenset(spec.casts),
+        )
+    return replace(found, notes=(*sample.notes(), *_cast_notes(found), *found.notes))
+
+
+def with_casts(mapping: Mapping[str, Any], found: Inference) -> dict[str, Any]:
+    """A mapping document with the casts that the proposed schema relies on."""
+    if not found.casts:
+        return dict(mapping)
+    return {**mapping, "casts": {**found.casts, **(mapping.get("casts") or {})}}
+
+
+def _cast_notes(found: Inference) -> list[Note]:
+    if not found.casts:
+        return []
+    text = json.dumps(found.casts, ensure_ascii=False)
+    return [Note("", f"the mapping needs these casts for the rows to be valid: casts: {text}")]

@@ -1,0 +1,47 @@
+"""Testing a source: the connection for real, and whether the mapping fits what comes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from app.application import Application
+from app.operations import status
+from app.sources import connect, preview, store
+from connectors.sdk import CheckResult
+
+SAMPLE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """What the source said, and every warning about source, mapping and transport."""
+
+    check: CheckResult
+    warnings: Sequence[str]
+
+
+def test(
+    app: Application,
+    name: str,
+    *,
+    stop: Callable[[], bool] = lambda: False,  # noqa: PT028 - it tests sources
+) -> Tested:
+    """Connect, then put the first rows through filter and mapping, until `stop`.
+
+    Raises ConnectorError with the protocol-level reason, NotFoundError, ConfigurationError.
+    """
+    with app.engine.connect() as connection:
+        source = store.get(connection, name)
+    check = connect.check(app, source, stop=stop)
+    sampled = preview.read_rows(app, source, SAMPLE, stop=stop)
+    sample = preview.preview_rows(app, source, sampled, limit=SAMPLE)
+    warnings = [*check.warnings, *status.standing_warnings(source), *sample.warnings]
+    rejected = [row for row in sample.rows if row.problems]
+    if rejected and len(rejected) == len(sample.rows):
+        first = rejected[0].problems[0]
+        warnings.append(
+            f"None of the first {len(sample.rows)} rows matches the mapping and schema: "
+            f"{first.path or first.stage}: {first.message}"
+        )
+    return Tested(check, list(dict.fromkeys(warnings)))

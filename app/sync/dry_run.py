@@ -1,0 +1,192 @@
+"""A dry run: the whole pipeline over the whole source, in read-only transactions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+
+from app.application import Application
+from app.errors import PlanChangedError
+from app.sources import connect
+from app.sync import drift, report, run
+from app.sync import verdict as judging
+from app.sync.batch import Changes, Missing, Observer
+from app.sync.pipeline import Sync
+from app.sync.postgres.dry_run import DryRunObjects
+from app.sync.report import Counters, RunState
+from app.sync.run import Job, Request, Result
+from app.sync.spooling import Spool
+from connectors.sdk import canonical
+from connectors.sdk.rows import Batch, Proof
+
+SHOWN = 20
+"""How many changes a dry run shows; it counts and hashes them all."""
+
+
+@dataclass(slots=True)
+class Plan:
+    """What a run would do now. `hash` names exactly these changes, for `--apply`."""
+
+    source: str
+    state: RunState
+    counters: Counters
+    complete: bool
+    complete_because: Proof | None
+    rejected_before: int
+    hash: str
+    warnings: Sequence[str] = ()
+    message: str | None = None
+    examples: list[dict[str, Any]] = field(default_factory=list)
+
+    def without_changes(self) -> str:
+        """What to say of a plan without examples: only where all is well does nothing change."""
+        if self.counters.errors:
+            rows = self.counters.errors
+            return "1 row would be rejected" if rows == 1 else f"{rows:,} rows would be rejected"
+        if self.rejected_before:
+            return report.stay_rejected(self.rejected_before)
+        return "Nothing would change" if self.state is RunState.DONE else "No object would change"
+
+
+class _Recorder:
+    """Hashes every change and keeps the first few for people.
+
+    Rows come in the source's order; missing objects in none, so their hashes are added up.
+    """
+
+    def __init__(self) -> None:
+        self.examples: list[dict[str, Any]] = []
+        self._digest = sha256()
+        self._missing = 0
+
+    def __call__(self, changes: Sequence[Changes]) -> None:
+        for change in changes:
+            number, creates = change.target.number, change.creates
+            for created, data_hash in zip(creates.keys, creates.data_hashes, strict=True):
+                self._note(number, "create", created, data_hash, None)
+            for update in change.updates:
+                key = str(update.known.uuid)
+                self._note(number, update.action.value, key, update.data_hash, update.diff)
+            for known in change.deletions:
+                self._note(number, "delete", str(known.uuid), known.data_hash, None)
+
+    def missing(self, missing: Sequence[Missing]) -> None:
+        for gone in missing:
+            content = gone.uuid.bytes + gone.version.to_bytes(8, "big")
+            self._missing += int.from_bytes(sha256(content).digest(), "big")
+            self._show("delete", str(gone.uuid), None)
+
+    def hash(self, fingerprint: bytes, held: int) -> str:
+        """The name of exactly these changes under this mapping and schema."""
+        missing = (self._missing % 2**256).to_bytes(32, "big")
+        self._digest.update(missing + held.to_bytes(8, "big") + fingerprint)
+        return self._digest.hexdigest()[:16]
+
+    def _note(
+        self, target: int, action: str, key: str | None, data_hash: bytes, diff: bytes | None
+    ) -> None:
+        place = f"{target}\x1f{action}\x1f{key}\x1f".encode()
+        self._digest.update(place + bytes(data_hash) + sha256(diff or b"").digest())
+        self._show(action, key, diff)
+
+    def _show(self, action: str, key: str | None, diff: bytes | None) -> None:
+        if len(self.examples) < SHOWN:
+            shown = None if diff is None else canonical.parse(diff)
+            self.examples.append({"action": action, "object": key, "diff": shown})
+
+
+def dry_run(
+    app: Application,
+    name: str,
+    request: Request,
+    *,
+    observe: Observer = lambda counters, total: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Plan:
+    """What a run would do. Writes nothing. Raises ConnectorError, ConfigurationError."""
+    return _planned(run.prepare(app, name, request), observe, should_stop, lambda rows: rows)
+
+
+def apply(
+    app: Application,
+    name: str,
+    request: Request,
+    plan: str,
+    *,
+    observe: Observer = lambda counters, total: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Result:
+    """Run the source, but only if that does what the dry run with this hash has shown.
+
+    The source is read once, under its lock, into a file on disk: what was compared with the plan
+    is what is written, whatever the source says meanwhile. Raises PlanChangedError, with a
+    cancelled run, and what `running.run` raises.
+    """
+    with Spool() as spool:
+        return _apply(app, name, request, plan, spool, observe, should_stop)
+
+
+def _apply(
+    app: Application,
+    name: str,
+    request: Request,
+    plan: str,
+    spool: Spool,
+    observe: Observer,
+    should_stop: Callable[[], bool],
+) -> Result:
+    def compare(job: Job) -> None:
+        paths = [found for target in job.targets if (found := target.plan.key_paths) is not None]
+        now = _planned(
+            job, lambda counters, total: None, should_stop, lambda rows: spool.keep(rows, paths)
+        )
+        job.spooled = spool.again
+        if now.hash != plan:
+            counters = now.counters
+            raise PlanChangedError(
+                f"The source or the register has changed since plan {plan}: now it is plan "
+                f"{now.hash}, which would create {counters.created:,}, update "
+                f"{counters.updated:,} and delete {counters.deleted:,} objects",
+                where=f"source {name}",
+            )
+
+    result = run.run(
+        app, name, request, observe=observe, should_stop=should_stop, beforehand=compare
+    )
+    if isinstance(result.error, PlanChangedError):
+        raise result.error
+    return result
+
+
+def _planned(
+    job: Job,
+    observe: Observer,
+    should_stop: Callable[[], bool],
+    over: Callable[[Iterator[Batch]], Iterator[Batch]],
+) -> Plan:
+    """The pipeline over the whole source, in read-only transactions; `over` sees its batches."""
+    app = job.app
+    connector = job.connector = connect.connector(
+        app, job.source, limit=job.request.limit, stop=should_stop
+    )
+    recorder = _Recorder()
+    with DryRunObjects(app.engine, job.source.id, recorder) as objects:
+        sync = Sync(job.targets, objects, job.options, observe=observe, stop=should_stop)
+        watch = drift.watch(app, job.source, dry=True)
+        outcome = sync.run(watch.over(over(connector.read(job.cursor))))
+        standing = objects.standing()
+    verdict = judging.judge(outcome, job.options, job.targets, job.source)
+    return Plan(
+        source=job.source.name,
+        state=standing.state(verdict.state),
+        counters=outcome.counters,
+        complete=outcome.complete,
+        complete_because=outcome.because,
+        rejected_before=standing.rejected_before,
+        hash=recorder.hash(job.fingerprint, outcome.counters.held),
+        warnings=[*verdict.warnings, *watch.warnings],
+        message=standing.message(verdict.state, verdict.message),
+        examples=recorder.examples,
+    )

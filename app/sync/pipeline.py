@@ -1,0 +1,405 @@
+"""The pipeline, in one direction:
+
+    connector rows → filter → map → key → coerce + validate → detect change → write → report
+
+Rows come in batches; a batch is one transaction in which objects, audit entries, quarantine,
+counters and cursor commit together or not at all. Killed anywhere, the next run carries on.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence, Set
+from contextlib import closing
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
+
+from app.sync import report
+from app.sync.batch import (
+    BatchLostError,
+    Changes,
+    ObjectStore,
+    Observer,
+    OnMissing,
+    Prepared,
+    Progress,
+    Target,
+    Transaction,
+    WriteConflictError,
+)
+from app.sync.budget import ErrorBudget
+from app.sync.covered import covered_keys
+from app.sync.guard import DeleteGuard
+from app.sync.lanes import Lanes, Watermark
+from app.sync.missing import Totals, settle_missing
+from app.sync.read_ahead import ahead
+from app.sync.report import Counters
+from app.sync.resolve import Resolver, give_problems, looked_for, prepare
+from app.sync.seen import Seen
+from connectors.sdk.rows import (
+    Batch,
+    Cursor,
+    End,
+    Proof,
+    Row,
+    RowBatch,
+    RowDecodeError,
+    RowProblem,
+)
+
+T = TypeVar("T")
+
+NO_END = "The connector stopped without saying that it read everything; nothing was deleted"
+
+MAX_CONFLICTS = 5
+"""How often a batch is done again because somebody else changed the same objects."""
+
+PAUSES = (0.2, 1.0, 2.0, 4.0, 8.0, 15.0)
+"""Seconds between attempts at a batch while the database is away: a restart takes less."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How one run behaves. `limit` counts rows; a limited run proves nothing complete."""
+
+    on_missing: OnMissing = OnMissing.KEEP
+    guard: DeleteGuard = field(default_factory=DeleteGuard)
+    budget: ErrorBudget = field(default_factory=ErrorBudget)
+    limit: int | None = None
+    from_start: bool = False
+    """The read begins at the beginning, so it may prove which objects are gone."""
+
+
+@dataclass(slots=True)
+class Fate:
+    """What became of the rows in one target."""
+
+    counters: Counters = field(default_factory=Counters)
+    first_problem: RowProblem | None = None
+    """The first bad row that was met, for the message of a run in which all were bad."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a run did. `end` None: the source did not prove that everything was handed out."""
+
+    counters: Counters = field(default_factory=Counters)
+    end: End | None = None
+    because: Proof | None = None
+    """The evidence that the read was complete; None when there is none."""
+    cancelled: bool = False
+    exhausted: bool = False
+    """The error budget was used up, so the run stopped early."""
+    held: str | None = None
+    """Why deletions wait for approval."""
+    warnings: list[str] = field(default_factory=list)
+    cursor: Cursor | None = None
+    """Where the next read carries on; every batch before it is committed."""
+    fates: dict[int, Fate] = field(default_factory=dict)
+    """The same by number of the target."""
+    first_fields: tuple[str, ...] = ()
+    """Field names of the first row, for messages that say what the source offers."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether the read saw everything that it meant to see, with evidence for it."""
+        return self.end is not None and self.end is not End.UNPROVEN
+
+
+class Sync:
+    """One run of one source into its targets. Use it once."""
+
+    def __init__(
+        self,
+        targets: Sequence[Target],
+        store: ObjectStore,
+        options: Options,
+        *,
+        observe: Observer = lambda counters, total: None,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._targets = targets
+        self._store = store
+        self._options = options
+        self._observe = observe
+        self._stop = stop
+        self._seen = Seen()
+        self._totals = Totals(store)
+        self._resolver = Resolver(store.run_id, self._seen, options.on_missing)
+        self._watermark = Watermark()
+        self._lock = threading.Lock()
+        self._outcome = Outcome()
+        self._unidentified = 0
+
+    def run(self, batches: Iterator[Batch]) -> Outcome:
+        """Carry every batch through the pipeline, then settle what a full read did not meet.
+
+        Raises ConnectorError from the source (what was committed stays), LostRunError when the
+        run was taken away, CountersError when a row is unaccounted for.
+        """
+        outcome, last, cursor = self._outcome, None, None
+        rows = take(batches, self._options.limit)
+        with (
+            closing(rows),
+            closing(self._totals),
+            Lanes(self._store.lanes) as lanes,
+            ahead(rows) as incoming,
+        ):
+            for number, batch in enumerate(incoming):
+                if number == 1 and self._proves_missing:  # it goes on: there is time
+                    self._totals.ask()
+                work = self._prepare(batch)
+                lanes.submit(partial(self._write, number, batch, work), keys_of(work))
+                last, cursor = batch, early_cursor(batch) or cursor
+                if self._must_stop():
+                    break
+            lanes.drain()
+        self._write_deferred()
+        if last is None or last.end is None:
+            outcome.cancelled |= self._stop()  # the connector was told as well, and broke off
+            if not outcome.cancelled and self._options.limit is None:
+                outcome.warnings.append(NO_END)
+        outcome.cursor = cursor
+        if last is not None and not (outcome.cancelled or outcome.exhausted):
+            last = proven(last)
+            outcome.end, outcome.because = last.end, last.because
+            if last.doubt:
+                outcome.warnings.append(last.doubt)
+            if must_settle(last) and (settled := self._settle(last)) is not None:
+                outcome.cursor = settled
+        outcome.counters.check()
+        return outcome
+
+    def _prepare(self, batch: Batch) -> list[Prepared]:
+        empty = self._store.empty
+        work = [prepare(target, batch, all_new=empty) for target in self._targets]
+        give_problems(work, batch.problems)
+        known = self._outcome.warnings
+        known += [warning for warning in batch.warnings if warning not in known]
+        if not self._outcome.first_fields and len(batch):
+            self._outcome.first_fields = first_fields(batch)
+        return work
+
+    def _write(self, number: int, batch: Batch, work: Sequence[Prepared], lane: int) -> None:
+        """One batch, one transaction; done again when somebody else was faster."""
+        for item in work:
+            self._resolver.supersede(item)
+        changes, cursor = retried(partial(self._attempt, number, batch, work, lane))
+        self._commit(changes, batch.skipped)
+        self._watermark.committed(number, cursor)
+        self._observe(self._outcome.counters, batch.total)
+
+    def _attempt(
+        self, number: int, batch: Batch, work: Sequence[Prepared], lane: int
+    ) -> tuple[list[Changes], Cursor | None]:
+        with self._store.transaction(lane) as transaction:
+            changes = self._resolve(work, transaction)
+            waiting = self._resolver.waiting or any(change.deferred for change in changes)
+            cursor = None if waiting else early_cursor(batch)
+            safe = self._watermark.cursor_with(number, cursor)
+            counters = added(changes, batch.skipped)
+            stop = transaction.write(changes, Progress(counters, safe, batch.total))
+        self._outcome.cancelled |= stop
+        return changes, cursor
+
+    def _resolve(self, work: Sequence[Prepared], transaction: Transaction) -> list[Changes]:
+        changes = []
+        for item in work:
+            change = self._resolver.resolve(item, transaction.find(item))
+            if item.present:
+                self._resolver.present(change, transaction.find(looked_for(item)))
+            changes.append(change)
+        gone = [known for change in changes for known in change.deletions]
+        if gone and not any(change.creates for change in changes) and transaction.empties(gone):
+            for change in changes:
+                change.hold_deletions()
+        return changes
+
+    def _commit(self, changes: Sequence[Changes], skipped: int = 0) -> None:
+        with self._lock:
+            for change in changes:
+                self._resolver.commit(change)
+                self._unidentified += change.unidentified
+                fate = self._outcome.fates.setdefault(change.target.number, Fate())
+                fate.counters.add(change.counters)
+                if fate.first_problem is None and change.problems:
+                    fate.first_problem = change.problems[0]
+            self._outcome.counters.add(added(changes, skipped))
+            if held := sum(len(change.held) for change in changes):
+                self._outcome.held = self._options.guard.message(held, held)
+
+    @property
+    def _proves_missing(self) -> bool:
+        options = self._options
+        whole = options.from_start and options.limit is None
+        return whole and options.on_missing is OnMissing.DELETE
+
+    def _must_stop(self) -> bool:
+        outcome = self._outcome
+        outcome.exhausted = self._options.budget.exhausted(outcome.counters)
+        outcome.cancelled |= self._stop()
+        return outcome.cancelled or outcome.exhausted
+
+    def _write_deferred(self) -> None:
+        """Rows that waited for a later row of their key and met none."""
+        for target in self._targets:
+            rows = self._resolver.take_deferred(target)
+            if not rows:
+                continue
+            item = Prepared(
+                target,
+                RowBatch(rows=[row.row for row in rows]),
+                range(len(rows)),
+                [row.key for row in rows],
+                [row.origin_hash for row in rows],
+                key_set={row.key for row in rows},
+            )
+            with self._store.transaction(0) as transaction:
+                changes = [self._resolver.resolve(item, transaction.find(item), defer=False)]
+                transaction.write(changes, Progress(added(changes), None, None))
+            self._commit(changes)
+
+    def _settle(self, last: Batch) -> Cursor | None:
+        """Rows that are gone leave the quarantine, and objects as configured.
+
+        After a full read all of them, otherwise those in the ranges that the source has compared.
+        Returns the cursor that may be stored now; None leaves the stored one as it is, so that the
+        next run finds what is held or in doubt once more.
+        """
+        outcome, options = self._outcome, self._options
+        found = [
+            covered_keys(t.number, t.plan.key_paths, last.covered or ()) for t in self._targets
+        ]
+        covered = [keys for keys in found if keys is not None]
+        if last.end is End.FULL:
+            self._store.settle_full_read()
+        else:
+            self._store.settle_ranges(covered)
+        if options.on_missing is not OnMissing.DELETE:
+            self._store.settle_held()
+            return last.cursor
+        kept, doubtful = last.cursor, last.cursor if last.covered is None else None
+        if last.covered and len(covered) < len(found):
+            kept = doubtful = {}  # nothing to compare with: the next run reads everything
+            outcome.warnings.append(no_ranges(last.covered[0].field))
+        if self._unidentified:
+            outcome.warnings.append(report.unidentified(self._unidentified))
+            return doubtful
+        self._store.settle_held()
+        counters, outcome.held = settle_missing(
+            self._store,
+            self._seen,
+            self._totals,
+            options.guard,
+            None if last.end is End.FULL else covered,
+        )
+        outcome.counters.add(counters)
+        return kept if outcome.held is None else doubtful
+
+
+def take(batches: Iterator[Batch], limit: int | None) -> Generator[Batch]:
+    """The batches up to `limit` rows; a batch that was cut carries neither cursor nor end."""
+    left = limit
+    try:
+        for batch in batches:
+            if left is not None and len(batch) > left:
+                yield _cut(batch, left)
+                return
+            yield batch
+            if left is not None:
+                left -= len(batch)
+                if not left:  # what else the source has is not even asked for
+                    return
+    finally:
+        if isinstance(batches, Generator):
+            batches.close()
+
+
+def _cut(batch: Batch, left: int) -> Batch:
+    """The first rows of a batch; one that cannot be decoded is a problem."""
+    rows: list[Row] = []
+    problems: list[RowProblem] = []
+    for index in range(left):
+        try:
+            rows.append(batch.row(index))
+        except RowDecodeError as error:
+            problems.append(error.problem)
+    return RowBatch(rows=rows, problems=problems, total=batch.total)
+
+
+def retried(attempt: Callable[[], T]) -> T:
+    """Do a batch again when somebody changed the same objects, or the database went and returns.
+
+    Raises what the last attempt raised; of a lost connection its cause.
+    """
+    conflicts, pauses = MAX_CONFLICTS, list(PAUSES)
+    while True:
+        try:
+            return attempt()
+        except WriteConflictError:
+            conflicts -= 1
+            if conflicts <= 0:
+                raise
+        except BatchLostError as error:
+            if not pauses:
+                raise (error.__cause__ or error) from None
+            time.sleep(pauses.pop(0))
+
+
+def keys_of(work: Iterable[Prepared]) -> list[Set[str | None]]:
+    """Per target the keys of a batch, to tell which batches may not run at once."""
+    return [item.key_set for item in work]
+
+
+def added(changes: Iterable[Changes], skipped: int = 0) -> Counters:
+    """The counters of a batch over all its targets.
+
+    A row counts once for each target, so the rows that the source skipped do as well.
+    """
+    total = Counters()
+    for change in changes:
+        total.add(change.counters)
+        total.add(Counters(read=skipped, unchanged=skipped))
+    return total
+
+
+def proven(last: Batch) -> Batch:
+    """The last batch; an end without evidence is one that proves nothing."""
+    if last.end is not None and last.end is not End.UNPROVEN and last.because is None:
+        last.end = End.UNPROVEN
+        last.doubt = "The connector gives no evidence that it read everything; nothing was deleted"
+    return last
+
+
+def must_settle(batch: Batch) -> bool:
+    """Whether something is concluded from rows that did not come, after this last batch."""
+    return batch.end is End.FULL or batch.covered is not None
+
+
+def early_cursor(batch: Batch) -> Cursor | None:
+    """The cursor that may be stored with the batch itself.
+
+    A cursor behind which rows are missing waits until that is settled: killed in between, the
+    next run would not find them any more.
+    """
+    return None if must_settle(batch) else batch.cursor
+
+
+def no_ranges(field: str) -> str:
+    """Why a run cannot profit from what the source has compared."""
+    return (
+        f"The key of the mapping does not contain the column {field}, by which the source compares "
+        "its rows; to find rows that are gone, every run reads all of them"
+    )
+
+
+def first_fields(batch: Batch) -> tuple[str, ...]:
+    """Field names of the first row that can be decoded at all."""
+    for index in range(len(batch)):
+        try:
+            return tuple(batch.row(index).data)
+        except RowDecodeError:
+            continue
+    return ()

@@ -1,0 +1,1 @@
+"""How a run reaches PostgreSQL: batches, held deletions, quarantine, dry runs."""

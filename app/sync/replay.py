@@ -1,0 +1,113 @@
+"""Replaying the quarantine: rejected rows through today's mapping and schema.
+
+The source is not read. What works becomes objects and leaves the quarantine; what does not stays
+there with today's reason. Rows that could not even be decoded wait for the source.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, replace
+
+import sqlalchemy as sa
+
+from app.application import Application
+from app.sync import quarantine, run
+from app.sync.batch import Observer, OnMissing, Target
+from app.sync.budget import ErrorBudget
+from app.sync.pipeline import Options, Sync
+from app.sync.postgres.writer import RunIdentity, RunObjects
+from app.sync.report import Counters, RunState
+from app.sync.run import Job, Request, Result, Stop
+from app.sync.run_store import Finish, Start
+from connectors.sdk.rows import Batch, End, Proof, Row, RowBatch
+
+BATCH = 1000
+
+
+@dataclass(slots=True)
+class _Replay:
+    """The quarantine of one target as batches of rows, in the order in which they came."""
+
+    engine: sa.Engine
+    source_id: int
+    target: int
+    run_id: int
+    last: int = 0
+    """Number of the last row handed out."""
+
+    def batches(self) -> Generator[Batch]:
+        while True:
+            with self.engine.connect() as connection:
+                page = quarantine.replayable(
+                    connection,
+                    self.source_id,
+                    self.target,
+                    before_run=self.run_id,
+                    after=self.last,
+                    limit=BATCH,
+                )
+            if not page:
+                yield RowBatch(end=End.INCREMENTAL, because=Proof.END_OF_DATA)
+                return
+            rows = [Row(row.raw, row.position) for row in page if isinstance(row.raw, dict)]
+            self.last = page[-1].id
+            yield RowBatch(rows=rows)
+
+
+def retry_errors(
+    app: Application,
+    name: str,
+    request: Request,
+    *,
+    observe: Observer = lambda counters, total: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Result:
+    """Replay the quarantine of a source as a run of its own, under the source's lock.
+
+    Raises NotFoundError, ConfigurationError, AlreadyRunningError, LostRunError.
+    """
+    job = run.prepare(app, name, request)
+
+    def work(run_id: int, stop: Stop) -> Finish:
+        counters = Counters()
+        for target in job.targets:
+            if not stop():
+                counters.add(_replay(job, target, run_id, counters, observe, stop))
+        counters.check()
+        state = RunState.CANCELLED if stop() else counters.state()
+        return Finish(state, message=_message(app, job, counters), syncs=False)
+
+    start = Start(job.source.id, request.trigger, request.actor, full=False)
+    return run.under_lock(app, start, work, source=job.source.name, should_stop=should_stop)
+
+
+def _replay(
+    job: Job, target: Target, run_id: int, before: Counters, observe: Observer, stop: Stop
+) -> Counters:
+    """One target's rows through the pipeline; rows that are no rejects any more are released."""
+    app, source = job.app, job.source
+    replay = _Replay(app.engine, source.id, target.number, run_id)
+    identity = RunIdentity(run_id, source.id, source.name, job.request.actor, job.fingerprint)
+    options = Options(on_missing=OnMissing.KEEP, budget=ErrorBudget(first=2**63))
+
+    def observed(counters: Counters, total: int | None) -> None:
+        sofar = replace(before)
+        sofar.add(counters)
+        observe(sofar, total)
+
+    with RunObjects(app.engine, identity) as objects:
+        sync = Sync([target], objects, options, observe=observed, stop=stop)
+        outcome = sync.run(replay.batches())
+    if not outcome.cancelled:
+        with app.engine.begin() as connection:
+            quarantine.release_replayed(
+                connection, source.id, target.number, run_id=run_id, up_to=replay.last
+            )
+    return outcome.counters
+
+
+def _message(app: Application, job: Job, counters: Counters) -> str:
+    with app.engine.connect() as connection:
+        left = quarantine.count(connection, job.source.id)
+    return f"Replayed {counters.read:,} rows of the quarantine; {left:,} are left in it"

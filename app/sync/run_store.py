@@ -1,0 +1,399 @@
+"""Runs: one row is one sync, the lock of its source, and the fence around its writes.
+
+At most one run per source is `running` (a partial unique index). A running row carries a lease
+that its process renews; whoever finds it expired, or finds the process gone on this very host,
+marks the run `crashed`. A process that lost its run can write nothing more, because every
+batch's transaction first asks for its own running row.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from app.database.errors import is_lost
+from app.database.revision import fence
+from app.database.tables import runs, sources
+from app.errors import AlreadyRunningError, LostRunError, NotFoundError
+from app.sync import standing as standings
+from app.sync.report import Counters, RunState
+from connectors.sdk import lenient
+from connectors.sdk.redact import redact
+from connectors.sdk.rows import JsonValue, Proof
+from jobs.processes import is_gone, this_process
+
+LEASE = sa.text("interval '2 minutes'")
+HEARTBEAT_SECONDS = 20.0
+
+SETTLED = (RunState.DONE, RunState.PARTIAL, RunState.HELD)
+"""States of a run that saw everything it meant to see."""
+
+PAUSES = (0.2, 1.0, 2.0, 4.0, 8.0, 15.0)
+"""Seconds between attempts to record an end while the database is away."""
+
+CRASHED = "The process that ran it is gone; what it had committed stays, the next run carries on"
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What is known when a run begins. `trigger` is manual, cron or api."""
+
+    source_id: int
+    trigger: str
+    actor: str
+    full: bool = True
+    cursor: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """How a run ended. `full`: a proven-complete full read, so the source's `last_full` moves.
+
+    `syncs`: whether the source was read at all; where it was not, as by an undo, it neither
+    counts as synced nor as failed.
+    """
+
+    state: RunState
+    complete: bool = False
+    complete_because: Proof | None = None
+    full: bool = False
+    syncs: bool = True
+    message: str | None = None
+    warnings: Sequence[str] = ()
+    drift: Mapping[str, Any] | None = None
+    peak_memory: int | None = None
+    cursor: Mapping[str, Any] | None = None
+    cursor_fingerprint: bytes | None = None
+    findings: Mapping[str, JsonValue] = field(default_factory=dict)
+    """What the read found out about the form of the source, for the next one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One row of `runs`."""
+
+    id: int
+    source_id: int
+    source: str
+    trigger: str
+    actor: str
+    state: RunState
+    counters: Counters
+    total: int | None
+    complete: bool
+    complete_because: str | None
+    rejected_before: int
+    full: bool
+    cursor_before: dict[str, Any] | None
+    cursor_after: dict[str, Any] | None
+    drift: dict[str, Any] | None
+    warnings: list[str]
+    message: str | None
+    host: str
+    pid: int
+    lease_until: datetime
+    cancel_requested: bool
+    peak_memory: int | None
+    started: datetime
+    finished: datetime | None
+
+    @property
+    def duration(self) -> float:
+        """Seconds it took, or takes so far."""
+        return ((self.finished or datetime.now(UTC)) - self.started).total_seconds()
+
+
+_SELECT = sa.select(runs, sources.c.name.label("source")).join(sources)
+_PLAIN = tuple(
+    name for name in Run.__dataclass_fields__ if name not in {"counters", "state", "source"}
+)
+
+
+def _run(row: Any) -> Run:
+    mapping = row._mapping
+    counters = Counters(**{name: mapping[name] for name in Counters.__dataclass_fields__})
+    return Run(
+        counters=counters,
+        state=RunState(mapping["state"]),
+        source=mapping["source"],
+        **{name: mapping[name] for name in _PLAIN},
+    )
+
+
+class RunStore:
+    """Starts, looks after and ends runs."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    def start(self, start: Start) -> int:
+        """Take the source's lock. Raises AlreadyRunningError that names the run that holds it."""
+        process = this_process()
+        values = {
+            "source_id": start.source_id,
+            "trigger": start.trigger,
+            "actor": start.actor,
+            "full": start.full,
+            "cursor_before": start.cursor,
+            "host": process.host,
+            "pid": process.pid,
+            "process": process.mark,
+            "lease_until": sa.func.now() + LEASE,
+        }
+        with self._engine.begin() as connection:
+            fence(connection)
+            self._repair(connection, start.source_id)
+            run_id = connection.scalar(_insert(values))
+            if run_id is not None:
+                connection.execute(
+                    sa.update(sources)
+                    .where(sources.c.id == start.source_id)
+                    .values(last_run_id=run_id)
+                )
+                return int(run_id)
+            holder = self._running(connection, start.source_id)
+        raise AlreadyRunningError(
+            "The source is being synced already"
+            + (f", by run {holder.id} on {holder.host} (process {holder.pid})" if holder else ""),
+            where=f"source {holder.source}" if holder else "",
+        )
+
+    def heartbeat(self, run_id: int) -> bool:
+        """Renew the lease; True when the run was asked to stop. Raises LostRunError."""
+        with self._engine.begin() as connection:
+            row = connection.execute(
+                sa.update(runs)
+                .where(runs.c.id == run_id, runs.c.state == RunState.RUNNING)
+                .values(lease_until=sa.func.now() + LEASE)
+                .returning(runs.c.cancel_requested)
+            ).first()
+        if row is None:
+            raise LostRunError(f"Run {run_id} does not belong to this process any more")
+        return bool(row[0])
+
+    def advance(self, connection: sa.Connection, run_id: int, counters: Counters) -> bool:
+        """Add a batch's figures within its transaction; True when the run was asked to stop.
+
+        Raises LostRunError: the batch must then be rolled back.
+        """
+        row = connection.execute(
+            sa.update(runs)
+            .where(runs.c.id == run_id, runs.c.state == RunState.RUNNING)
+            .values({runs.c[name]: runs.c[name] + n for name, n in counters.as_dict().items()})
+            .returning(runs.c.cancel_requested)
+        ).first()
+        if row is None:
+            raise LostRunError(f"Run {run_id} does not belong to this process any more")
+        return bool(row[0])
+
+    def finish(self, run_id: int, finish: Finish) -> Run:
+        """End a run and note its outcome at the source, in one transaction.
+
+        Rows that stay rejected and deletions that still wait are part of the outcome, also of a
+        run that read nothing new. Waits for a database that is restarted. Raises LostRunError, and
+        NewerDatabaseError where the end is no longer ours to write.
+        """
+        pauses = list(PAUSES)
+        while True:
+            try:
+                return self._finish(run_id, finish)
+            except sa.exc.DBAPIError as error:
+                if not is_lost(error) or not pauses:
+                    raise
+                time.sleep(pauses.pop(0))
+            except LostRunError:
+                run = self.get(run_id)
+                if len(pauses) == len(PAUSES) or run.state is RunState.CRASHED:
+                    raise
+                return run  # it was committed as the connection broke
+
+    def _finish(self, run_id: int, finish: Finish) -> Run:
+        with self._engine.begin() as connection:
+            fence(connection)
+            source_id = connection.scalar(
+                sa.select(runs.c.source_id)
+                .where(runs.c.id == run_id, runs.c.state == RunState.RUNNING)
+                .with_for_update()
+            )
+            if source_id is None:
+                raise LostRunError(f"Run {run_id} does not belong to this process any more")
+            standing = standings.at_end(connection, source_id, run_id, with_held=finish.syncs)
+            finish = replace(
+                finish,
+                state=standing.state(finish.state),
+                message=standing.message(finish.state, finish.message),
+                syncs=finish.syncs and (standing.well or finish.state is RunState.FAILED),
+            )
+            connection.execute(
+                sa.update(runs)
+                .where(runs.c.id == run_id)
+                .values(
+                    state=finish.state,
+                    complete=finish.complete,
+                    complete_because=finish.complete_because,
+                    rejected_before=standing.rejected_before,
+                    message=None if finish.message is None else redact(finish.message),
+                    warnings=[redact(text) for text in finish.warnings],
+                    drift=None if finish.drift is None else lenient.shown(finish.drift),
+                    peak_memory=finish.peak_memory,
+                    cursor_after=sa.func.coalesce(
+                        sa.cast(finish.cursor, runs.c.cursor_after.type), runs.c.cursor_after
+                    ),
+                    finished=sa.func.clock_timestamp(),
+                )
+            )
+            connection.execute(_source_after(source_id, finish))
+        return self.get(run_id)
+
+    def repair(self) -> list[Run]:
+        """Mark every run as crashed whose lease ran out or whose process on this host is gone."""
+        with self._engine.begin() as connection:
+            crashed = self._repair(connection, None)
+        return [self.get(run_id) for run_id in crashed]
+
+    def warn(self, run_id: int, warning: str) -> Run:
+        """Add a warning to a run, finished or not. Raises NotFoundError."""
+        with self._engine.begin() as connection:
+            connection.execute(
+                sa.update(runs)
+                .where(runs.c.id == run_id)
+                .values(warnings=runs.c.warnings + sa.cast([redact(warning)], runs.c.warnings.type))
+            )
+        return self.get(run_id)
+
+    def crash(self, connection: sa.Connection, source_id: int, *, host: str, pid: int) -> None:
+        """Mark the source's running sync as crashed if that process, known to be lost, ran it."""
+        connection.execute(
+            sa.update(runs)
+            .where(runs.c.source_id == source_id, runs.c.state == RunState.RUNNING)
+            .where(runs.c.host == host, runs.c.pid == pid)
+            .values(state=RunState.CRASHED, finished=sa.func.now(), message=CRASHED)
+        )
+
+    def purge(self, connection: sa.Connection, older_than: timedelta) -> int:
+        """Remove finished runs past this age, but never a source's latest; how many."""
+        latest = sa.select(sources.c.last_run_id).where(sources.c.last_run_id.is_not(None))
+        return connection.execute(
+            sa.delete(runs).where(
+                runs.c.finished < sa.func.now() - older_than, runs.c.id.not_in(latest)
+            )
+        ).rowcount
+
+    def request_cancel(self, source_id: int) -> Run | None:
+        """Ask the source's running sync to stop after its batch; None when nothing runs."""
+        with self._engine.begin() as connection:
+            connection.execute(
+                sa.update(runs)
+                .where(runs.c.source_id == source_id, runs.c.state == RunState.RUNNING)
+                .values(cancel_requested=True)
+            )
+            return self._running(connection, source_id)
+
+    def get(self, run_id: int) -> Run:
+        """One run. Raises NotFoundError."""
+        with self._engine.connect() as connection:
+            row = connection.execute(_SELECT.where(runs.c.id == run_id)).first()
+        if row is None:
+            raise NotFoundError(f"There is no run {run_id}", hint="`source:runs NAME` lists them")
+        return _run(row)
+
+    def history(
+        self, source_id: int | None = None, *, limit: int = 50, before: int | None = None
+    ) -> list[Run]:
+        """The latest runs first; `before` carries on below a run id."""
+        query = _SELECT.order_by(runs.c.id.desc()).limit(limit)
+        if source_id is not None:
+            query = query.where(runs.c.source_id == source_id)
+        if before is not None:
+            query = query.where(runs.c.id < before)
+        with self._engine.connect() as connection:
+            return [_run(row) for row in connection.execute(query)]
+
+    def count(self, source_id: int) -> int:
+        """How many runs of a source are kept."""
+        query = sa.select(sa.func.count()).where(runs.c.source_id == source_id)
+        with self._engine.connect() as connection:
+            return connection.scalar(query) or 0
+
+    def running(self, source_id: int) -> Run | None:
+        """The run that holds the source's lock."""
+        with self._engine.connect() as connection:
+            return self._running(connection, source_id)
+
+    def latest(self, source_ids: Sequence[int]) -> dict[int, Run]:
+        """The latest run of each source."""
+        query = _SELECT.where(
+            runs.c.id.in_(
+                sa.select(sources.c.last_run_id).where(sources.c.id.in_(list(source_ids)))
+            )
+        )
+        with self._engine.connect() as connection:
+            return {row.source_id: _run(row) for row in connection.execute(query)}
+
+    def _running(self, connection: sa.Connection, source_id: int) -> Run | None:
+        row = connection.execute(
+            _SELECT.where(runs.c.source_id == source_id, runs.c.state == RunState.RUNNING)
+        ).first()
+        return None if row is None else _run(row)
+
+    def _repair(self, connection: sa.Connection, source_id: int | None) -> list[int]:
+        query = sa.select(
+            runs.c.id,
+            runs.c.pid,
+            runs.c.process,
+            (runs.c.lease_until < sa.func.now()).label("expired"),
+        ).where(runs.c.state == RunState.RUNNING)
+        if source_id is not None:
+            query = query.where(runs.c.source_id == source_id)
+        dead = [
+            row.id
+            for row in connection.execute(query.with_for_update(skip_locked=True))
+            if row.expired or is_gone(row.pid, row.process or "")
+        ]
+        if dead:
+            connection.execute(
+                sa.update(runs)
+                .where(runs.c.id.in_(dead))
+                .values(state=RunState.CRASHED, finished=sa.func.now(), message=CRASHED)
+            )
+        return dead
+
+
+def _insert(values: dict[str, Any]) -> sa.Executable:
+    return (
+        insert(runs)
+        .values(values)
+        .on_conflict_do_nothing(
+            index_elements=["source_id"], index_where=sa.text("state = 'running'")
+        )
+        .returning(runs.c.id)
+    )
+
+
+def _source_after(source_id: int, finish: Finish) -> sa.Update:
+    values: dict[str, Any] = {}
+    if finish.syncs and finish.state in SETTLED:
+        values = {"last_sync": sa.func.now(), "failures": 0}
+        values["status"] = sa.case((sources.c.status == "error", "active"), else_=sources.c.status)
+        values["status_reason"] = None
+    elif finish.syncs and finish.state is RunState.FAILED:
+        values = {"failures": sources.c.failures + 1}
+    if finish.cursor is not None:
+        values |= {"cursor": finish.cursor, "cursor_fingerprint": finish.cursor_fingerprint}
+    if finish.findings and finish.state in SETTLED:
+        values["findings"] = sources.c.findings + sa.cast(
+            lenient.shown(finish.findings), sources.c.findings.type
+        )
+    if finish.full:
+        values["last_full"] = sa.func.now()
+    return (
+        sa.update(sources)
+        .where(sources.c.id == source_id)
+        .values(values or {"updated": sources.c.updated})
+    )

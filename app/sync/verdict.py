@@ -1,0 +1,93 @@
+"""How a run that was carried through ended: its state, the sentence for people, the warnings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from app.sources.store import Source
+from app.sync import report
+from app.sync.batch import Target
+from app.sync.pipeline import Fate, Options, Outcome
+from app.sync.report import RunState
+from connectors.sdk.rows import End
+
+MANY = 10
+"""Rows from which on a filter that matches none of them is more likely an error than a wish."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is recorded of a run. `read_again`: the next one must not take the source for read."""
+
+    state: RunState
+    message: str | None
+    warnings: Sequence[str]
+    read_again: bool = False
+
+
+def judge(outcome: Outcome, options: Options, targets: Sequence[Target], source: Source) -> Verdict:
+    """The verdict on a run into these targets of a source."""
+    misfits = list(_misfits(outcome, targets, source))
+    grave = [text for text, fate in misfits if _is_grave(fate, options)]
+    state = _state(outcome)
+    if state is RunState.DONE and grave:
+        state = RunState.PARTIAL
+    warnings = [*outcome.warnings]
+    if not all(target.plan.has_key for target in targets):
+        warnings.append(report.no_key())
+    if outcome.counters.duplicate:
+        warnings.append(report.repeated_keys(outcome.counters.duplicate))
+    warnings += [text for text, _ in misfits]
+    unmatched = any(_is_grave(fate, options) and not fate.counters.errors for _, fate in misfits)
+    return Verdict(state, _message(outcome, options, grave), warnings, read_again=unmatched)
+
+
+def _state(outcome: Outcome) -> RunState:
+    if outcome.cancelled:
+        return RunState.CANCELLED
+    if outcome.exhausted:
+        return RunState.FAILED
+    return outcome.counters.state()
+
+
+def _message(outcome: Outcome, options: Options, grave: Sequence[str]) -> str | None:
+    """The one sentence that a person needs beside the figures."""
+    if outcome.cancelled:
+        return "Stopped on request; what was committed stays"
+    if outcome.exhausted:
+        return options.budget.message(outcome.counters)
+    if outcome.held:
+        return outcome.held
+    if grave:
+        return ". ".join(grave)
+    if outcome.end is End.UNCHANGED:
+        return "The source says that nothing has changed since the last sync"
+    if outcome.end is None and options.limit is not None:
+        return f"Stopped after {options.limit:,} rows, as asked; the rest was not read"
+    return None
+
+
+def _misfits(
+    outcome: Outcome, targets: Sequence[Target], source: Source
+) -> Iterator[tuple[str, Fate]]:
+    """Targets that got rows and took none, each with the reason."""
+    for target in targets:
+        fate = outcome.fates.get(target.number)
+        if fate is None or not fate.counters.read:
+            continue
+        count = fate.counters
+        if count.filtered == count.read:
+            text = report.nothing_matches(count.read, outcome.first_fields)
+        elif count.filtered + count.errors == count.read and fate.first_problem is not None:
+            text = report.nothing_fits(count.errors, fate.first_problem)
+        else:
+            continue
+        place = source.targets[target.number]
+        yield (f"{place.register}/{place.schema}: {text}" if len(targets) > 1 else text), fate
+
+
+def _is_grave(fate: Fate, options: Options) -> bool:
+    """Rejected rows always are; that a filter matches none, of many and in a whole read only."""
+    many = fate.counters.read >= MANY and options.from_start and options.limit is None
+    return bool(fate.counters.errors) or many

@@ -1,0 +1,225 @@
+"""People and the ways they prove who they are: passwords, and app passwords for programs."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import ClassVar
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from app.application import Application
+from app.errors import OpenRegisterError, UsageError
+from app.users import store
+from app.users.roles import Role
+from app.users.store import AppPassword, User
+
+SHORTEST_PASSWORD = 10
+LONGEST_PASSWORD = 1024
+TOKEN_PREFIX = "orp_"  # noqa: S105 - lets scanners tell a leaked token for what it is
+
+_hasher = PasswordHasher()  # argon2id with the parameters of RFC 9106
+_hashing = threading.BoundedSemaphore(4)
+"""Each hash takes 64 MiB: a flood of sign-ins must wait instead of filling the memory."""
+
+_NOBODY = _hasher.hash(secrets.token_urlsafe())
+"""Verified for unknown names, so that these take as long as known ones."""
+
+
+class SignInError(OpenRegisterError):
+    """The name or the password is wrong."""
+
+    default_hint: ClassVar[str] = "Check both; `openregister user:resetpassword` sets a new one"
+
+
+class LockedError(OpenRegisterError):
+    """Too many wrong passwords; `retry_after` is in seconds."""
+
+    def __init__(self, retry_after: float) -> None:
+        self.retry_after = retry_after
+        super().__init__(
+            "Too many failed sign-ins",
+            hint=f"Try again in {max(1, round(retry_after))} seconds",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class NewAppPassword:
+    """An app password and, this once, its token."""
+
+    app_password: AppPassword
+    token: str
+
+
+def add(
+    app: Application,
+    name: str,
+    *,
+    role: Role,
+    password: str,
+    display_name: str = "",
+    email: str | None = None,
+) -> User:
+    """Let a person in. Raises UsageError for a bad name or password, ExistsError."""
+    hashed = _hash(_checked(name, password))
+    with app.engine.begin() as connection:
+        return store.add(
+            connection,
+            name,
+            role=role,
+            password_hash=hashed,
+            display_name=display_name,
+            email=email,
+        )
+
+
+def everybody(app: Application) -> list[User]:
+    """All people by name."""
+    with app.engine.connect() as connection:
+        return store.list_all(connection)
+
+
+def anybody(app: Application) -> bool:
+    """Whether there is anyone who can sign in."""
+    with app.engine.connect() as connection:
+        return store.any_at_all(connection)
+
+
+def get(app: Application, name: str) -> User:
+    """One person. Raises NotFoundError."""
+    with app.engine.connect() as connection:
+        return store.get(connection, name)
+
+
+def by_id(app: Application, user_id: int) -> User | None:
+    """One person, None once deleted."""
+    with app.engine.connect() as connection:
+        return store.by_id(connection, user_id)
+
+
+def update(
+    app: Application,
+    name: str,
+    *,
+    role: Role | None = None,
+    display_name: str | None = None,
+    email: str | None = None,
+) -> User:
+    """Change what is given. Raises NotFoundError, InUseError for the last admin's role."""
+    with app.engine.begin() as connection:
+        return store.update(connection, name, role=role, display_name=display_name, email=email)
+
+
+def delete(app: Application, name: str) -> None:
+    """Remove a person, their sessions and app passwords. Raises NotFoundError, InUseError."""
+    with app.engine.begin() as connection:
+        store.delete(connection, name)
+
+
+def reset_password(app: Application, name: str, password: str) -> User:
+    """Set a new password, end all sessions, lift a lock. Raises NotFoundError, UsageError."""
+    hashed = _hash(_checked(name, password))
+    with app.engine.begin() as connection:
+        return store.set_password(connection, name, hashed)
+
+
+def change_password(app: Application, name: str, *, old: str, new: str) -> User:
+    """The same by the person, who has to know the old one. Raises SignInError, LockedError."""
+    sign_in(app, name, old)
+    return reset_password(app, name, new)
+
+
+def make_password() -> str:
+    """A password nobody has to think of."""
+    return secrets.token_urlsafe(15)
+
+
+def sign_in(app: Application, name: str, password: str) -> User:
+    """Whose name and password these are. Raises SignInError, LockedError."""
+    with app.engine.begin() as connection:
+        attempt = store.attempt(connection, name)
+        left = 0.0 if attempt else store.locked_for(connection, name)
+    if left:
+        raise LockedError(left)
+    right = _verify(attempt.password_hash if attempt else _NOBODY, password)
+    if attempt is None or not right:
+        raise SignInError("Wrong name or password")
+    stale = _hasher.check_needs_rehash(attempt.password_hash)
+    with app.engine.begin() as connection:
+        store.succeed(connection, attempt.user.id, _hash(password) if stale else None)
+    return attempt.user
+
+
+def sign_out(app: Application, user: User) -> None:
+    """End every session of a person, on all devices."""
+    with app.engine.begin() as connection:
+        store.end_sessions(connection, user.id)
+
+
+def add_app_password(app: Application, user: str, name: str) -> NewAppPassword:
+    """Make a token for a program; it cannot be shown again. Raises NotFoundError, ExistsError."""
+    if not name.strip() or len(name) > 100:
+        raise UsageError("An app password needs a name of at most 100 characters")
+    token = TOKEN_PREFIX + secrets.token_urlsafe(30)
+    with app.engine.begin() as connection:
+        owner = store.get(connection, user)
+        made = store.add_app_password(connection, owner.id, name.strip(), _fingerprint(token))
+    return NewAppPassword(made, token)
+
+
+def app_passwords(app: Application, user: str) -> list[AppPassword]:
+    """The app passwords of a person. Raises NotFoundError."""
+    with app.engine.connect() as connection:
+        return store.app_passwords_of(connection, store.get(connection, user).id)
+
+
+def revoke_app_password(app: Application, user: str, name: str) -> None:
+    """End one at once. Raises NotFoundError."""
+    with app.engine.begin() as connection:
+        store.revoke_app_password(connection, store.get(connection, user).id, name)
+
+
+def by_token(app: Application, token: str, *, name: str | None = None) -> User | None:
+    """Whose app password it is, if it is `name`'s where that is given; None when it is nobody's."""
+    if not token.startswith(TOKEN_PREFIX):
+        return None
+    with app.engine.begin() as connection:
+        user = store.by_token(connection, _fingerprint(token))
+    if user is None or (name is not None and store.normalise(name) != user.name):
+        return None
+    return user
+
+
+def _fingerprint(token: str) -> bytes:
+    """Tokens are random and long: no slow hash is needed to keep them from being guessed."""
+    return sha256(token.encode()).digest()
+
+
+def _checked(name: str, password: str) -> str:
+    if len(password) < SHORTEST_PASSWORD:
+        raise UsageError(
+            "The password is too short", hint=f"Use at least {SHORTEST_PASSWORD} characters"
+        )
+    if len(password) > LONGEST_PASSWORD:
+        raise UsageError(f"The password is longer than {LONGEST_PASSWORD} characters")
+    if store.normalise(password) == store.normalise(name):
+        raise UsageError("The password is the name", hint="Choose another one")
+    return password
+
+
+def _hash(password: str) -> str:
+    with _hashing:
+        return _hasher.hash(password)
+
+
+def _verify(password_hash: str, password: str) -> bool:
+    if len(password) > LONGEST_PASSWORD:
+        return False
+    try:
+        with _hashing:
+            return _hasher.verify(password_hash, password)
+    except (VerificationError, InvalidHashError):
+        return False

@@ -1,0 +1,370 @@
+"""People, their roles, failed sign-ins, and the app passwords of their programs.
+
+Functions take part in the transaction of the connection they are given. Password hashes and
+tokens come in hashed and only `attempt` gives a hash out.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from app.database.tables import app_passwords, users
+from app.errors import ExistsError, InUseError, NotFoundError, UsageError
+from app.users.roles import Role
+
+FREE_TRIES = 5
+"""So many wrong passwords in a row are forgiven; each further one locks for longer."""
+
+LONGEST_LOCK = 15 * 60
+"""Seconds; the lock doubles up to here, so that nobody can be kept out for long by a stranger."""
+
+_FIRST_LOCK = 30
+_NAME = re.compile(r"[a-z0-9][a-z0-9._@-]{0,63}")
+_COLUMNS = [
+    users.c[name]
+    for name in (
+        "id",
+        "name",
+        "display_name",
+        "email",
+        "role",
+        "session_epoch",
+        "failed_logins",
+        "locked_until",
+        "last_login",
+        "created",
+    )
+]
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A row of `users` without the password's hash."""
+
+    id: int
+    name: str
+    display_name: str
+    email: str | None
+    role: Role
+    session_epoch: int
+    """Sessions made under an earlier number are over."""
+    failed_logins: int
+    locked_until: datetime | None
+    last_login: datetime | None
+    created: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AppPassword:
+    """A row of `app_passwords` without the token's hash."""
+
+    id: int
+    user_id: int
+    name: str
+    created: datetime
+    last_used: datetime | None
+    revoked: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A sign-in that may be tried now, and is counted as failed until `succeed` says otherwise."""
+
+    user: User
+    password_hash: str
+
+
+def normalise(name: str) -> str:
+    """Names differ by more than case."""
+    return name.strip().lower()
+
+
+def add(
+    connection: sa.Connection,
+    name: str,
+    *,
+    role: Role,
+    password_hash: str,
+    display_name: str = "",
+    email: str | None = None,
+) -> User:
+    """Store a person. Raises UsageError for a bad name, ExistsError for one that is taken."""
+    name = normalise(name)
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            f"{name!r} cannot be the name of a user",
+            hint="Use letters, digits and . _ @ - (at most 64)",
+        )
+    row = connection.execute(
+        insert(users)
+        .values(
+            name=name,
+            role=role,
+            password_hash=password_hash,
+            display_name=display_name,
+            email=email,
+        )
+        .on_conflict_do_nothing(index_elements=["name"])
+        .returning(*_COLUMNS)
+    ).one_or_none()
+    if row is None:
+        raise ExistsError(f"There is a user {name!r} already")
+    return _user(row)
+
+
+def find(connection: sa.Connection, name: str) -> User | None:
+    """The person, or None."""
+    row = connection.execute(sa.select(*_COLUMNS).where(users.c.name == normalise(name))).first()
+    return None if row is None else _user(row)
+
+
+def get(connection: sa.Connection, name: str) -> User:
+    """The person. Raises NotFoundError."""
+    user = find(connection, name)
+    if user is None:
+        raise NotFoundError(
+            f"There is no user {name!r}", hint="`openregister user:list` shows them"
+        )
+    return user
+
+
+def by_id(connection: sa.Connection, user_id: int) -> User | None:
+    """The person, or None when deleted."""
+    row = connection.execute(sa.select(*_COLUMNS).where(users.c.id == user_id)).first()
+    return None if row is None else _user(row)
+
+
+def list_all(connection: sa.Connection) -> list[User]:
+    """Everybody by name."""
+    rows = connection.execute(sa.select(*_COLUMNS).order_by(users.c.name))
+    return [_user(row) for row in rows]
+
+
+def any_at_all(connection: sa.Connection) -> bool:
+    """Whether anybody can sign in."""
+    return bool(connection.scalar(sa.select(sa.exists().select_from(users))))
+
+
+def update(
+    connection: sa.Connection,
+    name: str,
+    *,
+    role: Role | None = None,
+    display_name: str | None = None,
+    email: str | None = None,
+) -> User:
+    """Change what is given. Raises NotFoundError; InUseError for the role of the last admin."""
+    user = get(connection, name)
+    if role is not None and role is not Role.ADMIN:
+        _keep_an_admin(connection, user)
+    given = {"role": role, "display_name": display_name, "email": email}
+    values = {key: value for key, value in given.items() if value is not None}
+    row = connection.execute(
+        sa.update(users)
+        .where(users.c.id == user.id)
+        .values(**values, updated=sa.func.now())
+        .returning(*_COLUMNS)
+    ).one()
+    return _user(row)
+
+
+def delete(connection: sa.Connection, name: str) -> None:
+    """Remove a person with their app passwords. Raises NotFoundError; InUseError for the last
+    admin while others remain."""
+    user = get(connection, name)
+    _keep_an_admin(connection, user)
+    connection.execute(sa.delete(users).where(users.c.id == user.id))
+
+
+def set_password(connection: sa.Connection, name: str, password_hash: str) -> User:
+    """Change the password, end every session and lift a lock. Raises NotFoundError."""
+    user = get(connection, name)
+    row = connection.execute(
+        sa.update(users)
+        .where(users.c.id == user.id)
+        .values(
+            password_hash=password_hash,
+            session_epoch=users.c.session_epoch + 1,
+            failed_logins=0,
+            locked_until=None,
+            updated=sa.func.now(),
+        )
+        .returning(*_COLUMNS)
+    ).one()
+    return _user(row)
+
+
+def end_sessions(connection: sa.Connection, user_id: int) -> None:
+    """Let every session of a person end."""
+    connection.execute(
+        sa.update(users)
+        .where(users.c.id == user_id)
+        .values(session_epoch=users.c.session_epoch + 1)
+    )
+
+
+# -- signing in ------------------------------------------------------------------------------
+
+
+def attempt(connection: sa.Connection, name: str) -> Attempt | None:
+    """Begin a sign-in; None for an unknown name and for a locked one.
+
+    It counts as failed from here on, so that guesses sent all at once are all counted.
+    """
+    failures = users.c.failed_logins + 1
+    seconds = sa.func.least(
+        LONGEST_LOCK, _FIRST_LOCK * sa.func.power(2, sa.func.least(failures - FREE_TRIES - 1, 10))
+    )
+    lock = sa.func.now() + sa.func.make_interval(0, 0, 0, 0, 0, 0, seconds)
+    row = connection.execute(
+        sa.update(users)
+        .where(
+            users.c.name == normalise(name),
+            sa.or_(users.c.locked_until.is_(None), users.c.locked_until <= sa.func.now()),
+        )
+        .values(
+            failed_logins=failures,
+            locked_until=sa.case((failures > FREE_TRIES, lock), else_=None),
+        )
+        .returning(*_COLUMNS, users.c.password_hash)
+    ).one_or_none()
+    if row is None:
+        return None
+    values = dict(row._mapping)
+    password_hash = values.pop("password_hash")
+    return Attempt(_user_of(values), password_hash)
+
+
+def succeed(connection: sa.Connection, user_id: int, new_hash: str | None = None) -> None:
+    """The password was right: forget the failures; `new_hash` when the old one is out of date."""
+    values: dict[str, Any] = {
+        "failed_logins": 0,
+        "locked_until": None,
+        "last_login": sa.func.now(),
+    }
+    if new_hash is not None:
+        values["password_hash"] = new_hash
+    connection.execute(sa.update(users).where(users.c.id == user_id).values(values))
+
+
+def locked_for(connection: sa.Connection, name: str) -> float:
+    """Seconds until the next try is allowed; 0 when it is now, and for unknown names."""
+    left = connection.scalar(
+        sa.select(sa.func.extract("epoch", users.c.locked_until - sa.func.now())).where(
+            users.c.name == normalise(name)
+        )
+    )
+    return max(0.0, float(left or 0))
+
+
+# -- app passwords ---------------------------------------------------------------------------
+
+_APP_COLUMNS = [
+    app_passwords.c[name] for name in ("id", "user_id", "name", "created", "last_used", "revoked")
+]
+
+
+def add_app_password(
+    connection: sa.Connection, user_id: int, name: str, token_hash: bytes
+) -> AppPassword:
+    """Store a hashed token under a name of its own. Raises ExistsError.
+
+    A revoked one of that name makes place: the name then speaks of the new token.
+    """
+    connection.execute(
+        sa.delete(app_passwords).where(
+            app_passwords.c.user_id == user_id,
+            app_passwords.c.name == name,
+            app_passwords.c.revoked.is_not(None),
+        )
+    )
+    row = connection.execute(
+        insert(app_passwords)
+        .values(user_id=user_id, name=name, token_hash=token_hash)
+        .on_conflict_do_nothing(index_elements=["user_id", "name"])
+        .returning(*_APP_COLUMNS)
+    ).one_or_none()
+    if row is None:
+        raise ExistsError(f"There is an app password {name!r} already")
+    return AppPassword(**row._mapping)
+
+
+def app_passwords_of(connection: sa.Connection, user_id: int) -> list[AppPassword]:
+    """Those of a person, revoked ones too, by name."""
+    rows = connection.execute(
+        sa.select(*_APP_COLUMNS)
+        .where(app_passwords.c.user_id == user_id)
+        .order_by(app_passwords.c.name)
+    )
+    return [AppPassword(**row._mapping) for row in rows]
+
+
+def revoke_app_password(connection: sa.Connection, user_id: int, name: str) -> None:
+    """End an app password at once. Raises NotFoundError."""
+    revoked = connection.execute(
+        sa.update(app_passwords)
+        .where(
+            app_passwords.c.user_id == user_id,
+            app_passwords.c.name == name,
+            app_passwords.c.revoked.is_(None),
+        )
+        .values(revoked=sa.func.now())
+    )
+    if revoked.rowcount == 0:
+        raise NotFoundError(f"There is no app password {name!r} in use")
+
+
+def by_token(connection: sa.Connection, token_hash: bytes) -> User | None:
+    """Whose app password it is; notes its use, to the minute. None when unknown or revoked."""
+    row = connection.execute(
+        sa.select(
+            *_COLUMNS,
+            app_passwords.c.id.label("app_password"),
+            sa.or_(
+                app_passwords.c.last_used.is_(None),
+                app_passwords.c.last_used < sa.func.now() - sa.text("interval '1 minute'"),
+            ).label("stale"),
+        )
+        .join(app_passwords, app_passwords.c.user_id == users.c.id)
+        .where(app_passwords.c.token_hash == token_hash, app_passwords.c.revoked.is_(None))
+    ).one_or_none()
+    if row is None:
+        return None
+    values = dict(row._mapping)
+    used, stale = values.pop("app_password"), values.pop("stale")
+    if stale:
+        connection.execute(
+            sa.update(app_passwords)
+            .where(app_passwords.c.id == used)
+            .values(last_used=sa.func.now())
+        )
+    return _user_of(values)
+
+
+def _keep_an_admin(connection: sa.Connection, user: User) -> None:
+    if user.role is not Role.ADMIN:
+        return
+    # the lock makes two who remove each other's admin wait for one another
+    admins = connection.scalars(
+        sa.select(users.c.id).where(users.c.role == Role.ADMIN).with_for_update()
+    ).all()
+    others = connection.scalar(sa.select(sa.exists().where(users.c.id != user.id)))
+    if len(admins) == 1 and others:
+        raise InUseError(
+            f"{user.name} is the only admin",
+            hint="Make somebody else an admin first",
+        )
+
+
+def _user(row: Any) -> User:
+    return _user_of(dict(row._mapping))
+
+
+def _user_of(values: dict[str, Any]) -> User:
+    return User(**{**values, "role": Role(values["role"])})

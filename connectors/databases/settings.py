@@ -1,0 +1,119 @@
+"""The settings of a database source."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import ConfigDict, Field, SecretStr, model_validator
+
+from connectors.sdk.config import ConnectorConfig
+from connectors.sdk.net.tls import TlsConfig
+
+Dialect = Literal["postgresql", "mysql", "mariadb", "sqlite", "oracle", "mssql"]
+
+DEFAULT_PORTS: dict[str, int] = {
+    "postgresql": 5432,
+    "mysql": 3306,
+    "mariadb": 3306,
+    "oracle": 1521,
+    "mssql": 1433,
+}
+
+
+class DatabaseTls(TlsConfig):
+    """TLS to a database. `prefer` encrypts when the server can, and verifies nothing."""
+
+    mode: Literal["off", "prefer", "require"] = Field(
+        "prefer",
+        description="require: encrypted, and verified as the other fields say; prefer: "
+        "encrypted when the server offers it, not verified; off: never",
+    )
+
+    @property
+    def required(self) -> bool:
+        """Naming certificates asks for a connection that uses them."""
+        named = bool(self.ca_file or self.client_cert)
+        return self.mode == "require" or (named and self.mode != "off")
+
+
+class DatabaseConfig(ConnectorConfig):
+    """Where the database is and what to read: a table, or the rows of a SELECT."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    dialect: Dialect = Field(description="Which database product")
+    host: str = Field("localhost", description="Name or address of the server")
+    port: int | None = Field(None, ge=1, le=65535, description="Left out: the product's usual port")
+    database: str = Field(
+        description="Name of the database; SQLite: path of the file; Oracle: the service name"
+    )
+    user: str = Field("", description="A user who may only read is enough")
+    password: SecretStr = Field(SecretStr(""), description="The user's password")
+    tls: DatabaseTls = Field(default_factory=DatabaseTls, description="Encryption and identity")
+
+    schema_name: str = Field(
+        "", alias="schema", description="Schema of the table; left out: the user's own"
+    )
+    table: str = Field("", description="Table or view to read (or give a query)")
+    query: str = Field("", description="One SELECT statement (instead of a table)")
+
+    cursor: str = Field(
+        "",
+        description="Column that grows with every change (updated_at, a version number); later "
+        "runs then read only the rows at or above the highest value seen",
+    )
+    lag: float = Field(
+        0,
+        ge=0,
+        description="How far below the highest value seen the next run starts: seconds for "
+        "times, days for dates, units for numbers",
+    )
+    fetch_size: int | None = Field(
+        None, ge=1, le=100_000, description="Rows per batch; left out: the instance's default"
+    )
+    timeout: float | None = Field(
+        None, gt=0, description="Seconds one statement may take; left out: the instance's default"
+    )
+    change_detection: Literal["full", "pushdown"] = Field(
+        "full",
+        description="pushdown: the database compares digests of key ranges, and only the ranges "
+        "that changed are read (PostgreSQL, MySQL, MariaDB)",
+    )
+    booleans: bool = Field(
+        True, description="MySQL and MariaDB: TINYINT(1) and BIT(1) are true and false"
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> DatabaseConfig:
+        if bool(self.table) == bool(self.query.strip()):
+            raise ValueError("give either a table or a query")
+        if self.query and self.schema_name:
+            raise ValueError("schema belongs to a table; write the schema into the query")
+        if self.lag and not self.cursor:
+            raise ValueError("lag needs a cursor column")
+        if self.change_detection == "pushdown" and self.dialect not in (
+            "postgresql",
+            "mysql",
+            "mariadb",
+        ):
+            raise ValueError(f"change_detection: pushdown is not available for {self.dialect}")
+        if self.change_detection == "pushdown" and (self.cursor or not self.table):
+            raise ValueError("change_detection: pushdown needs a table, and no cursor column")
+        if self.dialect == "sqlite" and (self.user or self.password.get_secret_value()):
+            raise ValueError("a SQLite file has no user and password")
+        return self
+
+    @property
+    def address(self) -> str:
+        """Where this is, for people: no user, no password."""
+        if self.dialect == "sqlite":
+            return f"sqlite {self.database}"
+        port = self.port or DEFAULT_PORTS[self.dialect]
+        return f"{self.dialect} {self.host}:{port}/{self.database}"
+
+    @property
+    def subject(self) -> str:
+        """What is read, for people."""
+        if not self.table:
+            return "query"
+        return f"{self.schema_name}.{self.table}" if self.schema_name else self.table

@@ -1,0 +1,154 @@
+"""Items that hold their row one level down, or as values without names: made into rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from connectors.sdk.bodies.records import MISSING, at
+from connectors.sdk.bodies.refusals import Errors
+from connectors.sdk.errors import DataError
+from connectors.sdk.rows import RowData
+
+WRAPPERS = ("attributes", "properties", "_source", "node", "resource", "fields")
+"""Where APIs put a row within an item: ArcGIS and JSON:API, GeoJSON, Elasticsearch, GraphQL
+edges, FHIR bundles, Airtable."""
+
+FIRST = "first"
+"""`columns`: the first of the rows holds the names."""
+
+_HEADERS = ("columns", "fields", "header", "headers", "names", "columnNames", "cols", "schema")
+_BELOW = ("meta", "metadata", "schema", "view", "manifest", "resultSetMetaData")
+_NAME_OF_COLUMN = ("fieldName", "name", "id", "field", "key", "code", "title", "label")
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How a person says that documents and their items look."""
+
+    errors: Errors = ""
+    row: str = ""
+    """Path within an item; empty: the item is the row."""
+    columns: str | Sequence[str] = ""
+    """Names of the values of rows that are arrays: themselves, their path, or `FIRST`."""
+
+    def rows(
+        self, found: list[Any], document: Any, where: str
+    ) -> tuple[list[Any], Callable[[Any], RowData | str] | None]:
+        """The items that are rows, and what makes rows of them; None: they are rows.
+
+        Raises DataError when the names of columns cannot be found.
+        """
+        kinds = set(map(type, found))
+        if list in kinds and dict not in kinds:
+            names = self._names(found, document, where)
+            return (found[1:] if self.columns == FIRST else found), _zipped(names)
+        return found, (_unwrapped(self.row) if self.row else None)
+
+    def _names(self, found: list[Any], document: Any, where: str) -> list[str]:
+        if isinstance(self.columns, str):
+            if self.columns == FIRST:
+                listed: Any = found[0]
+            elif self.columns:
+                listed = at(document, self.columns)
+            else:
+                width = next(len(item) for item in found if isinstance(item, list))
+                listed = _header(document, width)
+        else:
+            listed = list(self.columns)
+        names = _texts(listed)
+        if names is None:
+            place = f" at {self.columns!r}" if isinstance(self.columns, str) else ""
+            raise DataError(
+                "The rows are arrays of values, and their names were not found"
+                f"{place if self.columns else ''}",
+                where=where,
+                hint="Set columns to the path of the names, to the names themselves, or to `first` "
+                "where the first row holds them",
+            )
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise DataError(
+                f"Several columns have the same name: {', '.join(map(repr, twice[:8]))}",
+                where=where,
+                hint="Set columns to a list of names that differ",
+            )
+        return names
+
+
+def _header(document: Any, width: int) -> Any:
+    """The one list of as many names as a row has values."""
+    found: list[Any] = []
+    level = [document]
+    for _ in range(4):
+        below = []
+        for node in level:
+            if not isinstance(node, dict):
+                continue
+            for name in _HEADERS:
+                names = _texts(node.get(name))
+                if names is not None and len(names) == width:
+                    found.append(node[name])
+            below += [node[name] for name in (*_BELOW, "result", "data", "results") if name in node]
+        if found:
+            return found[0] if len(found) == 1 else MISSING
+        level = below
+    return MISSING
+
+
+def _texts(listed: Any) -> list[str] | None:
+    """The names in a list of texts or of columns that have one; None where it is neither."""
+    if isinstance(listed, dict):  # a schema: its members are the columns, or `fields` lists them
+        listed = listed.get("fields", list(listed))
+    if not isinstance(listed, list) or not listed:
+        return None
+    names = []
+    for each in listed:
+        if isinstance(each, dict):
+            each = next((each[name] for name in _NAME_OF_COLUMN if each.get(name)), None)
+        if not isinstance(each, str) or not each:
+            return None
+        names.append(each)
+    return names
+
+
+def _zipped(names: Sequence[str]) -> Callable[[Any], RowData | str]:
+    def take(item: Any) -> RowData | str:
+        if not isinstance(item, list):
+            return "the item is not an array of values as the others are"
+        if len(item) != len(names):
+            return f"{len(item)} values where there are {len(names)} columns"
+        return dict(zip(names, item, strict=True))
+
+    return take
+
+
+def _unwrapped(path: str) -> Callable[[Any], RowData | str]:
+    """The fields at `path`, and beside them those that the item has besides."""
+    first = path.partition(".")[0]
+
+    def take(item: Any) -> RowData | str:
+        inner = at(item, path)
+        if not isinstance(inner, dict):
+            return f"the item has no object at {path!r}"
+        return {**{name: value for name, value in item.items() if name != first}, **inner}
+
+    return take
+
+
+def likely_wrapper(items: Sequence[Any]) -> str:
+    """The member in which every item seems to hold its row; empty where it does not."""
+    if not items:
+        return ""
+    for name in WRAPPERS:
+        if all(
+            isinstance(item, dict) and isinstance(item.get(name), dict) and item[name]
+            for item in items
+        ) and all(len(item) <= 8 and len(item[name]) >= len(_scalars(item)) for item in items):
+            return name
+    return ""
+
+
+def _scalars(item: RowData) -> list[str]:
+    return [name for name, value in item.items() if not isinstance(value, (dict, list))]

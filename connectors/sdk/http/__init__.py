@@ -1,0 +1,1 @@
+"""HTTP for connectors: requests, authentication, retries, errors."""

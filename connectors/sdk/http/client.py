@@ -1,0 +1,449 @@
+"""HTTP for connectors: one client that waits, retries, follows and refuses by stated rules.
+
+Rules: credentials go to the configured origin only; a body is whole or it is an error; a wait
+longer than `Limits.longest_wait` ends the run with the time to come back; every failure is an
+error of `connectors.sdk.errors` with what the protocol said and what to do next.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import threading
+import time
+import zlib
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
+from typing import BinaryIO, Self
+from urllib.parse import urljoin, urlsplit
+
+import requests
+import urllib3
+from requests.structures import CaseInsensitiveDict
+
+from connectors.sdk import redact
+from connectors.sdk.budget import Budget
+from connectors.sdk.connector import Context
+from connectors.sdk.errors import (
+    ConnectorError,
+    DataError,
+    LimitError,
+    RetriableError,
+    ThrottledError,
+    UnreachableError,
+)
+from connectors.sdk.http import failures
+from connectors.sdk.http.messages import (
+    Answer,
+    Authenticator,
+    Request,
+    Timeouts,
+    beginning_of,
+    decoded,
+    gunzipped,
+    origin_of,
+)
+from connectors.sdk.http.transport import Transport
+from connectors.sdk.net.guard import Guard
+from connectors.sdk.net.tls import TlsConfig, client_context, standing_warnings
+from connectors.sdk.redirects import redirected
+from connectors.sdk.rows import JsonValue
+
+__all__ = [
+    "Answer",
+    "Authenticator",
+    "Budget",
+    "CancelledError",
+    "HttpClient",
+    "Request",
+    "Timeouts",
+    "origin_of",
+]
+
+USER_AGENT = "openregister (+https://openregister.app)"
+
+_CHUNK = 64 * 1024
+_MAX_REDIRECTS = 10
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_HARMLESS_HEADERS = frozenset({"accept", "content-type"})
+_LONGEST_BACKOFF = 30.0
+_CANCEL_CHECK = 0.2
+
+
+class CancelledError(RetriableError):
+    """The run was asked to stop while it waited; the next run carries on."""
+
+
+_Keep = Callable[[requests.Response, Request, float], None]
+"""Takes in a body before the deadline (monotonic): (response, the request answered, deadline)."""
+
+
+class HttpClient:
+    """Requests to one configured origin, and wherever it redirects to.
+
+    `request` may be called from several threads; `close` breaks what is still under way.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        context: Context,
+        *,
+        tls: TlsConfig | None = None,
+        auth: Authenticator | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeouts: Timeouts | None = None,
+        per_minute: int | None = None,
+        connections: int = 4,
+        retries: int | None = None,
+    ) -> None:
+        limits = context.limits
+        self._origin = origin_of(url)
+        self._context = context
+        self._limits = limits
+        self._retries = limits.retries if retries is None else retries
+        self._tls = tls or TlsConfig()
+        self._auth = auth
+        self._headers = dict(headers or {})
+        self._timeouts = timeouts or Timeouts(
+            limits.connect_timeout, limits.read_timeout, limits.total_timeout
+        )
+        self._budget = Budget(per_minute) if per_minute else None
+        self._connections = connections
+        self._guard = Guard(context.policy.allow_address)
+        self._sessions: dict[tuple[bool, str], requests.Session] = {}
+        self._proxies: dict[tuple[str, str, int], dict[str, str]] = {}
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._forbidden = False
+        self._owner = threading.get_ident()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop waiting threads, break requests under way and close every connection."""
+        self._stop.set()
+        if self._auth is not None:
+            self._auth.close()
+        self._guard.abort()
+        for session in self._sessions.values():
+            session.close()
+
+    def facts(self) -> dict[str, JsonValue]:
+        """What was seen of the server: TLS version and certificate."""
+        return self._guard.facts()
+
+    def warnings(self) -> list[str]:
+        found = standing_warnings(self._tls) + self._guard.warnings()
+        if (
+            self._origin[0] == "http"
+            and self._auth is not None
+            and not _is_loopback(self._origin[1])
+        ):
+            found.append("Credentials travel unencrypted: use an address that begins with https://")
+        return found
+
+    def join(self, base: str, link: str) -> str:
+        """The address a link in an answer leads to.
+
+        A server behind a proxy that ends TLS often writes its own links with http; those stay
+        on https.
+        """
+        try:
+            url = urljoin(base, link)
+        except ValueError as error:
+            raise DataError(
+                f"The answer leads to {redact.shorten(link, 80)!r}, which is not a valid address",
+                where=redact.redact(base),
+                hint="Set pagination if this link does not lead to the next page",
+            ) from error
+        scheme, host, port = self._origin
+        if scheme == "https" and origin_of(url)[:2] == ("http", host):
+            parts = urlsplit(url)
+            if parts.port in (None, 80, port):
+                netloc = host if port == 443 else f"{host}:{port}"
+                url = parts._replace(scheme="https", netloc=netloc).geturl()
+        return url
+
+    def request(self, request: Request, *, accept: Collection[int] = ()) -> Answer:
+        """The whole answer of a request, after redirects and retries.
+
+        Statuses outside 2xx are errors unless listed in `accept`.
+        """
+        chunks: list[bytes] = []
+
+        def keep(response: requests.Response, sent: Request, deadline: float) -> None:
+            chunks[:] = self._body(response, sent, deadline, self._limits.max_response)
+
+        response = self._run(request, accept, keep)
+        body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        limit = self._limits.max_response
+        whole = gunzipped(body, limit)
+        if len(whole) > limit:
+            raise self._too_large(limit, request.where)
+        return Answer(response.status_code, response.url, response.headers, whole)
+
+    @staticmethod
+    def _too_large(limit: int, where: str) -> LimitError:
+        return LimitError(
+            f"The answer is larger than the limit of {limit} bytes",
+            where=where,
+            hint="Ask for smaller pages, or raise the limit",
+        )
+
+    def download(self, request: Request, file: BinaryIO, *, accept: Collection[int] = ()) -> Answer:
+        """Like `request`, but the body goes to a seekable file; the answer's is empty."""
+        start = file.tell()
+
+        def keep(response: requests.Response, sent: Request, deadline: float) -> None:
+            file.seek(start)
+            file.truncate()
+            file.writelines(self._body(response, sent, deadline, self._limits.max_file))
+
+        response = self._run(request, accept, keep)
+        return Answer(response.status_code, response.url, response.headers, b"")
+
+    def wait(self, seconds: float) -> None:
+        """Sleep, but wake up for a cancelled run. Raises CancelledError."""
+        if seconds <= 0:
+            return
+        until = time.monotonic() + seconds
+        while True:
+            self.check_cancelled()
+            left = until - time.monotonic()
+            if left <= 0 or self._stop.wait(min(left, _CANCEL_CHECK)):
+                break
+        self.check_cancelled()
+
+    # One request: tries; within a try redirects; at the end of them a body.
+
+    def _run(self, request: Request, accept: Collection[int], keep: _Keep) -> requests.Response:
+        deadline = time.monotonic() + self._timeouts.total
+        tries = 0
+        while True:
+            try:
+                return self._once(request, accept, keep, deadline)
+            except CancelledError:
+                raise
+            except RetriableError as error:
+                if request.once or error.exhausted:
+                    raise
+                self._pause(error, tries, deadline)
+                tries += 1
+
+    def _once(
+        self, request: Request, accept: Collection[int], keep: _Keep, deadline: float
+    ) -> requests.Response:
+        renewed = False
+        while True:
+            sent, response = self._follow(request)
+            with contextlib.closing(response):
+                status = response.status_code
+                if 200 <= status < 300 or status in accept:
+                    keep(response, sent, deadline)
+                    return response
+                if self._may_renew(response) and not renewed and self._renew(sent):
+                    renewed = True
+                    continue
+                error = failures.of_status(
+                    status, response.headers, self._beginning(response, sent), sent.where
+                )
+                if status in (401, 403) and not self._is_own(sent.url):
+                    scheme, host, port = origin_of(sent.url)
+                    error.hint = (
+                        f"The source redirects to {scheme}://{host}:{port}, where no credentials "
+                        "go; if that is right, set url to it"
+                    )
+                raise error
+
+    def _may_renew(self, response: requests.Response) -> bool:
+        """Whether new credentials may help: after a 401, and once after a 403, with which some
+        servers refuse a token that has ended.
+        """
+        if response.status_code == 403 and failures.retry_after(response.headers) is None:
+            first, self._forbidden = not self._forbidden, True
+            return first
+        return response.status_code == 401
+
+    def _renew(self, sent: Request) -> bool:
+        if self._auth is None or not self._is_own(sent.url):
+            return False
+        with _once_only():
+            return self._auth.renew(sent)
+
+    def _pause(self, error: RetriableError, tries: int, deadline: float) -> None:
+        """Wait before the next try, or raise `error` when there is to be none."""
+        asked = error.retry_after
+        if asked is not None and asked > self._limits.longest_wait:
+            raise ThrottledError(
+                f"{error.what}; it asks to come back in {asked:.0f} seconds",
+                where=error.where,
+                hint="The run is tried again then",
+                retry_after=asked,
+            ) from error
+        if tries >= self._retries:
+            raise error
+        backoff = min(self._limits.backoff * 2**tries, _LONGEST_BACKOFF)
+        seconds = backoff * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, no secret
+        if asked is not None:
+            seconds += asked
+        if time.monotonic() + seconds > deadline:
+            raise error
+        self.wait(seconds)
+
+    def _follow(self, request: Request) -> tuple[Request, requests.Response]:
+        """Send and follow redirects; the last request as it was sent, and its answer."""
+        for _ in range(_MAX_REDIRECTS):
+            sent, response = self._send(request)
+            target = response.headers.get("Location")
+            if response.status_code not in _REDIRECTS or not target or not request.redirects:
+                return sent, response
+            response.close()
+            request = redirected(request, response.status_code, target)
+        raise DataError(
+            f"The server redirects more than {_MAX_REDIRECTS} times",
+            where=request.where,
+            hint="Open the address in a browser; it may want a login",
+        )
+
+    def _send(self, request: Request) -> tuple[Request, requests.Response]:
+        if self._budget is not None:
+            self.wait(self._budget.delay())
+        self.check_cancelled()
+        own = self._is_own(request.url)
+        outgoing = replace(request, query=list(request.query), headers=self._headers_for(request))
+        if own and self._auth is not None:
+            with _once_only():
+                self._auth.apply(outgoing)
+        origin = origin_of(request.url)
+        session = self._session(own, origin[0])
+        try:
+            prepared = session.prepare_request(
+                requests.Request(
+                    request.method, outgoing.full_url, outgoing.headers, data=request.body
+                )
+            )
+            return outgoing, session.send(
+                prepared,
+                stream=True,
+                allow_redirects=False,
+                timeout=(self._timeouts.connect, self._timeouts.read),
+                proxies=self._proxy(origin, request.url),
+            )
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            raise self._translated(error, request) from None
+
+    def _translated(self, error: Exception, request: Request) -> ConnectorError:
+        self.check_cancelled()  # closing the client breaks connections on purpose
+        return failures.of_exception(error, origin_of(request.url)[1], request.where)
+
+    def _headers_for(self, request: Request) -> dict[str, str]:
+        headers = CaseInsensitiveDict({"User-Agent": USER_AGENT, "Accept-Encoding": "gzip"})
+        if self._is_own(request.url):
+            # What a person wrote comes before what we would send by ourselves, in any case.
+            headers.update(request.headers)
+            headers.update(self._headers)
+            return dict(headers)
+        # Any header set by a person may be a credential; another host gets none of them.
+        headers.update(
+            {n: value for n, value in request.headers.items() if n.lower() in _HARMLESS_HEADERS}
+        )
+        return dict(headers)
+
+    def _is_own(self, url: str) -> bool:
+        return origin_of(url) == self._origin
+
+    def _session(self, own: bool, scheme: str) -> requests.Session:
+        with self._lock:
+            session = self._sessions.get((own, scheme))
+            if session is None:
+                session = requests.Session()
+                # Not from the environment: .netrc holds passwords, REQUESTS_CA_BUNDLE trust.
+                session.trust_env = False
+                session.headers.clear()
+                tls = None
+                if scheme == "https":
+                    tls = client_context(self._tls, self._context.policy, present_certificate=own)
+                session.mount(f"{scheme}://", Transport(self._guard, tls, self._connections))
+                self._sessions[own, scheme] = session
+            return session
+
+    def check_cancelled(self) -> None:
+        """Raises CancelledError when the run is to stop, or the client was closed."""
+        # Only the thread that owns the connector may ask the host.
+        if self._stop.is_set() or (
+            threading.get_ident() == self._owner and self._context.cancelled()
+        ):
+            raise CancelledError("The run was cancelled", hint="Start it again to carry on")
+
+    def _proxy(self, origin: tuple[str, str, int], url: str) -> dict[str, str]:
+        found = self._proxies.get(origin)
+        if found is None:
+            found = requests.utils.get_environ_proxies(url)
+            if found:
+                self._guard.refuse_proxied(origin[1])
+            self._proxies[origin] = found
+        return found
+
+    # Bodies.
+
+    def _body(
+        self, response: requests.Response, request: Request, deadline: float, limit: int
+    ) -> Iterator[bytes]:
+        """The decoded body in pieces. Raises when it is cut short, too long or too slow."""
+        size = 0
+        try:
+            for chunk in decoded(self._pieces(response, request, deadline), response.headers):
+                size += len(chunk)
+                if size > limit:
+                    raise self._too_large(limit, request.where)
+                yield chunk
+        except zlib.error as error:
+            raise DataError(
+                f"The answer's compression is broken: {error}", where=request.where
+            ) from None
+        except EOFError:
+            raise UnreachableError(
+                "The answer broke off: its compressed body has no end", where=request.where
+            ) from None
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            raise self._translated(error, request) from None
+
+    def _pieces(
+        self, response: requests.Response, request: Request, deadline: float
+    ) -> Iterator[bytes]:
+        while piece := response.raw.read1(_CHUNK, decode_content=False):
+            yield piece
+            if time.monotonic() > deadline:
+                raise UnreachableError(
+                    f"The answer took longer than {self._timeouts.total:g} seconds in all",
+                    where=request.where,
+                    hint="Ask for smaller pages, or raise timeout.total",
+                )
+            self.check_cancelled()
+
+    def _beginning(self, response: requests.Response, request: Request) -> bytes:
+        """The first kilobytes of an error's body; nothing when even that cannot be read."""
+        deadline = time.monotonic() + self._timeouts.read
+        try:
+            return beginning_of(next(self._body(response, request, deadline, _CHUNK), b""))[:4096]
+        except (ConnectorError, StopIteration):
+            return b""
+
+
+@contextlib.contextmanager
+def _once_only() -> Iterator[None]:
+    """What gets credentials has tried often enough by itself: its failure is not tried again."""
+    try:
+        yield
+    except RetriableError as error:
+        error.exhausted = True
+        raise
+
+
+def _is_loopback(host: str) -> bool:
+    return host == "localhost" or host.startswith("127.") or host == "::1"

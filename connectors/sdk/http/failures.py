@@ -1,0 +1,220 @@
+"""What went wrong over HTTP, as an error that says what the protocol said and what to do."""
+
+from __future__ import annotations
+
+import datetime
+import email.utils
+import errno
+import re
+import socket
+import ssl
+import time
+from collections.abc import Iterator, Mapping
+from http import HTTPStatus
+from http.client import HTTPException
+
+import urllib3.exceptions as u3
+
+from connectors.sdk import redact
+from connectors.sdk.bodies.refusals import failure_in_xml, is_of_caller
+from connectors.sdk.errors import (
+    AccessDeniedError,
+    AuthenticationError,
+    ConnectorError,
+    FatalError,
+    MissingError,
+    RetriableError,
+    ThrottledError,
+    UnreachableError,
+)
+from connectors.sdk.net.tls import explain
+
+TRY_AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
+"""Statuses that may be different next time."""
+
+
+_UNIX = 10**9
+"""A larger number is a moment (Unix time), a smaller one a number of seconds."""
+_MILLISECONDS = 10**11
+_LONGEST = 32 * 86400.0
+"""Seconds: quotas end with the month at the latest, so that a longer wait is a mistake."""
+_RESETS = ("X-RateLimit-Reset", "RateLimit-Reset", "X-Rate-Limit-Reset")
+_REMAINING = ("X-RateLimit-Remaining", "RateLimit-Remaining", "X-Rate-Limit-Remaining")
+
+
+def retry_after(headers: Mapping[str, str], now: float | None = None) -> float | None:
+    """Seconds to wait as the server asked (RFC 9110, 10.2.3), or None when it named no time.
+
+    `Retry-After` in seconds or as a date; else, with no calls left, the time at which a
+    `RateLimit-Reset` says that there are some again. Moments are compared with the server's own
+    clock where it tells it. A time that nobody can mean (in milliseconds and still years ahead)
+    is left out.
+    """
+    now = clock_of(headers) or (time.time() if now is None else now)
+    text = headers.get("Retry-After", "").strip()
+    if text:
+        return _wait(text, now)
+    if any(headers.get(name, "").strip() == "0" for name in _REMAINING):
+        found = [_wait(headers[name].strip(), now) for name in _RESETS if name in headers]
+        return next((wait for wait in found if wait is not None), None)
+    return None
+
+
+def clock_of(headers: Mapping[str, str]) -> float | None:
+    """The server's own time (Unix seconds) by its `Date` header (RFC 9110, 6.6.1), or None."""
+    return _moment(headers.get("Date", ""))
+
+
+def _wait(text: str, now: float) -> float | None:
+    number = _number(text)
+    if number is None:
+        at = _moment(text)
+        wait = None if at is None else at - now
+    elif number >= _MILLISECONDS:
+        wait = number / 1000 - now
+    else:
+        wait = number - now if number > _UNIX else number
+    return None if wait is None or wait > _LONGEST else max(0.0, wait)
+
+
+def _number(text: str) -> float | None:
+    return float(text) if re.fullmatch(r"[0-9]{1,18}(\.[0-9]{1,9})?", text.strip()) else None
+
+
+def _moment(text: str) -> float | None:
+    for read in (email.utils.parsedate_to_datetime, datetime.datetime.fromisoformat):
+        try:
+            at = read(text.strip())
+        except (ValueError, TypeError, IndexError):
+            continue
+        return (at if at.tzinfo else at.replace(tzinfo=datetime.UTC)).timestamp()
+    return None
+
+
+def of_status(status: int, headers: Mapping[str, str], body: bytes, where: str) -> ConnectorError:
+    """The error for an answer that is no success; `body` is its beginning."""
+    said = f"The server answered {status} {_phrase(status)}".rstrip()
+    fault = failure_in_xml(body)
+    excerpt = fault or redact.shorten(body.decode("utf-8", "replace"), 200)
+    if excerpt and "html" not in headers.get("Content-Type", "").lower():
+        said = f"{said}: {excerpt}"
+    wait = retry_after(headers)
+    if status == 429 or (status == 403 and wait is not None):
+        return ThrottledError(
+            said, where=where, hint="The source limits how often it may be asked", retry_after=wait
+        )
+    if fault and is_of_caller(fault):
+        return FatalError(said, where=where, hint="Check the body and headers of the source")
+    if status in TRY_AGAIN:
+        return RetriableError(said, where=where, retry_after=wait)
+    if status == 401:
+        return AuthenticationError(said, where=where)
+    if status == 403:
+        return AccessDeniedError(said, where=where)
+    if status == 407:
+        return AuthenticationError(said, where=where, hint="The proxy wants a user and password")
+    if status in (404, 410):
+        return MissingError(said, where=where, hint="Check the url and endpoint of the source")
+    if 300 <= status < 400:
+        target = redact.shorten(headers.get("Location", ""), 200)
+        hint = f"It points to {target}: set that address" if target else "It does not say where to"
+        return FatalError(said, where=where, hint=hint)
+    if status == 405:
+        return FatalError(said, where=where, hint="Check the method of the source")
+    return FatalError(
+        said, where=where, hint="Check the endpoint, query, headers and body of the source"
+    )
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return ""
+
+
+def of_exception(error: BaseException, host: str, where: str) -> ConnectorError:
+    """The error for an exception of requests or urllib3, by what lies at its root."""
+    causes = list(_causes(error))
+    for cause in causes:
+        if isinstance(cause, ConnectorError):
+            return cause
+    for cause in causes:
+        if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLWantReadError):
+            explained = explain(cause, host)
+            return type(explained)(explained.what, where=where, hint=explained.hint)
+    for cause in causes:
+        found = _network(cause, host, where)
+        if found is not None:
+            return found
+    if any(isinstance(cause, (HTTPException, u3.ProtocolError)) for cause in causes):
+        return UnreachableError(
+            f"The answer of {host} is not valid HTTP",
+            where=where,
+            hint="Check the port and the beginning of the url, http: or https:",
+        )
+    reason = redact.shorten(str(causes[-1]) or type(causes[-1]).__name__, 200)
+    return UnreachableError(f"The connection to {host} failed: {reason}", where=where)
+
+
+def _network(cause: BaseException, host: str, where: str) -> ConnectorError | None:
+    if isinstance(cause, socket.gaierror):
+        return UnreachableError(
+            f"The name {host} is not known to the DNS ({cause.strerror})",
+            where=where,
+            hint="Check the spelling of the host name and this machine's DNS",
+        )
+    if isinstance(cause, u3.ProxyError):
+        return UnreachableError(
+            "The proxy between here and the server cannot be used",
+            where=where,
+            hint="Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY of this machine",
+        )
+    if isinstance(cause, u3.ConnectTimeoutError) and not isinstance(cause, u3.NewConnectionError):
+        return UnreachableError(
+            f"{host} did not accept a connection in time",
+            where=where,
+            hint="Check the port, and the firewalls between here and there",
+        )
+    if isinstance(cause, (u3.ReadTimeoutError, TimeoutError)):
+        return UnreachableError(
+            f"{host} stopped answering (no data within the read timeout)",
+            where=where,
+            hint="Ask for smaller pages, or raise timeout.read",
+        )
+    if isinstance(cause, ConnectionRefusedError):
+        return UnreachableError(
+            f"{host} refused the connection",
+            where=where,
+            hint="Check the port, and that the server is running",
+        )
+    if isinstance(cause, u3.IncompleteRead):
+        return UnreachableError(
+            f"The answer broke off after {cause.partial} bytes: the connection was cut",
+            where=where,
+        )
+    if isinstance(cause, (u3.InvalidChunkLength, u3.ResponseNotChunked)):
+        return UnreachableError("The answer's chunked encoding is broken", where=where)
+    if isinstance(cause, OSError) and cause.errno in (errno.EHOSTUNREACH, errno.ENETUNREACH):
+        return UnreachableError(
+            f"There is no route to {host} ({cause.strerror})",
+            where=where,
+            hint="Check this machine's network",
+        )
+    if isinstance(cause, ConnectionError):
+        return UnreachableError(f"{host} cut the connection", where=where)
+    return None
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An exception and everything it wraps, outermost first."""
+    seen: set[int] = set()
+    queue: list[BaseException] = [error]
+    while queue:
+        item = queue.pop(0)
+        if id(item) in seen:
+            continue
+        seen.add(id(item))
+        yield item
+        inner = [getattr(item, "reason", None), *item.args, item.__cause__, item.__context__]
+        queue.extend(each for each in inner if isinstance(each, BaseException))

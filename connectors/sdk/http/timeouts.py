@@ -1,0 +1,48 @@
+"""How long a source waits, as settings."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pydantic import Field
+
+from connectors.sdk.config import ConfigModel
+from connectors.sdk.connector import Context, Limits
+from connectors.sdk.http.messages import Timeouts
+
+QUICK = 4.0
+"""Seconds for a connection, and for a token server's answer, while a person waits: with its one
+retry a test ends within ten.
+"""
+
+
+class TimeoutConfig(ConfigModel):
+    """Seconds; what is left out is the instance's default."""
+
+    connect: float | None = Field(default=None, gt=0, description="To get a connection")
+    read: float | None = Field(default=None, gt=0, description="Between two pieces of an answer")
+    total: float | None = Field(
+        default=None, gt=0, description="For one request in all, its retries included"
+    )
+
+
+def timeouts(given: float | TimeoutConfig | None, limits: Limits) -> Timeouts:
+    """The seconds to wait; what is left out is the instance's default."""
+    config = given if isinstance(given, TimeoutConfig) else TimeoutConfig(read=given)
+    return Timeouts(
+        config.connect or limits.connect_timeout,
+        config.read or limits.read_timeout,
+        config.total or limits.total_timeout,
+    )
+
+
+def limited(context: Context, waits: Timeouts, retries: int | None = None) -> Context:
+    """The context of what works for a source, such as its token requests, with the same limits."""
+    limits = replace(
+        context.limits,
+        connect_timeout=waits.connect,
+        read_timeout=waits.read,
+        total_timeout=waits.total,
+        retries=context.limits.retries if retries is None else retries,
+    )
+    return replace(context, limits=limits)

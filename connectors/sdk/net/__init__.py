@@ -1,0 +1,1 @@
+"""Connections below HTTP: TLS, FTP, SSH, and which hosts may be reached."""

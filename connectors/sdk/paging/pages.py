@@ -1,0 +1,203 @@
+"""One page of a read: fetched, checked to be one, and its rows taken out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from connectors.sdk.bodies.records import MISSING, at, find_rows
+from connectors.sdk.bodies.refusals import failure_in, may_hide_an_error
+from connectors.sdk.bodies.shapes import Shape
+from connectors.sdk.errors import DataError
+from connectors.sdk.findings import Findings
+from connectors.sdk.http.client import Answer, HttpClient, Request
+from connectors.sdk.paging.base import Seen
+from connectors.sdk.paging.bodies import (
+    Items,
+    checked,
+    digest_of,
+    excerpt,
+    items_of,
+    kind,
+    parse_json,
+)
+from connectors.sdk.paging.totals import total_counter
+from connectors.sdk.rows import Batch, RowData, RowProblem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page(Seen):
+    """A page and its rows: decoded `items`, or `batches` of another format."""
+
+    items: Sequence[RowData] = ()
+    places: Sequence[int] | None = None
+    """Positions of the items from 1 where some were no rows; None: 1, 2, 3, …"""
+    faults: Mapping[int, RowProblem] = field(default_factory=dict)
+    """The items that cannot be used, by their place among `items`."""
+    problems: Sequence[RowProblem] = ()
+    batches: Sequence[Batch] = ()
+    answer: Answer
+    found: Sequence[Any] = ()
+    """The items as they came: before details, and those that are no objects included."""
+    raws: Sequence[bytes] | None = None
+    """The raw forms of the items, made where the page was fetched; None: not yet."""
+
+    digest: bytes = b""
+    """Equal digests mean equal rows in equal order."""
+
+    @property
+    def label(self) -> str:
+        return f"page {self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What came for a page; its body was not looked at yet."""
+
+    number: int
+    request: Request
+    answer: Answer
+    ended: bool
+    """The status alone says that there is no page, or that nothing moved."""
+
+
+class PageFetcher:
+    """Asks for a page and takes its rows out of the JSON (or what `decode` makes of the body)."""
+
+    def __init__(
+        self,
+        client: HttpClient,
+        records: str = "",
+        *,
+        decode: Callable[[Answer, str], Sequence[Batch] | None] | None = None,
+        complete: Callable[[list[RowData], str], list[RowData]] | None = None,
+        conditions: Mapping[str, str] | None = None,
+        shape: Shape | None = None,
+        findings: Findings | None = None,
+        about: Callable[[Answer], Any] | None = None,
+    ) -> None:
+        self._about = about or (lambda answer: None)
+        self._findings = Findings() if records or findings is None else findings
+        self._shape = shape or Shape()
+        self._client = client
+        self._records = records
+        known = self._findings.get("records")
+        self._found: str | None = records or (known if isinstance(known, str) else None)
+        self._decode = decode
+        self._complete = complete
+        self._conditions = dict(conditions or {})
+
+    def __call__(self, request: Request, number: int, end_status: tuple[int, ...] = ()) -> Page:
+        return self.page(self.ask(request, number, end_status))
+
+    def ask(self, request: Request, number: int, end_status: tuple[int, ...] = ()) -> Asked:
+        """The network's part; called from several threads once the first page is there."""
+        asked = replace(request, what=f"page {number}")
+        accept = end_status
+        if number == 1 and self._conditions:
+            asked.headers = asked.headers | self._conditions
+            accept = (304,)
+        answer = self._client.request(asked, accept=accept)
+        return Asked(number, asked, answer, answer.status in accept or answer.status == 204)
+
+    def page(self, asked: Asked) -> Page:
+        """The processor's part, which several threads would only do more slowly."""
+        number, request, answer = asked.number, asked.request, asked.answer
+        if asked.ended:
+            return _page(number, request, answer, None, rows=0, past_end=answer.status != 204)
+        batches = self._decode(answer, f"page {number}") if self._decode else None
+        if batches is not None:
+            rows = sum(len(batch) + len(batch.problems) for batch in batches)
+            digest = digest_of(raw for batch in batches for raw in (*batch.raw(), b"\n"))
+            about = self._about(answer)
+            return _page(number, request, answer, about, rows=rows, batches=batches, digest=digest)
+        return self._from_json(number, request, answer)
+
+    def _from_json(self, number: int, request: Request, answer: Answer) -> Page:
+        where = request.where
+        document = parse_json(answer, where)
+        failure = failure_in(document, self._records, self._shape.errors)
+        if failure is not None:
+            raise DataError(
+                f"The answer is an error under status {answer.status} ({failure}): "
+                f"{excerpt(answer)}",
+                where=where,
+            )
+        found = self._rows(document, answer, where)
+        found, take = self._shape.rows(found, document, where)
+        items = items_of(found, f"page {number}", take)
+        digest = items.digest
+        if self._complete is not None:
+            items = self._completed(items, f"page {number}", self._complete)
+        return _page(
+            number,
+            request,
+            answer,
+            document,
+            rows=len(found),
+            found=found,
+            items=items.rows,
+            raws=items.raws,
+            digest=digest,
+            faults=items.faults,
+            records=self._found,
+        )
+
+    def _completed(
+        self, items: Items, label: str, complete: Callable[[list[RowData], str], list[RowData]]
+    ) -> Items:
+        """The items with their details; nothing is asked for those that cannot be used."""
+        usable = [place for place in range(len(items.rows)) if place not in items.faults]
+        rows = list(items.rows)
+        whole = complete([rows[place] for place in usable], label)
+        for place, row in zip(usable, whole, strict=True):
+            rows[place] = row
+        return checked(rows, label, items.faults)
+
+    def _is_empty(self, document: Any, answer: Answer) -> bool:
+        """Whether null is a list without items, as Go and others write it: the answer's total
+        says so, or a person said that the rows are there and nothing speaks of an error.
+        """
+        if total_counter("").read(document, answer.headers, -1) == 0:
+            return True
+        return bool(self._records) and not may_hide_an_error(document)
+
+    def _rows(self, document: Any, answer: Answer, where: str) -> list[Any]:
+        path = self._found
+        if path is None:
+            path = find_rows(document)
+            if path is None:
+                raise DataError(
+                    f"No list of rows was found in the answer: {excerpt(answer)}",
+                    where=where,
+                    hint="Set records to the path of the list (a dot for the answer itself)",
+                )
+            self._found = path
+        found = at(document, path)
+        if isinstance(found, list):
+            if found:  # of lists without rows the wrong one is taken too easily
+                self._findings.settle("records", path, where=where)
+            return found
+        if isinstance(found, dict) and self._records:  # a person says that this is the row
+            return [found]
+        if found is None and self._is_empty(document, answer):
+            return []
+        said = "is not there" if found is MISSING else f"is {kind(found)}"
+        raise DataError(
+            f"The list of rows {path or 'that is the answer'!r} {said}: {excerpt(answer)}",
+            where=where,
+            hint="Nothing was deleted; check records, and whether the source changed",
+        )
+
+
+def _page(number: int, request: Request, answer: Answer, document: Any, **more: Any) -> Page:
+    return Page(
+        number=number,
+        request=request,
+        url=answer.url,
+        headers=answer.headers,
+        document=document,
+        answer=answer,
+        **more,
+    )
