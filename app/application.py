@@ -1,11 +1,8 @@
-"""The composition root: settings become an engine, stores, the connector registry and handlers.
-
-Nothing else in the project knows more than one of these packages at a time.
-"""
+"""What every use case works with: settings, the engine on the database, the key of the secrets."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +15,6 @@ from app.database.embedded.server import EmbeddedServer
 from app.database.instance_settings import InstanceSettings
 from app.database.secrets import SecretBox
 from app.settings import Settings
-from app.sources.state import SourceState
-from app.sync.run_store import RunStore
-from connectors.sdk import Connector, Context, Findings, Limits, MemoryState, Policy, registry
-from connectors.sdk.config import ConnectorConfig
-from connectors.sdk.net.hosts import HostList, HostRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,70 +24,11 @@ class Application:
     settings: Settings
     engine: sa.Engine
     box: SecretBox
-    runs: RunStore
 
     def instance(self, *, secrets: Collection[str] = ()) -> InstanceSettings:
         """The instance-wide settings in force now; secret ones only where `secrets` names them."""
         with self.engine.connect() as connection:
             return instance_settings.read(connection, self.box, secrets=secrets)
-
-    def connector(
-        self,
-        type_name: str,
-        config: ConnectorConfig,
-        *,
-        confined: bool,
-        source: str = "",
-        source_id: int | None = None,
-        batch_size: int | None = None,
-        limit: int | None = None,
-        findings: Findings | None = None,
-        key: Sequence[str] = (),
-        stop: Callable[[], bool] = lambda: False,
-    ) -> Connector[ConnectorConfig]:
-        """A connector with this instance's limits and policy; `source_id` gives it a memory.
-
-        `confined`: its connection was set up in the pages or by the API. `limit`: no more rows
-        than that are wanted, so batches are no larger.
-        """
-        chosen = registry.get(type_name)
-        context = Context(
-            source=source,
-            limits=self._limits(batch_size, limit),
-            policy=self.policy(confined=confined),
-            state=MemoryState()
-            if source_id is None
-            else SourceState(self.engine, source_id, self.box),
-            findings=findings or Findings(),
-            key=tuple(key),
-            cancelled=stop,
-        )
-        return chosen(config, context)
-
-    def _limits(self, batch_size: int | None, limit: int | None) -> Limits:
-        defaults = self.instance().source
-        size = batch_size or defaults.batch_size
-        return Limits(
-            connect_timeout=defaults.connect_timeout,
-            read_timeout=defaults.timeout,
-            total_timeout=defaults.total_timeout,
-            retries=defaults.retries,
-            longest_wait=defaults.longest_wait,
-            max_response=defaults.max_response,
-            max_file=defaults.max_file,
-            batch_size=min(size, limit or size),
-        )
-
-    def policy(self, *, confined: bool) -> Policy:
-        """What a source may touch; `confined` as in `connector`."""
-        deny = HostList.parse(self.settings.deny_hosts)
-        allow = HostList.parse(self.settings.allow_hosts)
-        return Policy(
-            roots=self.open_directories() if confined else None,
-            allow_address=HostRules(allow, deny, confined=confined)
-            if confined or self.settings.deny_hosts
-            else None,
-        )
 
     def open_directories(self) -> tuple[Path, ...]:
         """Where confined sources may read files: uploads, and what the host has opened."""
@@ -140,5 +73,4 @@ def assemble(settings: Settings, engine: sa.Engine) -> Application:
         settings=settings,
         engine=engine,
         box=SecretBox.from_settings(settings),
-        runs=RunStore(engine),
     )

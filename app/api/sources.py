@@ -28,7 +28,7 @@ from app.registers.ownership import merge_patch
 from app.sources import confinement, decision, jobs, manage, preview, testing
 from app.sources.manage import Saved
 from app.sync import held, rejects
-from app.sync.run_store import Run
+from app.sync.run_store import Run, RunStore
 from connectors.sdk import CheckResult
 
 router = APIRouter(prefix="/sources", tags=["sources"])
@@ -197,7 +197,7 @@ def _finished(request: Request, source_id: int, last: int, wait: float) -> Run |
     until = time.monotonic() + wait
     while time.monotonic() < until:
         time.sleep(_LOOK_EVERY)
-        found = app.runs.history(source_id, limit=1)
+        found = RunStore(app.engine).history(source_id, limit=1)
         if found and found[0].id > last and found[0].finished is not None:
             latest: Run = found[0]
             return latest
@@ -215,9 +215,9 @@ def list_runs(
 ) -> Response:
     """List a source's runs, the latest first."""
     source = manage.get(app, name)
-    found = app.runs.history(source.id, limit=page * limit)
+    found = RunStore(app.engine).history(source.id, limit=page * limit)
     shown = [run_document(run) for run in found[(page - 1) * limit :]]
-    return answer(request, paged(shown, app.runs.count(source.id), page, limit))
+    return answer(request, paged(shown, RunStore(app.engine).count(source.id), page, limit))
 
 
 @router.get("/{name}/errors", responses={200: {"model": Listed}, **problems(404)})
@@ -272,7 +272,7 @@ def approve_deletes(
 @router.post("/{name}/cancel", responses={200: {"model": Document}, **problems(404)})
 def cancel_run(request: Request, app: App, identity: RegisterAdmin, name: str) -> Response:
     """Ask a running sync to stop after its batch."""
-    run = app.runs.request_cancel(manage.get(app, name).id)
+    run = RunStore(app.engine).request_cancel(manage.get(app, name).id)
     return answer(request, {"source": name, "run": run.id if run else None})
 
 

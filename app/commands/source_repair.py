@@ -11,6 +11,7 @@ from app.commands.cli.runs import document, print_run
 from app.sync import replay
 from app.sync import undo as undoing
 from app.sync.run import Request
+from app.sync.run_store import RunStore
 from app.sync.undo import Undone
 
 SHOWN = 20
@@ -32,7 +33,7 @@ def undo(cli: Cli, run: int, yes: bool) -> None:
       openregister source:undo 12
       openregister source:undo 12 --yes --output json
     """
-    undone = cli.application.runs.get(run)
+    undone = RunStore(cli.application.engine).get(run)
     if not yes:
         cli.confirm(f"Take back run {run} of source {undone.source}?")
     _print(cli, undoing.undo(cli.application, run, actor=cli.actor))

@@ -15,6 +15,7 @@ from app.sync import report
 from app.sync import run as running
 from app.sync.dry_run import Plan
 from app.sync.run import Request
+from app.sync.run_store import RunStore
 
 
 @command("source:run")
@@ -114,7 +115,7 @@ def runs(cli: Cli, name: str, limit: int) -> None:
       openregister source:runs countries --limit 100 --output json
     """
     source = manage.get(cli.application, name)
-    history = cli.application.runs.history(source.id, limit=limit)
+    history = RunStore(cli.application.engine).history(source.id, limit=limit)
     columns = ["run", "started", "trigger", "actor", "state", "read", "created", "updated"]
     columns += ["unchanged", "deleted", "errors", "rejected_before", "complete"]
     columns += ["complete_because", "duration_s", "message"]
@@ -131,7 +132,7 @@ def cancel(cli: Cli, name: str) -> None:
       openregister source:cancel countries
     """
     source = manage.get(cli.application, name)
-    run = cli.application.runs.request_cancel(source.id)
+    run = RunStore(cli.application.engine).request_cancel(source.id)
     text = f"Asked run {run.id} to stop" if run else f"Source {name} is not running"
     cli.output.result({"source": name, "run": run.id if run else None}, text)
 

@@ -28,6 +28,7 @@ from app.sync import run as running
 from app.sync import undo as undoing
 from app.sync.report import RunState
 from app.sync.run import Request
+from app.sync.run_store import RunStore
 from connectors.sdk import RetriableError
 from connectors.sdk.redact import redact
 from jobs import store as jobs
@@ -57,7 +58,7 @@ def handlers(app: Application) -> dict[str, Handler]:
         return clean_up(app)
 
     def repair(context: JobContext, arguments: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        return {"crashed": [run.id for run in app.runs.repair()]}
+        return {"crashed": [run.id for run in RunStore(app.engine).repair()]}
 
     def retry(context: JobContext, arguments: Mapping[str, Any]) -> Mapping[str, Any] | None:
         return retry_errors(app, context, arguments)
@@ -204,7 +205,7 @@ def crashed(app: Application, connection: sa.Connection, job: Job) -> None:
     """A job's process is gone: its sync run is not running any more, whatever its row says."""
     if job.handler == scheduling.HANDLER:
         # not the run that a person started meanwhile, which made this job wait
-        app.runs.crash(
+        RunStore(app.engine).crash(
             connection,
             int(job.arguments["source_id"]),
             host=job.reserved_by or "",
@@ -224,7 +225,9 @@ def clean_up(app: Application) -> Mapping[str, int]:
     with app.engine.begin() as connection:
         removed = {}
         if retention.runs_days:
-            removed["runs"] = app.runs.purge(connection, timedelta(days=retention.runs_days))
+            removed["runs"] = RunStore(app.engine).purge(
+                connection, timedelta(days=retention.runs_days)
+            )
         if retention.quarantine_days:
             removed["quarantine"] = quarantine.purge(
                 connection, older_than=timedelta(days=retention.quarantine_days)

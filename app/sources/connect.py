@@ -10,10 +10,12 @@ from app.application import Application
 from app.mapping.compile import plain_key
 from app.mapping.spec import MappingSpec
 from app.sources import store
+from app.sources.state import SourceState
 from app.sources.store import Source
-from connectors.sdk import CheckResult, Connector, Findings, registry
+from connectors.sdk import CheckResult, Connector, Context, Findings, Limits, Policy, registry
 from connectors.sdk import config as configs
 from connectors.sdk.config import ConnectorConfig
+from connectors.sdk.net.hosts import HostList, HostRules
 from connectors.sdk.redact import remember
 
 
@@ -55,18 +57,57 @@ def connector(
     limit: int | None = None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Connector[ConnectorConfig]:
-    """The connector of a stored source; `limit` as in `Application.connector`."""
-    return app.connector(
-        source.type,
-        stored(app, source).config,
-        confined=source.confined,
+    """The connector of a stored source, with what it remembers between runs.
+
+    `limit`: no more rows than that are wanted, so batches are no larger.
+    """
+    context = Context(
         source=source.name,
-        source_id=source.id,
-        batch_size=batch_size or source.options.get("batch_size"),
-        limit=limit,
+        limits=_limits(app, batch_size or source.options.get("batch_size"), limit),
+        policy=policy(app, confined=source.confined),
+        state=SourceState(app.engine, source.id, app.box),
         findings=Findings(source.findings),
         key=key_fields(source),
-        stop=stop,
+        cancelled=stop,
+    )
+    return registry.get(source.type)(stored(app, source).config, context)
+
+
+def draft(
+    app: Application, name: str, type_name: str, config: ConnectorConfig, *, confined: bool
+) -> Connector[ConnectorConfig]:
+    """A connector of settings that are not stored yet.
+
+    `confined`: its connection was set up in the pages or by the API.
+    """
+    context = Context(source=name, limits=_limits(app), policy=policy(app, confined=confined))
+    return registry.get(type_name)(config, context)
+
+
+def policy(app: Application, *, confined: bool) -> Policy:
+    """What a source may touch; `confined` as in `draft`."""
+    deny = HostList.parse(app.settings.deny_hosts)
+    allow = HostList.parse(app.settings.allow_hosts)
+    return Policy(
+        roots=app.open_directories() if confined else None,
+        allow_address=HostRules(allow, deny, confined=confined)
+        if confined or app.settings.deny_hosts
+        else None,
+    )
+
+
+def _limits(app: Application, batch_size: int | None = None, limit: int | None = None) -> Limits:
+    defaults = app.instance().source
+    size = batch_size or defaults.batch_size
+    return Limits(
+        connect_timeout=defaults.connect_timeout,
+        read_timeout=defaults.timeout,
+        total_timeout=defaults.total_timeout,
+        retries=defaults.retries,
+        longest_wait=defaults.longest_wait,
+        max_response=defaults.max_response,
+        max_file=defaults.max_file,
+        batch_size=min(size, limit or size),
     )
 
 
@@ -87,7 +128,7 @@ def check_draft(
     app: Application, name: str, type_name: str, parsed: Connection, *, confined: bool
 ) -> CheckResult:
     """Connect for real with settings that are not stored yet."""
-    return app.connector(type_name, parsed.config, confined=confined, source=name).check()
+    return draft(app, name, type_name, parsed.config, confined=confined).check()
 
 
 def proposed_key(connector: Connector[ConnectorConfig]) -> Sequence[str]:

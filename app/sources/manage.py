@@ -143,8 +143,8 @@ def save(
     result: CheckResult | None = None
     proposed: Sequence[str] = ()
     if test:
-        connector = app.connector(
-            parsed.type, connected.config, confined=confined, source=parsed.name
+        connector = connect.draft(
+            app, parsed.name, parsed.type, connected.config, confined=confined
         )
         result = connector.check()
         parsed, proposed = _with_proposed_key(parsed, connector.default_key)

@@ -17,7 +17,7 @@ from app.sync.batch import Missing, Progress
 from app.sync.postgres.writer import RunIdentity, RunObjects
 from app.sync.report import Counters, RunState
 from app.sync.run import heartbeat
-from app.sync.run_store import Finish, Run, Start
+from app.sync.run_store import Finish, Run, RunStore, Start
 
 BATCH = 5000
 
@@ -53,7 +53,7 @@ def approve_run(app: Application, name: str, *, ceiling: int, actor: str) -> Run
     """
     with app.engine.connect() as connection:
         source = store.get(connection, name)
-    run_id = app.runs.start(Start(source.id, "manual", actor, full=False))
+    run_id = RunStore(app.engine).start(Start(source.id, "manual", actor, full=False))
     counters = Counters()
     state, message = RunState.FAILED, "Approval of held deletions was interrupted"
     try:
@@ -81,7 +81,7 @@ def approve_run(app: Application, name: str, *, ceiling: int, actor: str) -> Run
                 writer.settle_held()
         state, message = RunState.DONE, f"{counters.deleted:,} held deletions were approved"
     finally:
-        run = app.runs.finish(run_id, Finish(state, message=message, syncs=False))
+        run = RunStore(app.engine).finish(run_id, Finish(state, message=message, syncs=False))
     return run
 
 

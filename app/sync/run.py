@@ -38,7 +38,7 @@ from app.sync.guard import DeleteGuard
 from app.sync.pipeline import Options, Outcome, Sync
 from app.sync.postgres.writer import RunIdentity, RunObjects
 from app.sync.report import Counters, RunState
-from app.sync.run_store import HEARTBEAT_SECONDS, SETTLED, Finish, Run, Start
+from app.sync.run_store import HEARTBEAT_SECONDS, SETTLED, Finish, Run, RunStore, Start
 from app.sync.tracing import Trace
 from connectors.sdk import Connector, ConnectorConfig, ConnectorError
 from connectors.sdk.rows import Batch, Cursor, End
@@ -147,7 +147,9 @@ def _tell(app: Application, job: Job, run: Run) -> Run:
     try:
         job.connector.after_commit(cursor)
     except ConnectorError as error:
-        return app.runs.warn(run.id, f"The rows are safe, but the source was not tidied: {error}")
+        return RunStore(app.engine).warn(
+            run.id, f"The rows are safe, but the source was not tidied: {error}"
+        )
     return run
 
 
@@ -164,7 +166,7 @@ def under_lock(
     `work` gets the run's number and whether it was asked to stop. Raises AlreadyRunningError
     and LostRunError.
     """
-    run_id = app.runs.start(start)
+    run_id = RunStore(app.engine).start(start)
     with (
         logs.bound(run=run_id, source=source),
         tracing.run(run_id, source, trigger=start.trigger, actor=start.actor) as trace,
@@ -177,7 +179,7 @@ def under_lock(
         if pulse.lost:
             _log.error("The run was taken away: %s", pulse.lost)
             raise pulse.lost
-        done = app.runs.finish(run_id, replace(finish, peak_memory=peak_memory()))
+        done = RunStore(app.engine).finish(run_id, replace(finish, peak_memory=peak_memory()))
         _tell_log(done)
         _tell_trace(trace, done)
     return Result(done, error)
@@ -230,12 +232,12 @@ def _attempt(
     except OpenRegisterError as error:
         return Finish(RunState.FAILED, message=str(error)), error
     except KeyboardInterrupt:
-        app.runs.finish(run_id, Finish(RunState.CANCELLED, message="Interrupted"))
+        RunStore(app.engine).finish(run_id, Finish(RunState.CANCELLED, message="Interrupted"))
         raise
     except Exception as error:
         known = translate(error, describe(app.engine.url)) or expected(error)
         with _first(error):
-            app.runs.finish(run_id, Finish(RunState.FAILED, message=str(known)))
+            RunStore(app.engine).finish(run_id, Finish(RunState.FAILED, message=str(known)))
         raise
 
 
@@ -341,7 +343,7 @@ def heartbeat(app: Application, run_id: int) -> Iterator[Pulse]:
     def beat() -> None:
         while not over.wait(HEARTBEAT_SECONDS):
             try:
-                pulse.cancelled |= app.runs.heartbeat(run_id)
+                pulse.cancelled |= RunStore(app.engine).heartbeat(run_id)
             except LostRunError as error:
                 pulse.lost = error
                 return

@@ -28,7 +28,7 @@ from app.sources import store as sources
 from app.sync.batch import Action
 from app.sync.report import Counters, RunState
 from app.sync.run import Stop, under_lock
-from app.sync.run_store import Finish, Run, Start
+from app.sync.run_store import Finish, Run, RunStore, Start
 from connectors.sdk import canonical
 
 BATCH = 5000
@@ -72,7 +72,7 @@ def undo(app: Application, run_id: int, *, actor: str) -> Undone:
     Killed half-way, the rest is undone by calling it again. Raises NotFoundError,
     AlreadyRunningError, LostRunError, and what made the undo itself fail.
     """
-    run = app.runs.get(run_id)
+    run = RunStore(app.engine).get(run_id)
     undone = Undone(run_id)
 
     def work(own_id: int, stop: Stop) -> Finish:
@@ -118,7 +118,7 @@ def _undo_batch(
         if revisions:
             write_objects.write(connection, writer, revisions=revisions)
         sources.clear_cursor(connection, run.source_id)
-        app.runs.advance(connection, own_id, _counters(outcome))
+        RunStore(app.engine).advance(connection, own_id, _counters(outcome))
     undone.deleted += outcome.deleted
     undone.reverted += outcome.reverted
     undone.restored += outcome.restored

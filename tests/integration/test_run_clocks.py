@@ -17,7 +17,7 @@ import pytest
 import sqlalchemy as sa
 
 from app.sync.report import RunState
-from app.sync.run_store import Finish, Start
+from app.sync.run_store import Finish, RunStore, Start
 from tests.integration.sync.conftest import Bench, application, bench
 from tests.servers.clocks import MovedClock
 
@@ -174,19 +174,19 @@ def test_a_run_is_not_taken_from_a_process_because_its_machine_was_set_right(
         assert process.stdout
         run_id = int(process.stdout.readline())
         with proc_of_a_moved_clock(tmp_path / "proc", by):
-            assert bench.app.runs.repair() == []
-        assert bench.app.runs.get(run_id).state is RunState.RUNNING
+            assert RunStore(bench.app.engine).repair() == []
+        assert RunStore(bench.app.engine).get(run_id).state is RunState.RUNNING
         process.stdin.close()
-    assert [run.id for run in bench.app.runs.repair()] == [run_id]
+    assert [run.id for run in RunStore(bench.app.engine).repair()] == [run_id]
 
 
 def test_a_process_that_got_the_pid_of_another_holds_no_run(bench: Bench) -> None:
     bench.define()
     source = bench.scalar("SELECT id FROM openregister.sources")
-    run_id = bench.app.runs.start(Start(source, "cron", "cron", full=True))
+    run_id = RunStore(bench.app.engine).start(Start(source, "cron", "cron", full=True))
     # alive, and began long before
     execute(bench, "UPDATE openregister.runs SET pid = 1")
-    assert [run.id for run in bench.app.runs.repair()] == [run_id]
-    again = bench.app.runs.start(Start(source, "cron", "cron", full=True))
-    assert bench.app.runs.repair() == []
-    bench.app.runs.finish(again, Finish(RunState.DONE))
+    assert [run.id for run in RunStore(bench.app.engine).repair()] == [run_id]
+    again = RunStore(bench.app.engine).start(Start(source, "cron", "cron", full=True))
+    assert RunStore(bench.app.engine).repair() == []
+    RunStore(bench.app.engine).finish(again, Finish(RunState.DONE))

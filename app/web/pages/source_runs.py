@@ -20,7 +20,7 @@ from app.sources import decision, jobs, manage, testing
 from app.sync import dry_run as planning
 from app.sync import held, rejects
 from app.sync.run import Request as RunRequest
-from app.sync.run_store import Run
+from app.sync.run_store import Run, RunStore
 from app.web import answers
 from app.web.languages import gettext as _
 from app.web.languages import speak
@@ -52,7 +52,7 @@ def history(
 ) -> Response:
     """The runs, what they rejected, and what waits for a person."""
     source = manage.get(app, name)
-    found = app.runs.history(source.id, limit=PER_PAGE + 1, before=before)
+    found = RunStore(app.engine).history(source.id, limit=PER_PAGE + 1, before=before)
     runs = found[:PER_PAGE]
     following_page = runs[-1].id if len(found) > PER_PAGE else None
     if answers.wants_json(request):
@@ -77,7 +77,7 @@ def history(
 def one(request: Request, app: App, identity: Viewer, name: str, run_id: int) -> Response:
     """One run, the rows it rejected and the first of what it wrote."""
     source = manage.get(app, name)
-    run = app.runs.get(run_id)
+    run = RunStore(app.engine).get(run_id)
     if run.source_id != source.id:
         raise NotFoundError(f"Source {name} has no run {run_id}")
     rows = rejects.rows(app, name, run_id=run_id, limit=100)
@@ -214,7 +214,7 @@ def disable(app: App, identity: RegisterAdmin, name: str, back: Back = "") -> Re
 @router.post("/cancel")
 def cancel(app: App, identity: RegisterAdmin, name: str, back: Back = "") -> Response:
     """Ask the run under way to stop after its batch."""
-    run = app.runs.request_cancel(manage.get(app, name).id)
+    run = RunStore(app.engine).request_cancel(manage.get(app, name).id)
     said = _("Run %s stops after its batch") % run.id if run else _("Nothing is running")
     return redirect(own_path(back, f"/sources/{name}/runs"), notice=said)
 
@@ -232,7 +232,7 @@ def retry(app: App, identity: RegisterAdmin, name: str) -> Response:
 def undo(app: App, identity: RegisterAdmin, name: str, run_id: int) -> Response:
     """Ask a worker to take a run back."""
     source = manage.get(app, name)
-    if app.runs.get(run_id).source_id != source.id:
+    if RunStore(app.engine).get(run_id).source_id != source.id:
         raise NotFoundError(f"Source {name} has no run {run_id}")
     with app.engine.begin() as connection:
         jobs.undo_soon(connection, source, run_id, actor=identity.actor)

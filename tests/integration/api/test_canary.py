@@ -356,7 +356,7 @@ def test_no_secret_leaves_a_source_that_works(server: Server, tmp_path: Path) ->
             run_by_command(cli, name, out)
             visit(client, name, out)
     assert '"level":"debug"' in out.texts["log"]
-    assert isinstance(server.app.runs, RunStore)
+    assert isinstance(RunStore(server.app.engine), RunStore)
     everywhere(client, out)
     columns = database(server)
     assert "many" in columns["quarantine.raw"]

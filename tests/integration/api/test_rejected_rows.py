@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from app.sources import manage
 from app.sync.postgres import quarantine
-from app.sync.run_store import Start
+from app.sync.run_store import RunStore, Start
 from app.users.roles import Role
 from connectors.sdk.rows import FieldError, RowProblem, Stage
 from tests.integration.api.conftest import Server
@@ -44,7 +44,7 @@ def test_rejected_rows_with_any_value_are_listed(server: Server, tmp_path: Path)
     )
     with server.app.engine.connect() as connection:
         source = connection.scalar(sa.text("SELECT id FROM openregister.sources")) or 0
-    run = server.app.runs.start(Start(source, "manual", "test"))
+    run = RunStore(server.app.engine).start(Start(source, "manual", "test"))
     problems = [
         RowProblem(
             f"row {number} \udcff",

@@ -22,6 +22,7 @@ from app.errors import AlreadyRunningError, LostRunError
 from app.sync import run as running
 from app.sync.report import RunState
 from app.sync.run import Request
+from app.sync.run_store import RunStore
 from tests.integration.sync.conftest import Bench, figures
 
 ROWS = [{"code": f"{n:04}", "name": f"Place {n}"} for n in range(1000)]
@@ -182,7 +183,7 @@ def test_a_run_that_was_taken_away_can_write_nothing_more(
                 connection.execute(
                     sa.text("UPDATE openregister.runs SET lease_until = now() - interval '1 s'")
                 )
-            taken.append(len(bench.app.runs.repair()))
+            taken.append(len(RunStore(bench.app.engine).repair()))
 
     with pytest.raises(LostRunError):
         running.run(bench.app, "places", Request(), observe=take_away)
@@ -198,7 +199,7 @@ def test_a_cancelled_run_keeps_what_it_committed_and_the_next_one_goes_on(bench:
     bench.write(ROWS)
 
     def cancel(counters: object, total: int | None) -> None:
-        bench.app.runs.request_cancel(1)
+        RunStore(bench.app.engine).request_cancel(1)
 
     run = running.run(bench.app, "places", Request(), observe=cancel).run
     assert run.state is RunState.CANCELLED

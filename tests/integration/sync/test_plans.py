@@ -13,7 +13,7 @@ from app.registers.select import Query
 from app.sync import dry_run
 from app.sync.report import RunState
 from app.sync.run import Request
-from app.sync.run_store import Run
+from app.sync.run_store import Run, RunStore
 from tests.integration.sync.conftest import Bench, figures
 from tests.servers.http_api import HttpApi, always
 
@@ -39,7 +39,7 @@ def _refused(bench: Bench, plan: str) -> None:
     with pytest.raises(PlanChangedError, match=f"since plan {plan}"):
         _apply(bench, plan)
     assert bench.objects() == before
-    (last,) = bench.app.runs.history(limit=1)
+    (last,) = RunStore(bench.app.engine).history(limit=1)
     assert last.state is RunState.CANCELLED
 
 

@@ -17,6 +17,7 @@ from app.sync import pipeline
 from app.sync import run as running
 from app.sync.report import RunState
 from app.sync.run import Request
+from app.sync.run_store import RunStore
 from tests.integration.sync.conftest import Bench
 
 MOST = 24
@@ -90,7 +91,9 @@ def attempt(bench: Bench, fault: str, key: str, place: int) -> None:
         if counters.read < place:
             return
         if fault == "cancel":
-            bench.app.runs.request_cancel(bench.scalar("SELECT max(id) FROM openregister.runs"))
+            RunStore(bench.app.engine).request_cancel(
+                bench.scalar("SELECT max(id) FROM openregister.runs")
+            )
         elif fault == "take away":
             execute(bench, TAKE_AWAY)
 

@@ -13,7 +13,7 @@ from app.registers import edit_objects, select
 from app.registers.select import Query
 from app.sync import undo
 from app.sync.report import RunState
-from app.sync.run_store import Finish, Start
+from app.sync.run_store import Finish, RunStore, Start
 from app.sync.undo import Undone
 from tests.integration.sync.conftest import Bench, figures
 
@@ -125,10 +125,10 @@ def test_the_source_is_locked_meanwhile_and_counts_neither_as_synced_nor_as_fail
     run = _sync(bench, _rows("a"))
     last_sync = bench.scalar("SELECT last_sync FROM openregister.sources")
     source_id = bench.scalar("SELECT id FROM openregister.sources")
-    held = bench.app.runs.start(Start(source_id, "manual", "test"))
+    held = RunStore(bench.app.engine).start(Start(source_id, "manual", "test"))
     with pytest.raises(AlreadyRunningError, match=f"run {held}"):
         undo.undo(bench.app, run, actor="alice")
-    bench.app.runs.finish(held, Finish(RunState.CANCELLED, syncs=False))
+    RunStore(bench.app.engine).finish(held, Finish(RunState.CANCELLED, syncs=False))
     undo.undo(bench.app, run, actor="alice")
     assert bench.scalar("SELECT last_sync FROM openregister.sources") == last_sync
     with pytest.raises(NotFoundError, match="no run 999"):

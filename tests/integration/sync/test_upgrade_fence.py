@@ -18,7 +18,7 @@ from app.sync import run as running
 from app.sync.postgres.writer import Lane
 from app.sync.report import RunState
 from app.sync.run import Request
-from app.sync.run_store import Start
+from app.sync.run_store import RunStore, Start
 from jobs.errors import OutdatedError
 from tests.acceptance.command_line import CommandLine
 from tests.integration.sync.conftest import Bench
@@ -132,7 +132,7 @@ def test_the_new_version_takes_over_what_an_old_worker_left(bench: Bench) -> Non
         connection.exec_driver_sql(
             "UPDATE openregister.runs SET lease_until = now() - interval '1s'"
         )
-    assert [run.state for run in bench.app.runs.repair()] == [RunState.CRASHED]
+    assert [run.state for run in RunStore(bench.app.engine).repair()] == [RunState.CRASHED]
     run = bench.sync()
     assert run.state is RunState.DONE
     assert len(bench.objects()) == len(ROWS)
@@ -182,9 +182,9 @@ def test_a_zombie_holds_no_source(bench: Bench, database_url: str) -> None:
         stat = Path(f"/proc/{process.pid}/stat")
         while ") Z " not in stat.read_text():  # nobody waits for it: it stays as a zombie
             time.sleep(0.01)
-        again = bench.app.runs.start(Start(int(source), "cron", "cron", full=True))
+        again = RunStore(bench.app.engine).start(Start(int(source), "cron", "cron", full=True))
         assert again > run_id
-    assert bench.app.runs.get(run_id).state is RunState.CRASHED
+    assert RunStore(bench.app.engine).get(run_id).state is RunState.CRASHED
 
 
 IN_A_CONTAINER = """
@@ -224,17 +224,17 @@ def test_a_source_is_free_again_in_a_container_without_init(
     assert done.returncode == 0, done.stderr
     first, second = done.stdout.split()
     assert int(second) > int(first)
-    assert bench.app.runs.get(int(first)).state is RunState.CRASHED
+    assert RunStore(bench.app.engine).get(int(first)).state is RunState.CRASHED
 
 
 def test_a_process_of_another_container_is_not_taken_for_gone(bench: Bench) -> None:
     """Same host name, same pid, another pid namespace: only its lease can tell."""
     bench.define()
     source = bench.scalar("SELECT id FROM openregister.sources")
-    run_id = bench.app.runs.start(Start(source, "cron", "cron", full=True))
+    run_id = RunStore(bench.app.engine).start(Start(source, "cron", "cron", full=True))
     with bench.app.engine.begin() as connection:
         connection.exec_driver_sql(
             "UPDATE openregister.runs SET pid = 999999, process = 'boot/pid:[1]/77'"
         )
-    assert bench.app.runs.repair() == []
-    assert bench.app.runs.get(run_id).state is RunState.RUNNING
+    assert RunStore(bench.app.engine).repair() == []
+    assert RunStore(bench.app.engine).get(run_id).state is RunState.RUNNING
