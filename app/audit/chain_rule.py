@@ -23,11 +23,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from hashlib import sha256
 from itertools import repeat
 from struct import Struct, iter_unpack
 from typing import NamedTuple, TypeAlias, TypeVar
 from uuid import UUID
+
+
+class Action(StrEnum):
+    """What an audit entry records."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+    RESTORE = "restore"
+
 
 HASH_SIZE = 32
 ACTIONS = {"create": 1, "update": 2, "delete": 3, "restore": 4}

@@ -13,7 +13,8 @@ from itertools import islice, repeat
 from struct import Struct
 
 from app.audit.chain_rule import Kind, Steps, each
-from app.sync.batch import Creates, Target
+from app.mapping.target import Target
+from app.sync.batch import Creates
 
 OBJECT_COLUMNS = (
     "uuid, run_id, register_id, schema_id, source_id, target, version, created, updated, "

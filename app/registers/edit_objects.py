@@ -19,6 +19,7 @@ import uuid_utils
 
 from app.application import Application
 from app.audit import diff as changes
+from app.audit.chain_rule import Action
 from app.errors import ConflictError, InvalidObjectError, OwnedError, UsageError
 from app.mapping.storage import nul_fault
 from app.mapping.validation import Validator, compile_validator
@@ -28,7 +29,6 @@ from app.registers.object_store import StoredObject
 from app.registers.ownership import merge_patch, not_local
 from app.registers.write_objects import NewObject, Revision
 from app.sources import store as sources
-from app.sync.batch import Action
 from connectors.sdk import RowData, canonical
 
 Kind = Literal["replace", "patch", "delete", "restore"]

@@ -17,10 +17,9 @@ import sqlalchemy as sa
 
 from app.audit import append
 from app.audit.append import PEOPLE, Writer
-from app.audit.chain_rule import Change, Steps
+from app.audit.chain_rule import Action, Change, Steps
 from app.database.tables import objects
 from app.errors import ConflictError, ExistsError
-from app.sync.batch import Action
 
 _INSERT = """
 INSERT INTO openregister.objects

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -10,10 +11,26 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from app.mapping.spec import MappingSpec
 from app.sources import schedule as schedules
 from app.sources.spans import span_seconds as span_seconds
-from app.sync.batch import OnMissing
-from app.sync.field_drift import DriftPolicy
 from connectors.sdk import ConfigurationError, OpenRegisterError
 from connectors.sdk.config import faults
+
+
+class DriftPolicy(StrEnum):
+    """What a run does about drift."""
+
+    IGNORE = "ignore"
+    WARN = "warn"
+    """Report it with the run and go on."""
+    HOLD = "hold"
+    """Stop before anything is written, until a person accepts the new fields."""
+
+
+class OnMissing(StrEnum):
+    """What becomes of an object whose row is gone from the source."""
+
+    KEEP = "keep"
+    DELETE = "delete"
+
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 

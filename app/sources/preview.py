@@ -14,12 +14,12 @@ from app.application import Application
 from app.audit import diff as changes
 from app.mapping.compile import Filtered, Mapped
 from app.mapping.language import effort
+from app.mapping.target import Target
 from app.registers import object_store
 from app.registers.object_store import StoredObject
 from app.sources import connect, store, targets
 from app.sources.store import Source
 from app.sync import report
-from app.sync.batch import Target
 from connectors.sdk.rows import FieldError, JsonValue, Row, RowDecodeError, RowProblem, Stage
 
 LONGEST_PREVIEW = 30.0

@@ -11,10 +11,10 @@ import sqlalchemy as sa
 from app.application import Application
 from app.mapping.compile import compile_plan
 from app.mapping.spec import MappingSpec
+from app.mapping.target import Target
 from app.registers import schema_store
 from app.registers.lookups import RegisterLookups
 from app.sources.store import Source
-from app.sync.batch import Target
 
 
 def compile_targets(

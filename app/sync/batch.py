@@ -9,42 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterator, Sequence, Set
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
-from app.mapping.compile import RowPlan
+from app.audit.chain_rule import Action
+from app.mapping.target import Target
 from app.sync.covered import CoveredKeys
 from app.sync.report import Counters
 from connectors.sdk import canonical
 from connectors.sdk.rows import Batch, Cursor, Row, RowProblem
-
-
-class OnMissing(StrEnum):
-    """What becomes of an object whose row is gone from the source."""
-
-    KEEP = "keep"
-    DELETE = "delete"
-
-
-class Action(StrEnum):
-    """What an audit entry records."""
-
-    CREATE = "create"
-    UPDATE = "update"
-    DELETE = "delete"
-    RESTORE = "restore"
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Where rows go: a register and schema, through a compiled plan."""
-
-    number: int
-    register_id: int
-    schema_id: int
-    plan: RowPlan
-    local_fields: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -277,7 +250,6 @@ Observer = Callable[[Counters, int | None], None]
 """Called after every committed batch with the counters so far and the estimated total."""
 
 __all__ = [
-    "Action",
     "BatchLostError",
     "Changes",
     "Creates",
@@ -287,10 +259,8 @@ __all__ = [
     "Missing",
     "ObjectStore",
     "Observer",
-    "OnMissing",
     "Prepared",
     "Progress",
-    "Target",
     "Touch",
     "Transaction",
     "Update",

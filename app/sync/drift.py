@@ -11,9 +11,9 @@ from collections.abc import Generator, Iterator
 from app.application import Application
 from app.errors import HeldError
 from app.sources import store
-from app.sources.document import SourceOptions
+from app.sources.document import DriftPolicy, SourceOptions
 from app.sources.store import Source
-from app.sync.field_drift import Drift, DriftPolicy, Profile, compare
+from app.sync.field_drift import Drift, Profile, compare
 from connectors.sdk.rows import Batch, RowDecodeError
 
 SAMPLE = 1000

@@ -9,20 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from enum import StrEnum
 from typing import Any
 
 from connectors.sdk import JsonValue, RowData, lenient
-
-
-class DriftPolicy(StrEnum):
-    """What a run does about drift."""
-
-    IGNORE = "ignore"
-    WARN = "warn"
-    """Report it with the run and go on."""
-    HOLD = "hold"
-    """Stop before anything is written, until a person accepts the new fields."""
 
 
 def kind(value: JsonValue) -> str:

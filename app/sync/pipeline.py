@@ -16,16 +16,16 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
+from app.mapping.target import Target
+from app.sources.document import OnMissing
 from app.sync import report
 from app.sync.batch import (
     BatchLostError,
     Changes,
     ObjectStore,
     Observer,
-    OnMissing,
     Prepared,
     Progress,
-    Target,
     Transaction,
     WriteConflictError,
 )

@@ -12,8 +12,10 @@ from dataclasses import dataclass, replace
 import sqlalchemy as sa
 
 from app.application import Application
+from app.mapping.target import Target
+from app.sources.document import OnMissing
 from app.sync import quarantine, run
-from app.sync.batch import Observer, OnMissing, Target
+from app.sync.batch import Observer
 from app.sync.budget import ErrorBudget
 from app.sync.pipeline import Options, Sync
 from app.sync.postgres.writer import RunIdentity, RunObjects

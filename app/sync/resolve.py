@@ -15,22 +15,13 @@ from typing import TypeAlias, TypeVar
 from xxhash import xxh3_64_intdigest, xxh3_128_digest
 
 from app.audit import diff as rules
+from app.audit.chain_rule import Action
 from app.mapping.compile import Filtered, Mapped
 from app.mapping.fields import Resolved
+from app.mapping.target import Target
 from app.registers import ownership
-from app.sync.batch import (
-    Action,
-    Changes,
-    Deferred,
-    Found,
-    Known,
-    Made,
-    OnMissing,
-    Prepared,
-    Target,
-    Touch,
-    Update,
-)
+from app.sources.document import OnMissing
+from app.sync.batch import Changes, Deferred, Found, Known, Made, Prepared, Touch, Update
 from app.sync.seen import Seen
 from connectors.sdk import canonical
 from connectors.sdk.rows import Batch, Row, RowBatch, RowDecodeError, RowProblem

@@ -25,13 +25,15 @@ from app.errors import (
     PlanChangedError,
     expected,
 )
+from app.mapping.target import Target
 from app.sources import connect, document, targets
 from app.sources import store as source_store
+from app.sources.document import OnMissing
 from app.sources.store import Source
 from app.sync import drift as drifting
 from app.sync import tracing
 from app.sync import verdict as judging
-from app.sync.batch import Observer, OnMissing, Target
+from app.sync.batch import Observer
 from app.sync.budget import ErrorBudget
 from app.sync.drift import DriftError
 from app.sync.guard import DeleteGuard

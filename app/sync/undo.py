@@ -18,6 +18,7 @@ from app.application import Application
 from app.audit import diff as changes
 from app.audit import store as audit
 from app.audit.append import Writer
+from app.audit.chain_rule import Action
 from app.audit.diff import Diff
 from app.audit.store import Latest, Touched
 from app.registers import object_store as store
@@ -25,7 +26,6 @@ from app.registers import write_objects
 from app.registers.object_store import StoredObject
 from app.registers.write_objects import Revision
 from app.sources import store as sources
-from app.sync.batch import Action
 from app.sync.report import Counters, RunState
 from app.sync.run import Stop, under_lock
 from app.sync.run_store import Finish, Run, RunStore, Start

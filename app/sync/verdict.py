@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from app.mapping.target import Target
 from app.sources.store import Source
 from app.sync import report
-from app.sync.batch import Target
 from app.sync.pipeline import Fate, Options, Outcome
 from app.sync.report import RunState
 from connectors.sdk.rows import End

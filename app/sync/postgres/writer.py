@@ -21,11 +21,10 @@ import uuid_utils
 from psycopg.types.json import Jsonb
 
 from app.audit import append
-from app.audit.chain_rule import Change, Steps
+from app.audit.chain_rule import Action, Change, Steps
 from app.database import copy_format, errors, revision
 from app.errors import LostRunError
 from app.sync.batch import (
-    Action,
     BatchLostError,
     Changes,
     Found,
