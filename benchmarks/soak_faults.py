@@ -23,8 +23,8 @@ import sqlalchemy as sa
 
 from app.application import Application, assemble
 from app.database import engine as engines
-from app.database import migrate
 from app.database.embedded.server import EmbeddedServer
+from app.operations import upgrade as upgrades
 from app.registers import registers, schemas
 from app.settings import Settings
 from app.sources import manage
@@ -68,7 +68,7 @@ class Installation:
         self._server = EmbeddedServer(directory / "data")
         url = self._server.acquire()
         self.engine = engines.create(url, application_name="soak")
-        migrate.upgrade(self.engine)
+        upgrades.upgrade(self.engine)
         self.app: Application = assemble(Settings(data_dir=directory / "data"), self.engine)
         registers.add(self.app, "soak")
         schemas.add(self.app, "row", _SCHEMA, register="soak", actor="soak")

@@ -25,9 +25,9 @@ from psycopg import sql
 from sqlalchemy.engine import make_url
 
 from app.database import engine as engines
-from app.database import migrate
 from app.database.embedded.locks import ServerLocks
 from app.database.embedded.server import EmbeddedServer
+from app.operations import upgrade as upgrades
 from connectors.sdk import redact
 from tests.servers import databases, postgresql, processes
 from tests.servers import mariadb as mariadb_server
@@ -121,7 +121,7 @@ class DatabaseServer:
         if self._template is None:
             self._template = self._create("template0")
             engine = engines.create(self.url(self._template))
-            migrate.upgrade(engine)
+            upgrades.upgrade(engine)
             engine.dispose()
         with self._database(self._template) as url:
             yield url

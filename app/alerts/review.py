@@ -23,7 +23,7 @@ from app.application import Application
 from app.database import instance_settings
 from app.database.tables import quarantine, runs, sources
 from app.sources import jobs as scheduling
-from app.sync import report
+from app.sources.warnings import stay_rejected
 from connectors.sdk.redact import redact
 from jobs import store as jobs
 from jobs.context import JobContext
@@ -147,7 +147,7 @@ def _apply(connection: sa.Connection, change: _Change) -> Iterator[Alert]:
     elif incidents.close(connection, change.told) and change.message is None:
         well = _WELL[change.kind]
         if change.rejected:
-            well = f"{well}; {report.stay_rejected(change.rejected)}"
+            well = f"{well}; {stay_rejected(change.rejected)}"
         yield _alert(closed, change.name, well, change.told.opened, change.now)
 
 

@@ -27,6 +27,7 @@ from app.operations import status
 from app.registers.ownership import merge_patch
 from app.sources import confinement, decision, jobs, manage, preview, testing
 from app.sources.manage import Saved
+from app.sources.warnings import standing_warnings
 from app.sync import held, rejects
 from app.sync.run_store import Run, RunStore
 from connectors.sdk import CheckResult
@@ -77,7 +78,7 @@ def show_source(request: Request, app: App, identity: Viewer, name: str) -> Resp
     source = manage.get(app, name)
     document = {
         **status.describe(app, source),
-        "warnings": status.standing_warnings(source),
+        "warnings": standing_warnings(source),
         "document": manage.to_document(source),
     }
     return answer(request, document)
@@ -316,7 +317,7 @@ def _saved(app: App, saved: Saved) -> dict[str, Any]:
         "warnings": [
             *(saved.check.warnings if saved.check else ()),
             *saved.warnings,
-            *status.standing_warnings(saved.source),
+            *standing_warnings(saved.source),
         ],
         **_evidence(saved.check),
     }

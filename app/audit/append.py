@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import repeat
 from typing import Any
 
 import psycopg
 
 from app.audit import chain_rule
-from app.audit.chain_rule import Steps
-from app.database.copy_format import AUDIT_COLUMNS
-from app.database.copy_format import audit as audit_rows
+from app.audit.chain_rule import Kind, Steps, each
+from app.database.copy_format import (
+    COUNT,
+    L8,
+    L16,
+    L32,
+    LENGTH,
+    NULL,
+    int4,
+    int8,
+    rows,
+    text,
+    timestamp,
+)
 
 PEOPLE = 0
 """The chain of edits that no source made belongs to source number 0."""
@@ -25,6 +38,11 @@ RETURNING c.id, c.length, c.head
 # The row lock makes whoever comes second wait until the first has committed its entries.
 
 MOVE = "UPDATE openregister.chains SET length = %s, head = %s WHERE id = %s"
+
+AUDIT_COLUMNS = (
+    "chain_id, position, run_id, created, object_uuid, version, action, actor, data_hash, "
+    "prev_hash, hash, diff"
+)
 
 COPY_AUDIT = f"COPY openregister.audit_trails ({AUDIT_COLUMNS}) FROM STDIN (FORMAT BINARY)"
 
@@ -69,7 +87,7 @@ def append(
         actor=writer.actor,
         created=moment,
     )
-    rows = audit_rows(
+    blocks = _entries(
         steps,
         hashes,
         prev=bytes(head),
@@ -80,6 +98,42 @@ def append(
         moment=moment,
     )
     with connection.cursor().copy(COPY_AUDIT) as copy:
-        for block in rows:
+        for block in blocks:
             copy.write(block)
     connection.execute(MOVE, (length + len(steps), hashes[-1], chain_id))
+
+
+def _entries(
+    steps: Steps,
+    hashes: Sequence[bytes],
+    *,
+    prev: bytes,
+    chain_id: int,
+    positions: Sequence[bytes],
+    run_id: int | None,
+    actor: str,
+    moment: datetime,
+) -> Iterator[bytes]:
+    """Consecutive audit entries of one chain, in the order of AUDIT_COLUMNS."""
+    name = text(actor)
+
+    def what(kind: Kind) -> bytes:
+        version, action = kind
+        return int4(version) + text(action) + name + L32
+
+    def said(diff: bytes | None) -> bytes:
+        return NULL if diff is None else LENGTH(len(diff)) + diff
+
+    return rows(
+        repeat(COUNT(12) + int4(chain_id) + L8),
+        positions,
+        repeat(int8(run_id) + timestamp(moment) + L16),
+        steps.object_uuids,
+        each(steps.kinds, what),
+        steps.data_hashes,
+        repeat(L32),
+        [prev, *hashes[:-1]],
+        repeat(L32),
+        hashes,
+        each(steps.diffs, said),
+    )

@@ -15,6 +15,8 @@ from app.audit import audit_spans
 from app.audit.chain_rule import Entry
 from app.audit.diff import Diff
 from app.database.tables import audit_trails, chains, objects, runs, sources
+from app.errors import NotFoundError
+from connectors.sdk import canonical
 
 CHUNK = 5000
 """Rows a server-side cursor hands over at a time."""
@@ -353,6 +355,18 @@ def standings(
         query = query.where(objects.c.source_id.in_(source_ids))
     for row in _streamed(connection, query):
         yield Standing(*row)
+
+
+def object_data(connection: sa.Connection, uuid: UUID) -> bytes:
+    """The data of an object as it is now, as canonical JSON. Raises NotFoundError."""
+    text = connection.scalar(
+        sa.select(sa.cast(objects.c.data, sa.Text)).where(objects.c.uuid == uuid)
+    )
+    if text is None:
+        raise NotFoundError(
+            f"There is no object {uuid}", hint="`openregister object:list` shows what there is"
+        )
+    return canonical.dumps(canonical.parse(text))
 
 
 def vanished(

@@ -16,7 +16,6 @@ from app.audit.chain_rule import Entry
 from app.audit.heads import Head
 from app.audit.store import AuditEntry, Chain, Place, Standing
 from app.errors import NotFoundError
-from app.registers import object_store as objects
 from connectors.sdk import canonical
 
 SHOWN = 20
@@ -153,13 +152,12 @@ def verify_object(app: Application, uuid: UUID) -> dict[int, bool]:
     held: dict[int, bool] = {}
     with app.engine.connect() as connection:
         entries = list(store.whole_of_object(connection, uuid))
-        found = objects.get(connection, uuid)
+        data = store.object_data(connection, uuid)
     for entry in entries:
         prev = bytes(entry.prev_hash)
         held[entry.version] = rules.verify([entry], prev, position=entry.position) is None
     if entries:
-        data = sha256(canonical.dumps(found.data)).digest()
-        held[entries[-1].version] &= data == bytes(entries[-1].data_hash)
+        held[entries[-1].version] &= sha256(data).digest() == bytes(entries[-1].data_hash)
     return held
 
 

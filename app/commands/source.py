@@ -15,6 +15,7 @@ from app.commands.cli.edits import edits, with_options
 from app.operations import status
 from app.sources import connector_types, manage
 from app.sources.manage import Saved
+from app.sources.warnings import standing_warnings
 
 
 @command("source:types")
@@ -105,7 +106,7 @@ def _saved(cli: Cli, saved: Saved) -> None:
         cli.output.warning(warning)
     if saved.proposed_key:
         cli.output.message(f"Key: {', '.join(saved.proposed_key)} (proposed by the source)")
-    for warning in status.standing_warnings(source):
+    for warning in standing_warnings(source):
         cli.output.warning(warning)
     if saved.check is not None and ask(cli, source.name, saved.check):
         source = manage.get(cli.application, source.name)
@@ -173,7 +174,7 @@ def show(cli: Cli, name: str) -> None:
       openregister source:show countries --output json_pretty
     """
     source = manage.get(cli.application, name)
-    for warning in status.standing_warnings(source):
+    for warning in standing_warnings(source):
         cli.output.warning(warning)
     record = status.describe(cli.application, source)
     if cli.output.plain:

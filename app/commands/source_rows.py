@@ -10,12 +10,12 @@ from app.commands.cli.command import command
 from app.commands.cli.context import Cli
 from app.commands.cli.decision import ask
 from app.commands.cli.files import writing
-from app.registers import export
 from app.registers.export import Format
 from app.sources import decision, testing
 from app.sources import preview as previewing
+from app.sources.warnings import stay_rejected
 from app.sync import held as deletes
-from app.sync import rejects, report
+from app.sync import rejects
 
 
 @command("source:test")
@@ -153,7 +153,7 @@ def errors(
     """
     if form is not None:
         with writing(path, binary=form == "xlsx") as out:
-            lines = export.rejected_rows(cli.application, name, form, out, run_id=run_id)
+            lines = rejects.write(cli.application, name, form, out, run_id=run_id)
         if path is not None:
             cli.output.result({"file": path, "lines": lines}, f"Wrote {lines:,} lines to {path}")
         return
@@ -197,7 +197,7 @@ def held(cli: Cli, name: str, approve: int | None) -> None:
         return
     run = deletes.approve_run(cli.application, name, ceiling=approve, actor=cli.actor)
     count, left = run.counters.deleted, run.rejected_before
-    rejected = f"; {report.stay_rejected(left)}" if left else ""
+    rejected = f"; {stay_rejected(left)}" if left else ""
     cli.output.result(
         {"source": name, "deleted": count, "run": run.id, "rejected_before": left},
         f"Deleted {count:,} objects{rejected}",

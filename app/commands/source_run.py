@@ -10,6 +10,7 @@ from app.commands.cli.progress import progress
 from app.commands.cli.runs import details, document, print_run
 from app.errors import UsageError
 from app.sources import manage
+from app.sources.warnings import stay_rejected
 from app.sync import dry_run as planning
 from app.sync import report
 from app.sync import run as running
@@ -87,7 +88,7 @@ def _print_plan(cli: Cli, plan: Plan) -> None:
         "changes": plan.examples,
     }
     counters = plan.counters
-    left = f"; {report.stay_rejected(plan.rejected_before)}" if plan.rejected_before else ""
+    left = f"; {stay_rejected(plan.rejected_before)}" if plan.rejected_before else ""
     cli.output.result(
         document,
         f"Dry run — would create {counters.created}, update {counters.updated}, "

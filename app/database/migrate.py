@@ -6,7 +6,7 @@ may upgrade at once, one of them does the work, and a failure leaves everything 
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
@@ -16,14 +16,14 @@ from alembic.config import Config
 from sqlalchemy.exc import DBAPIError
 
 import migrations
+from app.database import tables
 from app.database.engine import describe
 from app.database.errors import translate
 from app.database.revision import LOCK, Revision, refuse_newer, revision
 from app.database.tables import SCHEMA
 from app.errors import DatabaseError
-from app.reporting import roles, views
+from jobs import tables as job_tables
 
-_log = logging.getLogger(__name__)
 _SCRIPTS = Path(migrations.__file__).parent
 
 
@@ -34,13 +34,17 @@ def config(connection: sa.Connection | None = None) -> Config:
     made.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
     made.set_main_option("path_separator", "os")
     made.attributes["connection"] = connection
+    made.attributes["metadata"] = [tables.metadata, job_tables.metadata]
+    made.attributes["schema"] = SCHEMA
     return made
 
 
-def upgrade(engine: sa.Engine) -> Revision:
+def upgrade(
+    engine: sa.Engine, then: Callable[[sa.Connection], None] = lambda connection: None
+) -> Revision:
     """Apply what is pending; the revision before, whose `pending` is what was applied.
 
-    Waits for an upgrade that runs elsewhere. Raises NewerDatabaseError, and DatabaseError when
+    `then` follows in the same transaction, after migrations were applied. Waits for an upgrade that runs elsewhere. Raises NewerDatabaseError, and DatabaseError when
     a migration fails; nothing is changed then.
     """
     try:
@@ -51,7 +55,7 @@ def upgrade(engine: sa.Engine) -> Revision:
             if before.pending:
                 connection.execute(sa.schema.CreateSchema(SCHEMA, if_not_exists=True))
                 command.upgrade(config(connection), "head")
-                _report(connection)
+                then(connection)
     except (DBAPIError, psycopg.Error) as error:
         known = translate(error, describe(engine.url))
         assert known is not None  # one of the database's
@@ -68,19 +72,6 @@ def downgrade(engine: sa.Engine, target: str = "base") -> None:
     with engine.begin() as connection:
         _lock(connection)
         command.downgrade(config(connection), target)
-
-
-def _report(connection: sa.Connection) -> None:
-    """Views of the schemas that are there, by today's rules, and the role that reads them."""
-    views.refresh(connection)
-    if roles.may_create(connection):
-        roles.ensure_reader(connection)
-    else:
-        _log.warning(
-            "The role %s is missing and this database user may not create it; "
-            "`openregister reporting:refresh` says what to do",
-            views.READER,
-        )
 
 
 def _lock(connection: sa.Connection) -> None:

@@ -92,10 +92,12 @@ def status(settings: Settings) -> Status:
 
 def upgrade(settings: Settings) -> Revision:
     """Create or migrate the database; the revision before, whose `pending` was applied."""
-    from app.database import migrate  # Alembic takes longer to import than most commands to run
+    from app.operations import (
+        upgrade as upgrades,  # Alembic takes longer to import than most commands to run
+    )
 
     with open_engine(settings) as engine:
-        return migrate.upgrade(engine)
+        return upgrades.upgrade(engine)
 
 
 def stop_embedded(settings: Settings, *, force: bool = False) -> bool:
@@ -130,7 +132,7 @@ def restore_embedded(settings: Settings, file: Path | None) -> Revision:
     `file` None: standard input. All or nothing. Raises UsageError where the database is not the
     embedded one or not empty, and DatabaseError when the dump cannot be loaded.
     """
-    from app.database import migrate  # as above
+    from app.operations import upgrade as upgrades  # as above
 
     if settings.database_url is not None:
         raise UsageError(
@@ -149,7 +151,7 @@ def restore_embedded(settings: Settings, file: Path | None) -> Revision:
                         hint="Restore into another OPENREGISTER_DATA_DIR",
                     )
             _load(url, file)
-            return migrate.upgrade(engine)
+            return upgrades.upgrade(engine)
         finally:
             engine.dispose()
 

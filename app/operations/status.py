@@ -13,7 +13,6 @@ from app.sources import jobs as scheduling
 from app.sources import schedule as schedules
 from app.sources import store
 from app.sources.store import Source
-from app.sync import report
 from jobs import store as jobs
 from jobs.model import Job
 
@@ -87,20 +86,6 @@ def describe(app: Application, source: Source) -> dict[str, Any]:
         "cursor": source.cursor,
         "findings": source.findings,
     }
-
-
-def standing_warnings(source: Source) -> list[str]:
-    """What is worth a warning as long as it is so: no key, TLS unchecked."""
-    warnings = []
-    if not all(target.mapping.get("key") for target in source.targets):
-        warnings.append(report.no_key())
-    tls = source.connection.get("tls")
-    if isinstance(tls, dict) and tls.get("verify") in (False, "false"):
-        warnings.append(
-            f"Source {source.name} skips TLS verification: anyone on the way can read and change "
-            "what it gets. Set tls.ca_file instead"
-        )
-    return warnings
 
 
 def warnings(app: Application) -> list[str]:

@@ -28,7 +28,6 @@ from app.registers import object_store as store
 from app.registers.object_store import StoredObject
 from app.registers.ownership import merge_patch, not_local
 from app.registers.write_objects import NewObject, Revision
-from app.sources import store as sources
 from connectors.sdk import RowData, canonical
 
 Kind = Literal["replace", "patch", "delete", "restore"]
@@ -240,8 +239,7 @@ class _Desk:
 
     def _local_fields(self, source_id: int) -> frozenset[str]:
         if source_id not in self._local:
-            options = sources.by_id(self._connection, source_id).options
-            self._local[source_id] = frozenset(options.get("local_fields", ()))
+            self._local[source_id] = store.local_fields(self._connection, source_id)
         return self._local[source_id]
 
 

@@ -23,8 +23,6 @@ from app.registers import schema_store, select
 from app.registers.cells import cell, neutral, split_neutral
 from app.registers.object_store import StoredObject
 from app.registers.select import Query
-from app.sources import store as sources
-from app.sync import quarantine
 from connectors.sdk import canonical
 
 Format = Literal["csv", "xlsx", "jsonl"]
@@ -35,23 +33,7 @@ LONGEST_CELL = 32_767
 
 _MOST_EXACT = 10**15
 _UNWRITABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")  # what XML cannot hold
-_PAGE = 1000
 _OWN = ("_uuid", "_source", "_key", "_version", "_created", "_updated")
-_REJECTED = (
-    "id",
-    "run",
-    "target",
-    "position",
-    "key",
-    "stage",
-    "path",
-    "message",
-    "value",
-    "raw",
-    "first_seen",
-    "last_seen",
-)
-
 Rows = Generator[Sequence[Any]]
 
 
@@ -67,16 +49,6 @@ def objects(app: Application, query: Query, form: Format, out: BinaryIO) -> int:
         names = _properties(connection, query)
         with closing(_object_rows(found, names)) as rows:
             return write(form, [*_OWN, *names], rows, out)
-
-
-def rejected_rows(
-    app: Application, name: str, form: Format, out: BinaryIO, *, run_id: int | None = None
-) -> int:
-    """Write the quarantine of a source, a line per fault; how many lines. Raises NotFoundError."""
-    with app.engine.connect() as connection:
-        source = sources.get(connection, name)
-        with closing(_rejected(connection, source.id, run_id)) as rows:
-            return write(form, _REJECTED, rows, out)
 
 
 def write(
@@ -181,27 +153,3 @@ def _object_rows(found: Iterable[StoredObject], names: Sequence[str]) -> Rows:
     for one in found:
         own = (one.uuid, one.source, one.key, one.version, one.created, one.updated)
         yield [*own, *(one.data.get(name) for name in names)]
-
-
-def _rejected(connection: sa.Connection, source_id: int, run_id: int | None) -> Rows:
-    after = 0
-    while page := quarantine.list_rows(
-        connection, source_id, run_id=run_id, after=after, limit=_PAGE
-    ):
-        for row in page:
-            for error in row.errors:
-                yield (
-                    row.id,
-                    row.run_id,
-                    row.target,
-                    row.position,
-                    row.key,
-                    row.stage,
-                    error.path,
-                    error.message,
-                    error.value,
-                    row.raw,
-                    row.first_seen,
-                    row.last_seen,
-                )
-        after = page[-1].id

@@ -114,6 +114,22 @@ def get_many(connection: sa.Connection, uuids: Collection[UUID]) -> dict[UUID, S
     return {row.uuid: StoredObject(**row._mapping) for row in rows}
 
 
+def source_id(connection: sa.Connection, name: str) -> int:
+    """The number of a source. Raises NotFoundError."""
+    found = connection.scalar(sa.select(sources.c.id).where(sources.c.name == name))
+    if found is None:
+        raise NotFoundError(
+            f"There is no source {name!r}", hint="`openregister source:list` shows them"
+        )
+    return int(found)
+
+
+def local_fields(connection: sa.Connection, source_id: int) -> frozenset[str]:
+    """Properties of a source's objects that people may change."""
+    options = connection.scalar(sa.select(sources.c.options).where(sources.c.id == source_id))
+    return frozenset((options or {}).get("local_fields", ()))
+
+
 def page(
     connection: sa.Connection,
     selection: Selection,

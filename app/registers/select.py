@@ -18,7 +18,6 @@ from app.mapping.language.pushdown import equal_texts
 from app.registers import object_store as store
 from app.registers import register_store, schema_store
 from app.registers.object_store import PropertyFilter, Selection, StoredObject
-from app.sources import store as sources
 from connectors.sdk import canonical
 
 Keep = Callable[[StoredObject], bool]
@@ -62,7 +61,7 @@ def select(
     return Selection(
         register_id=register_store.get(connection, query.register).id if query.register else None,
         schema_id=schema_store.get(connection, query.schema).id if query.schema else None,
-        source_id=sources.get(connection, query.source).id if query.source else None,
+        source_id=store.source_id(connection, query.source) if query.source else None,
         key=query.key,
         filters=filters,
         deleted=query.deleted,

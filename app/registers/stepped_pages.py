@@ -18,7 +18,6 @@ from app.registers import schema_store as schemas
 from app.registers.list_store import Listing
 from app.registers.object_store import About, Selection, StoredObject
 from app.registers.register_store import Register
-from app.sources.store import Source
 
 WINDOW = 10_000
 """Objects that a search or filter looks at in one statement."""
@@ -91,12 +90,12 @@ def page(
 
 
 def of_source(
-    app: Application, source: Source, *, after: UUID | None = None, limit: int = 50
+    app: Application, source_id: int, *, after: UUID | None = None, limit: int = 50
 ) -> View:
     """Objects that a source owns by their keys, deleted ones among them."""
     with app.engine.connect() as connection:
         list_store.limit_time(connection)
-        found = list_store.of_source(connection, source.id, after=after, limit=limit + 1)
+        found = list_store.of_source(connection, source_id, after=after, limit=limit + 1)
     shown = found[:limit]
     return View(shown, None, _last(shown) if len(found) > limit else None)
 

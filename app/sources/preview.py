@@ -19,7 +19,7 @@ from app.registers import object_store
 from app.registers.object_store import StoredObject
 from app.sources import connect, store, targets
 from app.sources.store import Source
-from app.sync import report
+from app.sources.warnings import no_key, nothing_matches
 from connectors.sdk.rows import FieldError, JsonValue, Row, RowDecodeError, RowProblem, Stage
 
 LONGEST_PREVIEW = 30.0
@@ -125,9 +125,9 @@ def _warnings(
 ) -> list[str]:
     warnings = []
     if not all(target.plan.has_key for target in compiled):
-        warnings.append(report.no_key())
+        warnings.append(no_key())
     if seen and not matched:
-        warnings.append(report.nothing_matches(seen, fields))
+        warnings.append(nothing_matches(seen, fields))
     return warnings
 
 

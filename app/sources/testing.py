@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from app.application import Application
-from app.operations import status
 from app.sources import connect, preview, store
+from app.sources.warnings import standing_warnings
 from connectors.sdk import CheckResult
 
 SAMPLE = 100
@@ -36,7 +36,7 @@ def test(
     check = connect.check(app, source, stop=stop)
     sampled = preview.read_rows(app, source, SAMPLE, stop=stop)
     sample = preview.preview_rows(app, source, sampled, limit=SAMPLE)
-    warnings = [*check.warnings, *status.standing_warnings(source), *sample.warnings]
+    warnings = [*check.warnings, *standing_warnings(source), *sample.warnings]
     rejected = [row for row in sample.rows if row.problems]
     if rejected and len(rejected) == len(sample.rows):
         first = rejected[0].problems[0]

@@ -10,7 +10,8 @@ from typing import Any
 from app.application import Application
 from app.errors import PlanChangedError
 from app.sources import connect
-from app.sync import drift, report, run
+from app.sources.warnings import stay_rejected
+from app.sync import drift, run
 from app.sync import verdict as judging
 from app.sync.batch import Changes, Missing, Observer
 from app.sync.pipeline import Sync
@@ -46,7 +47,7 @@ class Plan:
             rows = self.counters.errors
             return "1 row would be rejected" if rows == 1 else f"{rows:,} rows would be rejected"
         if self.rejected_before:
-            return report.stay_rejected(self.rejected_before)
+            return stay_rejected(self.rejected_before)
         return "Nothing would change" if self.state is RunState.DONE else "No object would change"
 
 

@@ -2,11 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any
+from contextlib import closing
+from typing import Any, BinaryIO
+
+import sqlalchemy as sa
 
 from app.application import Application
+from app.registers import export
+from app.registers.export import Format, Rows
 from app.sources import store
 from app.sync import quarantine
+
+_PAGE = 1000
+_COLUMNS = (
+    "id",
+    "run",
+    "target",
+    "position",
+    "key",
+    "stage",
+    "path",
+    "message",
+    "value",
+    "raw",
+    "first_seen",
+    "last_seen",
+)
 
 
 def rows(
@@ -58,3 +79,37 @@ def count(app: Application, name: str, *, run_id: int | None = None) -> int:
     with app.engine.connect() as connection:
         source = store.get(connection, name)
         return quarantine.count(connection, source.id, run_id=run_id)
+
+
+def write(
+    app: Application, name: str, form: Format, out: BinaryIO, *, run_id: int | None = None
+) -> int:
+    """Write the quarantine of a source, a line per fault; how many lines. Raises NotFoundError."""
+    with app.engine.connect() as connection:
+        source = store.get(connection, name)
+        with closing(_rejected(connection, source.id, run_id)) as rows:
+            return export.write(form, _COLUMNS, rows, out)
+
+
+def _rejected(connection: sa.Connection, source_id: int, run_id: int | None) -> Rows:
+    after = 0
+    while page := quarantine.list_rows(
+        connection, source_id, run_id=run_id, after=after, limit=_PAGE
+    ):
+        for row in page:
+            for error in row.errors:
+                yield (
+                    row.id,
+                    row.run_id,
+                    row.target,
+                    row.position,
+                    row.key,
+                    row.stage,
+                    error.path,
+                    error.message,
+                    error.value,
+                    row.raw,
+                    row.first_seen,
+                    row.last_seen,
+                )
+        after = page[-1].id

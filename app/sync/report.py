@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 
-from connectors.sdk import OpenRegisterError, Proof, RowProblem
+from app.sources.warnings import stay_rejected
+from connectors.sdk import OpenRegisterError, Proof
 
 
 class RunState(StrEnum):
@@ -129,11 +130,6 @@ class Standing:
         return f"{message}. {waiting}" if message else waiting
 
 
-def stay_rejected(rows: int) -> str:
-    """Of rows that earlier runs rejected and that nothing has made good since."""
-    return "1 row stays rejected" if rows == 1 else f"{rows:,} rows stay rejected"
-
-
 COUNTER_NAMES = tuple(field.name for field in fields(Counters))
 
 
@@ -157,24 +153,6 @@ def evidence(complete: bool, because: str | None) -> str:
     return f"Complete: {words}" if words else "Complete"
 
 
-def nothing_matches(read: int, first_row_fields: Iterable[str]) -> str:
-    """A filter that lets no row through is more likely a typing error than a wish."""
-    return (
-        f"0 of {read:,} rows match the filter; the first row's fields are "
-        f"{_names(first_row_fields)}"
-    )
-
-
-def nothing_fits(read: int, first: RowProblem) -> str:
-    """Not one row became an object: the mapping or the schema is for another source."""
-    error = first.errors[0]
-    place = f"{error.path}: " if error.path else ""
-    return (
-        f"0 of {read:,} rows match the mapping and the schema; the first one ({first.position}): "
-        f"{place}{error.message}"
-    )
-
-
 def unidentified(rows: int) -> str:
     """Rejected rows that may belong to any object: none can be called missing."""
     are = "1 rejected row has" if rows == 1 else f"{rows:,} rejected rows have"
@@ -182,25 +160,3 @@ def unidentified(rows: int) -> str:
         f"{are} no readable key, so it is not known which objects are missing at the source; "
         "nothing was deleted. `source:errors NAME` lists them"
     )
-
-
-def no_key() -> str:
-    """Said at add, test and run."""
-    return (
-        "No key is set: rows cannot be recognised again, so EVERY RUN CREATES ALL OBJECTS ANEW. "
-        "Name the field that identifies a row with `source:edit NAME --key FIELD`"
-    )
-
-
-def repeated_keys(duplicates: int) -> str:
-    """Rows that share a key: the last one won."""
-    return (
-        f"{duplicates:,} rows repeat a key that this read already had; of each key the last row "
-        "won. If they are different things, the key is not the right one"
-    )
-
-
-def _names(names: Iterable[str], limit: int = 20) -> str:
-    listed = list(names)
-    text = ", ".join(listed[:limit]) or "(none)"
-    return f"{text} and {len(listed) - limit} more" if len(listed) > limit else text

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from app.mapping.target import Target
 from app.sources.store import Source
-from app.sync import report
+from app.sources.warnings import no_key, nothing_fits, nothing_matches, repeated_keys
 from app.sync.pipeline import Fate, Options, Outcome
 from app.sync.report import RunState
 from connectors.sdk.rows import End
@@ -35,9 +35,9 @@ def judge(outcome: Outcome, options: Options, targets: Sequence[Target], source:
         state = RunState.PARTIAL
     warnings = [*outcome.warnings]
     if not all(target.plan.has_key for target in targets):
-        warnings.append(report.no_key())
+        warnings.append(no_key())
     if outcome.counters.duplicate:
-        warnings.append(report.repeated_keys(outcome.counters.duplicate))
+        warnings.append(repeated_keys(outcome.counters.duplicate))
     warnings += [text for text, _ in misfits]
     unmatched = any(_is_grave(fate, options) and not fate.counters.errors for _, fate in misfits)
     return Verdict(state, _message(outcome, options, grave), warnings, read_again=unmatched)
@@ -78,9 +78,9 @@ def _misfits(
             continue
         count = fate.counters
         if count.filtered == count.read:
-            text = report.nothing_matches(count.read, outcome.first_fields)
+            text = nothing_matches(count.read, outcome.first_fields)
         elif count.filtered + count.errors == count.read and fate.first_problem is not None:
-            text = report.nothing_fits(count.errors, fate.first_problem)
+            text = nothing_fits(count.errors, fate.first_problem)
         else:
             continue
         place = source.targets[target.number]

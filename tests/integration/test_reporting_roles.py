@@ -19,10 +19,10 @@ from sqlalchemy.engine import make_url
 
 from app.application import Application, assemble
 from app.database import engine as engines
-from app.database import migrate
 from app.database.embedded.server import EmbeddedServer
 from app.errors import DatabaseError, NotFoundError, UsageError
 from app.operations import reporting
+from app.operations import upgrade as upgrades
 from app.registers import edit_objects, registers, schemas
 from app.reporting import views
 from app.reporting.views import READER
@@ -320,7 +320,7 @@ def test_a_database_user_that_may_not_create_roles_is_told_what_to_do(
     url = make_url(own_server).set(username="register", database="register")
     engine = engines.create(url.render_as_string(hide_password=False))
     try:
-        migrate.upgrade(engine)
+        upgrades.upgrade(engine)
         assert "openregister reporting:refresh" in caplog.text
         app = _application(engine, tmp_path)
         for action in (reporting.refresh, lambda app: reporting.grant(app, "analyst")):
@@ -353,8 +353,8 @@ def test_databases_of_one_server_make_the_role_at_the_same_time(own_server: str)
             admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
     script = (
         "import sys\n"
-        "from app.database import engine, migrate\n"
-        "migrate.upgrade(engine.create(sys.argv[1]))"
+        "from app.database import engine; from app.operations import upgrade as upgrades\n"
+        "upgrades.upgrade(engine.create(sys.argv[1]))"
     )
     upgrades = [
         subprocess.Popen(

@@ -22,6 +22,7 @@ from app.database import tables as t
 from app.database.engine import dump_json
 from app.errors import ConflictError, DatabaseError, InUseError
 from app.operations import reporting
+from app.operations import upgrade as upgrades
 from app.registers import edit_objects, registers, schemas
 from app.registers import register_store as registers_store
 from app.registers import schema_store as store
@@ -400,7 +401,7 @@ def test_a_database_with_schemas_gets_its_views_when_it_is_upgraded(app: Applica
     _add(app, "town", {"code": {"type": "string"}})
     migrate.downgrade(app.engine, "0001")
     assert _columns(app, "geo__town") == {}
-    assert migrate.upgrade(app.engine).pending[0] == "0002"
+    assert upgrades.upgrade(app.engine).pending[0] == "0002"
     assert "code" in _columns(app, "geo__town")
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from app.database.copy_format import OBJECT_COLUMNS
 from app.database.revision import FENCE
+from app.sync.postgres.objects_copy import OBJECT_COLUMNS
 
 # Lookups are always many probes of one index. Without statistics (a first load into an empty
 # table) the planner would pick a sequential scan and keep it while the table grows.

@@ -37,7 +37,7 @@ from app.sync.batch import (
 )
 from app.sync.covered import CoveredKeys
 from app.sync.postgres import missing as absent
-from app.sync.postgres import quarantine
+from app.sync.postgres import objects_copy, quarantine
 from app.sync.postgres import statements as sql
 from connectors.sdk import canonical
 from connectors.sdk.rows import Cursor
@@ -327,7 +327,7 @@ class _Writing:
         if not creates:
             return
         uuids = [uuid_utils.uuid7().bytes for _ in creates.documents]
-        rows = copy_format.objects(
+        rows = objects_copy.objects(
             creates,
             uuids,
             changes.target,

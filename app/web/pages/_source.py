@@ -11,6 +11,7 @@ from app.application import Application
 from app.operations import following, status
 from app.operations.following import Progress
 from app.sources.store import Source
+from app.sources.warnings import standing_warnings
 from app.sync import report
 from app.sync.report import RunState
 from app.sync.run_store import SETTLED, Run
@@ -42,7 +43,7 @@ def frame(request: Request, app: Application, source: Source, tab: str, **contex
         progress=progress,
         shown=shown(progress),
         fresh=status.fresh(source),
-        standing=status.standing_warnings(source),
+        standing=standing_warnings(source),
         **context,
     )
 

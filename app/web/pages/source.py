@@ -218,7 +218,7 @@ def objects(
 ) -> Response:
     """The objects that the source owns."""
     source = manage.get(app, name)
-    view = stepped_pages.of_source(app, source, after=after)
+    view = stepped_pages.of_source(app, source.id, after=after)
     if answers.wants_json(request):
         return answers.table(view.objects, next=view.next)
     columns = list(dict.fromkeys(name for one in view.objects for name in one.data))[:6]

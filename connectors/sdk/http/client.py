@@ -43,10 +43,10 @@ from connectors.sdk.http.messages import (
     gunzipped,
     origin_of,
 )
+from connectors.sdk.http.redirects import redirected
 from connectors.sdk.http.transport import Transport
 from connectors.sdk.net.guard import Guard
 from connectors.sdk.net.tls import TlsConfig, client_context, standing_warnings
-from connectors.sdk.redirects import redirected
 from connectors.sdk.rows import JsonValue
 
 __all__ = [

@@ -249,17 +249,17 @@ def test_the_objects_of_a_source_come_by_key_and_each_once(
             )
         )
     source = manage.get(shared.app, "towns")
-    first = stepped_pages.of_source(shared.app, source, limit=3)
+    first = stepped_pages.of_source(shared.app, source.id, limit=3)
     assert [one.key for one in first.objects] == ["K000004", "K000005", "K000006"]
-    second = stepped_pages.of_source(shared.app, source, after=first.next, limit=3)
+    second = stepped_pages.of_source(shared.app, source.id, after=first.next, limit=3)
     assert [one.key for one in second.objects] == ["K000007", "K000008", "K000009"]
     with shared.app.engine.connect() as connection:
         late = connection.scalar(
             sa.text("SELECT uuid FROM openregister.objects WHERE source_key = 'K099998'")
         )
-    end = stepped_pages.of_source(shared.app, source, after=late, limit=3)
+    end = stepped_pages.of_source(shared.app, source.id, after=late, limit=3)
     names = [one.data["name"] for one in end.objects]
     assert names == ["Town 99999", "Town 100000", "Town 1"]
-    rest = stepped_pages.of_source(shared.app, source, after=end.next, limit=3)
+    rest = stepped_pages.of_source(shared.app, source.id, after=end.next, limit=3)
     assert [one.data["name"] for one in rest.objects] == ["Town 2", "Town 3"]
     assert rest.next is None

@@ -6,18 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.sources.warnings import no_key, nothing_matches, repeated_keys
 from app.sync.guard import DeleteGuard
-from app.sync.report import (
-    PROOFS,
-    Counters,
-    CountersError,
-    RunState,
-    Standing,
-    evidence,
-    no_key,
-    nothing_matches,
-    repeated_keys,
-)
+from app.sync.report import PROOFS, Counters, CountersError, RunState, Standing, evidence
 from connectors.sdk.rows import Proof
 
 FATES = ("created", "updated", "unchanged", "filtered", "duplicate", "errors")
