@@ -44,8 +44,9 @@ def upgrade(
 ) -> Revision:
     """Apply what is pending; the revision before, whose `pending` is what was applied.
 
-    `then` follows in the same transaction, after migrations were applied. Waits for an upgrade that runs elsewhere. Raises NewerDatabaseError, and DatabaseError when
-    a migration fails; nothing is changed then.
+    `then` follows in the same transaction, after migrations were applied. Waits for an upgrade
+    that runs elsewhere. Raises NewerDatabaseError, and DatabaseError when a migration fails;
+    nothing is changed then.
     """
     try:
         with engine.begin() as connection:
