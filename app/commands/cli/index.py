@@ -17,6 +17,7 @@ from pathlib import Path
 
 import click
 
+_COMMANDS = "app.commands"
 DIRECTORY = Path(__file__).parent.parent
 
 _DECLARED = re.compile(r'^@command\("(.+)"\)$', re.MULTILINE)
@@ -32,7 +33,7 @@ class Entry:
     @property
     def module(self) -> str:
         """The module that defines it."""
-        return f"{__package__}.{self.path.stem}"
+        return f"{_COMMANDS}.{self.path.stem}"
 
     @property
     def summary(self) -> str:
