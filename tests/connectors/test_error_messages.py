@@ -318,7 +318,7 @@ def _of_database(database: SourceDatabase) -> Cases:
         ("no such database", of(table="people", database="no_such_database")),
         ("no such table", of(table="peple")),
         ("no such cursor column", of(table="people", cursor="idd")),
-        ("faulty query", of(query="SELECT nam FROM people")),
+        ("invalid query", of(query="SELECT nam FROM people")),
         ("not a SELECT", of(query="DELETE FROM people")),
     ]
 

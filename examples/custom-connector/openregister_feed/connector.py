@@ -1,4 +1,4 @@
-"""The connector: fetches the feed, and hands its entries out in batches."""
+"""The connector: fetches the feed, and yields its entries in batches."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ class FeedConfig(ConnectorConfig):
     """Connection settings of a feed."""
 
     url: str = Field(pattern="^https?://", description="Address of the RSS or Atom feed")
-    auth: AuthConfig = Field(default_factory=NoAuth, description="Who we are")
+    auth: AuthConfig = Field(default_factory=NoAuth, description="Credentials")
     tls: TlsConfig = Field(default_factory=TlsConfig, description="TLS settings")
 
 
 class FeedConnector(Connector[FeedConfig]):
-    """Reads the entries of a feed that are in it today."""
+    """Reads the current entries of a feed."""
 
     type: ClassVar[str] = "feed"
     title: ClassVar[str] = "RSS or Atom feed"
@@ -72,7 +72,7 @@ class FeedConnector(Connector[FeedConfig]):
             if self.context.cancelled():
                 return
             yield _batch(items[start : start + size], total=len(items))
-        # A feed shows its newest entries only: one that is not in it any more is old, not gone.
+        # A feed has only its newest entries: one that has left the feed is old, not gone.
         yield RowBatch(
             end=End.INCREMENTAL,
             because=Proof.END_OF_DATA,

@@ -1,4 +1,4 @@
-"""RSS 2.0 and Atom: from the bytes of a feed to entries that look alike."""
+"""RSS 2.0 and Atom: from the bytes of a feed to entries of one form."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Feed:
 
 
 def parse(body: bytes, where: str) -> Feed:
-    """Read a feed. Raises DataError when it is none; one bad entry is a RowProblem."""
+    """Read a feed. Raises DataError if it is not a feed; one bad entry is a RowProblem."""
     root = _root(body, where)
     channel = root.find("channel")
     if root.tag == "rss" and channel is not None:
@@ -36,7 +36,7 @@ def parse(body: bytes, where: str) -> Feed:
         entries = root.findall(f"{_ATOM}entry")
         return Feed("Atom", _text(root, f"{_ATOM}title") or "", list(_items(entries, _atom)))
     raise DataError(
-        f"This is no RSS 2.0 or Atom feed: its outermost element is {root.tag}",
+        f"This is not an RSS 2.0 or Atom feed: its root element is {root.tag}",
         where=where,
         hint="Open the address in a browser; the page may link to its feed",
     )
@@ -52,9 +52,9 @@ def _root(body: bytes, where: str) -> etree._Element:
         raise DataError(f"This is not well-formed XML: {error.msg}", where=where) from None
     if root.getroottree().docinfo.internalDTD is not None:
         raise DataError(
-            "The feed has a DTD, which is refused",
+            "The feed has a DTD, which is not allowed",
             where=where,
-            hint="Entities and DTDs are a way to attack a reader; feeds need none",
+            hint="Entities and DTDs can be used for attacks, and feeds do not need them",
         )
     return root
 
@@ -65,14 +65,14 @@ def _items(
     for number, entry in enumerate(entries, 1):
         position = f"entry {number} (line {entry.sourceline})"
         data = fields(entry)
-        faults = []
+        errors = []
         for name in ("published", "updated"):
             try:
                 data[name] = _moment(data[name])
             except ValueError:
-                faults.append(FieldError(name, "this is no date", data[name]))
-        if faults:  # this entry goes to quarantine, the others do not suffer
-            yield RowProblem(position, Stage.READ, tuple(faults), raw=data)
+                errors.append(FieldError(name, "is not a valid date", data[name]))
+        if errors:  # this entry goes to quarantine, the others are not affected
+            yield RowProblem(position, Stage.READ, tuple(errors), raw=data)
         else:
             yield Row(data, position)
 
@@ -108,7 +108,7 @@ def _atom(entry: etree._Element) -> RowData:
 
 
 def _text(parent: etree._Element, path: str) -> str | None:
-    """The text of a child with all that is in it; None where there is none."""
+    """The text of a child and everything in it; None if there is no such child or no text."""
     child = parent.find(path)
     return None if child is None else "".join(map(str, child.itertext())).strip() or None
 

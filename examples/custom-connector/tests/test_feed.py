@@ -1,4 +1,4 @@
-"""The feed connector keeps the contract of connectors, and does what is its own."""
+"""The feed connector keeps the contract of connectors, and reads both formats."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class TestContract(ConnectorContract):
         return {"url": "http://127.0.0.1:9/feed"}
 
 
-def test_entries_of_both_formats_look_alike(server: str) -> None:
+def test_entries_of_both_formats_have_one_form(server: str) -> None:
     atom = rows_of(read_all(connector(server + "/atom")))
     rss = rows_of(read_all(connector(server + "/rss")))
     assert atom[0].data.keys() == rss[0].data.keys()
@@ -95,7 +95,7 @@ def test_an_entry_with_a_bad_date_goes_to_quarantine_alone(server: str) -> None:
     batches = read_all(connector(server + "/rss"))
     (problem,) = [problem for batch in batches for problem in batch.problems]
     assert problem.position == "entry 3 (line 5)"
-    assert [(fault.path, fault.value) for fault in problem.errors] == [("published", "yesterday")]
+    assert [(error.path, error.value) for error in problem.errors] == [("published", "yesterday")]
     assert len(rows_of(batches)) == 2
 
 
@@ -113,8 +113,8 @@ def test_a_feed_that_did_not_change_is_not_read_again(server: str) -> None:
 
 @pytest.mark.parametrize(
     ("path", "message"),
-    [("/bomb", "DTD"), ("/page", "no RSS 2.0 or Atom feed"), ("/cut", "not well-formed")],
+    [("/bomb", "DTD"), ("/page", "not an RSS 2.0 or Atom feed"), ("/cut", "not well-formed")],
 )
-def test_what_is_no_feed_is_refused(server: str, path: str, message: str) -> None:
+def test_a_document_that_is_not_a_feed_is_rejected(server: str, path: str, message: str) -> None:
     with pytest.raises(DataError, match=message):
         read_all(connector(server + path))
