@@ -243,7 +243,7 @@ def test_a_user_who_may_only_read_raises_no_warning(people: SourceDatabase) -> N
 def test_tls_that_the_server_does_not_offer_is_an_error_when_required(
     mariadb: SourceDatabase,
 ) -> None:
-    assert mariadb.fetch("SELECT have_ssl") == [("DISABLED",)]
+    assert mariadb.fetch("SELECT @@have_ssl") == [("DISABLED",)]
     error = failure(mariadb.source(table="people", tls={"mode": "require"}))
     assert isinstance(error, TrustError)
     assert "does not offer TLS" in str(error)

@@ -279,7 +279,7 @@ class MySQLReader(Reader):
         with self._translated():
             ((utc, local),) = self._run(
                 "SELECT CAST(UTC_TIMESTAMP(6) AS CHAR), CAST(COALESCE(CONVERT_TZ(UTC_TIMESTAMP(6),"
-                " '+00:00', global.time_zone), UTC_TIMESTAMP(6)) AS CHAR)"
+                " '+00:00', @@global.time_zone), UTC_TIMESTAMP(6)) AS CHAR)"
             )
         return Clock(datetime.fromisoformat(utc), datetime.fromisoformat(local))
 
