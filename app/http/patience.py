@@ -14,7 +14,7 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -30,7 +30,8 @@ LONGEST = 120.0
 
 async def _leaving(request: Request) -> AsyncIterator[Callable[[], bool]]:
     """Watches the connection while the route works."""
-    await request.body()  # what comes after it is the end of the connection
+    with suppress(RuntimeError):  # the check of the CSRF token may have read the form already
+        await request.body()  # what comes after it is the end of the connection
     gone = threading.Event()
 
     async def watch() -> None:
