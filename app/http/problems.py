@@ -31,13 +31,15 @@ API_PREFIXES = ("/api", "/index.php/apps/openregister/api")
 class NotSignedInError(e.OpenRegisterError):
     """Nobody is signed in, or no longer."""
 
-    default_hint: ClassVar[str] = "Sign in, or send an app password as Basic or Bearer"
+    default_hint: ClassVar[str] = (
+        "Sign in, or send an app password with Basic or Bearer authentication"
+    )
 
 
 class ForbiddenError(e.OpenRegisterError):
     """The person is known but may not do this."""
 
-    default_hint: ClassVar[str] = "Ask an admin for the role that may"
+    default_hint: ClassVar[str] = "Ask an admin for a role with this permission"
 
 
 class CsrfError(ForbiddenError):
@@ -76,21 +78,23 @@ STATUSES: Mapping[type[Exception], int] = {
 """By class; a subclass that is not named here answers as its nearest parent does."""
 
 TITLES = {
-    400: "The request makes no sense as it stands",
+    400: "Invalid request",
     401: "Not signed in",
     403: "Not allowed",
     404: "Not found",
     405: "Method not allowed",
-    409: "In conflict with what is there",
+    409: "Conflict with the current state",
     412: "Changed in the meantime",
     413: "Too large",
-    415: "Not a content type that is understood here",
+    415: "Unsupported content type",
     422: "Not valid",
     429: "Too many requests",
     500: "Internal error",
     502: "The source failed",
     503: "Temporarily unavailable",
 }
+FAILED = "The request failed"
+"""The title of any other status."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +111,7 @@ class Problem:
 
     @property
     def title(self) -> str:
-        return TITLES.get(self.status, "The request failed")
+        return TITLES.get(self.status, FAILED)
 
     def document(self) -> dict[str, Any]:
         """The members of problem+json; those without a value are left out."""
@@ -180,8 +184,8 @@ def _database(error: Exception, known: e.OpenRegisterError) -> Problem:
         return Problem(
             503,
             "TooSlow",
-            "The question takes too long to answer",
-            hint="Narrow it by a filter, or leave out _search or _order",
+            "The query takes too long",
+            hint="Add a filter, or leave out _search or _order",
         )
     told = _known(known)
     if told.status >= 500:

@@ -43,7 +43,17 @@ DOTS = {
     "delete": "bad",
     "reject": "bad",
 }
-"""The colour of a state's dot; the word always stands beside it."""
+"""The colour of a state's dot; the word always stands next to it."""
+
+STAGES = {
+    "read": gettext("reading"),
+    "filter": gettext("filtering"),
+    "map": gettext("mapping"),
+    "key": gettext("key"),
+    "coerce": gettext("conversion"),
+    "validate": gettext("validation"),
+}
+"""Where in the flow a row was rejected, in words."""
 
 
 def install(environment: Environment) -> None:
@@ -59,6 +69,7 @@ def install(environment: Environment) -> None:
         "bytes": size,
     }
     environment.globals["dots"] = DOTS
+    environment.globals["stages"] = STAGES
 
 
 def ago(value: datetime | None) -> Markup | str:

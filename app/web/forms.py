@@ -50,7 +50,7 @@ MAIN = (
 )
 """Settings that are shown at once, in this order, where the form has them; others are folded."""
 
-_WORDS = {"url": "URL", "ca": "CA", "tls": "TLS", "csv": "CSV", "xml": "XML", "id": "ID"}
+_WORDS = {name: name.upper() for name in ("url", "ca", "tls", "csv", "xml", "id", "smtp")}
 _INTEGER = re.compile(r"[+-]?\d{1,18}")
 
 
@@ -126,7 +126,7 @@ class Form:
         reader = _Reader(self._schema, form, stored)
         document = reader.group(self._schema, self._prefix, "")
         if reader.faults:
-            raise ConfigurationError("The form is not valid", faults=reader.faults)
+            raise ConfigurationError(gettext("The form is not valid"), faults=reader.faults)
         return document
 
 
@@ -346,7 +346,7 @@ class _Reader(_Walker):
         except ValueError:
             if text.lstrip()[:1] not in "{[":
                 return text.strip()
-            self.faults[path] = gettext("This is no JSON; mind quotes and commas")
+            self.faults[path] = gettext("This is not valid JSON. Check the quotes and commas.")
             return None
 
     def _has_secret(self, path: str) -> bool:

@@ -57,7 +57,7 @@ def test_a_dry_run_tells_what_would_happen_and_writes_nothing(page: Page) -> Non
     page.get_by_role("button", name="Dry run").click()
     result = page.locator("#result")
     expect(result).to_contain_text("Dry run — would create 249, update 0, delete 0; 0 errors")
-    result.get_by_text("The first changes").click()
+    result.get_by_text("First changes").click()
     expect(result.locator("tbody tr").first).to_contain_text("create")
     page.goto("/registers/land/place")
     expect(page.get_by_text("No objects yet")).to_be_visible()
@@ -89,7 +89,7 @@ def test_an_object_of_a_source_takes_changes_in_its_local_fields_only(page: Page
     page.get_by_role("link", name="Edit", exact=True).click()
     page.get_by_label("As JSON").fill("{ no json")
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_role("alert")).to_contain_text("This is no JSON")
+    expect(page.get_by_role("alert")).to_contain_text("This is not valid JSON")
 
 
 def test_objects_are_taken_away_as_csv_and_as_a_workbook(page: Page) -> None:
@@ -150,13 +150,13 @@ def test_a_workbook_becomes_a_source_and_its_rows_objects(page: Page) -> None:
     page.get_by_role("button", name="Upload").click()
     page.wait_for_url(re.compile("/add-source[?]type=excel"))
     page.get_by_role("textbox", name="Name *").fill("staff")
-    page.get_by_label("Goes to").select_option("new")
+    page.get_by_label("Target").select_option("new")
     page.get_by_label("Register", exact=True).fill("staff")
     page.get_by_label("New schema").fill("agent")
     page.get_by_role("button", name="Test and save").click()
     page.wait_for_url("**/sources/staff/mapping")
     expect(page.locator("#preview")).to_contain_text('"code": "007"')
-    page.get_by_role("button", name="Fill in fields of the same name").click()
+    page.get_by_role("button", name="Fill in fields with the same name").click()
     page.get_by_label("code is part of the key").check()
     page.get_by_role("button", name="Save the mapping").click()
     expect(page.get_by_text("Saved")).to_be_visible()

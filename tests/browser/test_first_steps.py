@@ -35,7 +35,7 @@ def test_the_empty_list_says_what_to_do_next(page: Page) -> None:
 def test_a_failing_test_is_shown_and_mended(page: Page, api: Api) -> None:
     page.goto("/add-source?type=rest")
     page.get_by_role("textbox", name=re.compile("^Name")).fill("countries")
-    page.get_by_label("Goes to").select_option("geo/country")
+    page.get_by_label("Target").select_option("geo/country")
     page.get_by_role("textbox", name=re.compile("^URL")).fill("http://127.0.0.1:9")
     page.get_by_label("Endpoint", exact=True).fill("/v1/countries")
     page.get_by_role("button", name="Test connection").click()
@@ -53,21 +53,21 @@ def test_a_failing_test_is_shown_and_mended(page: Page, api: Api) -> None:
 
 def test_the_mapping_is_seen_against_live_rows(page: Page) -> None:
     page.goto("/sources/countries/mapping")
-    expect(page.get_by_label("Further key fields of the source")).to_have_value("id")
-    page.get_by_label("Further key fields of the source").fill("")
+    expect(page.get_by_label("Additional key fields of the source")).to_have_value("id")
+    page.get_by_label("Additional key fields of the source").fill("")
     expect(page.locator("#preview [role=alert]")).to_contain_text("No key is set")
-    page.get_by_role("button", name="Fill in fields of the same name").click()
-    expect(page.get_by_label("Where name comes from")).to_have_value("name")
+    page.get_by_role("button", name="Fill in fields with the same name").click()
+    expect(page.get_by_label("template for name")).to_have_value("name")
     page.get_by_label("code is part of the key").check()
     expect(page.locator("#preview .error").first).to_contain_text("keywords")
-    page.get_by_label("Where keywords comes from").fill(
+    page.get_by_label("template for keywords").fill(
         "{{ keywords | split(',') if keywords else none }}"
     )
     expect(page.locator("#preview")).to_contain_text("Andorra")
     expect(page.locator("[data-example=code]")).to_have_text("AD")
-    page.get_by_label("Only rows for which this is true").fill("continent == 'nowhere'")
+    page.get_by_label("Filter (optional)").fill("continent == 'nowhere'")
     expect(page.locator("#preview")).to_contain_text("rows match the filter")
-    page.get_by_label("Only rows for which this is true").fill("")
+    page.get_by_label("Filter (optional)").fill("")
     expect(page.locator("#preview").get_by_text("create").first).to_be_visible()
     picture(page, "mapping")
     page.get_by_role("button", name="Save the mapping").click()

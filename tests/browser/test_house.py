@@ -37,7 +37,7 @@ def test_a_person_is_let_in_given_a_role_and_shown_out(
     page.get_by_label("Name *", exact=True).fill("bob")
     page.get_by_label("Full name").fill("Bob")
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_text("The password of bob, shown only now")).to_be_visible()
+    expect(page.get_by_text("Password of bob (shown only once)")).to_be_visible()
     password = page.locator(".note.good code").inner_text()
     page.get_by_label("Role of bob").select_option("register-admin")
     expect(page.get_by_text("Saved")).to_be_visible()
@@ -62,7 +62,7 @@ def _own_account(bob: Page, site: Site, password: str) -> None:
     """An app password, shown once and revoked; another password, which ends the session."""
     bob.goto("/account")
     bob.get_by_label("Name of the program").fill("reports")
-    bob.get_by_role("button", name="Make an app password").click()
+    bob.get_by_role("button", name="Create app password").click()
     token = bob.locator(".note.good code").inner_text()
     asked = f"{site.url}/api/session"
     headers = {"Authorization": f"Bearer {token}"}
@@ -72,15 +72,15 @@ def _own_account(bob: Page, site: Site, password: str) -> None:
     bob.get_by_role("button", name="Revoke").click()
     expect(bob.locator("tbody tr", has_text="reports")).to_contain_text("revoked")
     assert requests.get(asked, headers=headers, timeout=10).status_code == 401
-    bob.get_by_label("Password now").fill("wrong")
-    for label in ("New password", "New password once more"):
+    bob.get_by_label("Current password").fill("wrong")
+    for label in ("New password", "Repeat new password"):
         bob.get_by_label(label, exact=True).fill("battery horse correct")
-    bob.get_by_role("button", name="Change it").click()
+    bob.get_by_role("button", name="Change password").click()
     expect(bob.get_by_role("alert")).to_be_visible()
-    bob.get_by_label("Password now").fill(password)
-    for label in ("New password", "New password once more"):
+    bob.get_by_label("Current password").fill(password)
+    for label in ("New password", "Repeat new password"):
         bob.get_by_label(label, exact=True).fill("battery horse correct")
-    bob.get_by_role("button", name="Change it").click()
+    bob.get_by_role("button", name="Change password").click()
     expect(bob).to_have_url(re.compile("/login"))
     bob.get_by_label("Name").fill("bob")
     bob.get_by_label("Password").fill("battery horse correct")
@@ -97,7 +97,7 @@ def test_the_editor_refuses_what_is_no_schema_and_counts_versions(page: Page, si
     save = page.get_by_role("button", name="Check and save")
     editor.fill('{"type": "object",')
     save.click()
-    expect(page.get_by_role("alert")).to_contain_text("no JSON")
+    expect(page.get_by_role("alert")).to_contain_text("not valid JSON")
     expect(editor).to_have_value('{"type": "object",')
     editor.fill(json.dumps({"type": "object", "properties": {"name": {"type": "sting"}}}))
     save.click()

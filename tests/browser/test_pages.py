@@ -153,6 +153,6 @@ def test_every_input_has_a_label_and_the_keyboard_reaches_the_content(page: Page
         )
         assert nameless == [], path
     page.keyboard.press("Tab")
-    expect(page.get_by_text("Skip to the content")).to_be_focused()
+    expect(page.get_by_text("Skip to content")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.get_by_role("main")).to_be_focused()

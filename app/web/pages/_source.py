@@ -61,7 +61,7 @@ def shown(progress: Progress) -> dict[str, Any]:
         "undecided": False,
     }
     if progress.state == "queued":
-        said = {"sentence": _("Running…"), "detail": _("a worker takes it")}
+        said = {"sentence": _("Running…"), "detail": _("waiting for a worker")}
         return {**nothing, **said, "state": "queued"}
     if run is None:
         return {**nothing, "state": "never"}
@@ -92,7 +92,7 @@ def evidence(run: Run) -> str:
 def evidence_of(complete: bool, because: str | None) -> str:
     """The same of what a run or a plan recorded."""
     if not complete:
-        return _("Not proven complete; nothing was concluded from rows that did not come")
+        return _("Not proven complete: missing rows were not treated as deleted")
     words = report.PROOFS.get(because or "")
     return f"{_('Complete')}: {_(words)}" if words else _("Complete")
 

@@ -16,6 +16,7 @@ from app.http.identity import App, Viewer
 from app.http.patience import Gone
 from app.operations import status
 from app.web import answers
+from app.web.languages import gettext as _
 from app.web.languages import speak
 from app.web.rendering import page
 
@@ -72,4 +73,6 @@ def _place(text: str) -> Place:
         moment, chain, position = text.split("_")
         return Place(datetime.fromisoformat(moment), int(chain), int(position))
     except ValueError:
-        raise UsageError("That is no place in the audit trail", hint="Start at /audit") from None
+        raise UsageError(
+            _("This is not a valid position in the audit trail"), hint=_("Start at /audit")
+        ) from None

@@ -60,7 +60,7 @@ def history(request: Request, app: App, identity: Viewer, job: int | None = None
 def run(app: App, identity: RegisterAdmin, job_id: int) -> Response:
     """Let a worker run it as soon as it can."""
     scheduling.due_now(app, job_id)
-    return redirect("/jobs", notice=_("The job is due now; a worker takes it"))
+    return redirect("/jobs", notice=_("The job is due now. A worker will run it."))
 
 
 @router.post("/{job_id}/delete")

@@ -99,14 +99,14 @@ def edit(
     try:
         document = canonical.loads(data)
         if not isinstance(document, dict):
-            raise ValueError("it is no object")
+            raise ValueError(_("it is not an object"))
         service.replace(app, uuid, document, actor=identity.actor, if_version=version)
     except (OpenRegisterError, ValueError) as error:
         found = service.get(app, uuid)
         if isinstance(error, OpenRegisterError):
             problem = describe(error)
         else:
-            said = _("This is no JSON; mind quotes and commas")
+            said = _("This is not valid JSON. Check the quotes and commas.")
             problem = Problem(422, "NoJson", said, hint=str(error))
         return page(
             request,

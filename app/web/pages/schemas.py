@@ -146,7 +146,9 @@ def parsed(text: str) -> Any:
         return canonical.loads(text)
     except ValueError as error:
         raise ConfigurationError(
-            "The schema is no JSON", faults={"(document)": str(error)}, hint="Mind the quotes"
+            _("The schema is not valid JSON"),
+            faults={"(document)": str(error)},
+            hint=_("Check the quotes and commas"),
         ) from None
 
 

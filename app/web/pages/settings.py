@@ -14,6 +14,7 @@ from app.errors import ConfigurationError
 from app.http.identity import Admin, App
 from app.operations import configuration
 from app.web import answers
+from app.web.forms import label
 from app.web.languages import gettext as _
 from app.web.languages import speak
 from app.web.rendering import page, redirect
@@ -21,9 +22,9 @@ from app.web.rendering import page, redirect
 router = APIRouter(prefix="/settings", dependencies=[Depends(speak)])
 
 TITLES = {
-    "source": _("Defaults of every source"),
+    "source": _("Defaults for sources"),
     "queue": _("Background jobs"),
-    "retention": _("How long history is kept"),
+    "retention": _("Retention"),
     "maintenance": _("Maintenance"),
     "alerts": _("Alerts"),
 }
@@ -43,7 +44,7 @@ def _show(
 ) -> Response:
     found = configuration.overview(app)
     groups = [
-        (group, TITLES.get(group, group), list(lines))
+        (group, TITLES.get(group, group), [(*line, label(_last(line[0].key))) for line in lines])
         for group, lines in groupby(found, key=lambda line: line[0].key.partition(".")[0])
     ]
     status = 422 if faults else 200
@@ -78,6 +79,10 @@ def _save(request: Request, app: Application, form: dict[str, Any]) -> Response:
     if faults:
         return _show(request, app, {n: str(v) for n, v in form.items()}, faults)
     return redirect("/settings", notice=_("Saved"))
+
+
+def _last(key: str) -> str:
+    return key.rpartition(".")[2]
 
 
 def as_text(value: Any) -> str:

@@ -292,5 +292,5 @@ def document(app: App, identity: Viewer, name: str) -> Response:
 def delete(app: App, identity: RegisterAdmin, name: str) -> Response:
     """Delete the source; its objects stay."""
     manage.delete(app, name)
-    said = _("Deleted source %s; its objects stay in their registers.") % name
+    said = _("Deleted source %s. Its objects remain in their registers.") % name
     return redirect("/sources", notice=said)

@@ -210,7 +210,7 @@ def read(form: Mapping[str, Any]) -> dict[str, Any]:
     if text := str(form.get("filter", "")).strip():
         mapping["filter"] = _json(form, "filter", faults) if text.startswith("{") else text
     if faults:
-        raise ConfigurationError("The mapping is not valid", faults=faults)
+        raise ConfigurationError(_("The mapping is not valid"), faults=faults)
     if fields or "passthrough" in form:
         mapping["passthrough"] = "passthrough" in form
     return {name: value for name, value in mapping.items() if value not in ({}, [])}
@@ -223,7 +223,7 @@ def _json(form: Mapping[str, Any], name: str, faults: dict[str, str]) -> dict[st
     except ValueError:
         value = None
     if not isinstance(value, dict):
-        faults[name] = _("This is no JSON; mind quotes and commas")
+        faults[name] = _("This is not valid JSON. Check the quotes and commas.")
         return {}
     return value
 

@@ -79,7 +79,7 @@ def one(request: Request, app: App, identity: Viewer, name: str, run_id: int) ->
     source = manage.get(app, name)
     run = RunStore(app.engine).get(run_id)
     if run.source_id != source.id:
-        raise NotFoundError(f"Source {name} has no run {run_id}")
+        raise _no_run(name, run_id)
     rows = rejects.rows(app, name, run_id=run_id, limit=100)
     if answers.wants_json(request):
         return answers.as_json({**document(run), "rejected": rows})
@@ -144,7 +144,9 @@ def run_now(app: App, identity: RegisterAdmin, name: str, back: Back = "") -> Re
     """Ask a worker to run it; the page then shows how it goes on."""
     source = manage.get(app, name)
     if not source.enabled:
-        raise UsageError(f"Source {name} is disabled", hint="Enable it first")
+        raise UsageError(
+            _("Source %(name)s is disabled") % {"name": name}, hint=_("Enable it first")
+        )
     with app.engine.begin() as connection:
         jobs.run_soon(connection, source, actor=identity.actor)
     return redirect(own_path(back, f"/sources/{name}/runs"))
@@ -169,7 +171,7 @@ def state_complete(app: App, identity: RegisterAdmin, name: str, back: Back = ""
     """Confirm that what the source hands out is everything; the source is asked once more."""
     check = decision.decide_from_outside(app, name)
     stated = ", ".join(f"{path}: {value}" for path, value in (check.decision or {}).items())
-    said = _("Kept in the connection: %s") % stated
+    said = _("Saved in the connection: %s") % stated
     return redirect(own_path(back, f"/sources/{name}/connection"), notice=said)
 
 
@@ -177,7 +179,7 @@ def state_complete(app: App, identity: RegisterAdmin, name: str, back: Back = ""
 def forget_findings(app: App, identity: RegisterAdmin, name: str) -> Response:
     """Let the next run find out the form of the source anew."""
     manage.forget_findings(app, name)
-    said = _("Forgotten; the next run finds them out anew")
+    said = _("Detected values cleared. The next run detects them again.")
     return redirect(f"/sources/{name}/connection", notice=said)
 
 
@@ -215,7 +217,7 @@ def disable(app: App, identity: RegisterAdmin, name: str, back: Back = "") -> Re
 def cancel(app: App, identity: RegisterAdmin, name: str, back: Back = "") -> Response:
     """Ask the run under way to stop after its batch."""
     run = RunStore(app.engine).request_cancel(manage.get(app, name).id)
-    said = _("Run %s stops after its batch") % run.id if run else _("Nothing is running")
+    said = _("Run %s stops after the current batch") % run.id if run else _("No run is in progress")
     return redirect(own_path(back, f"/sources/{name}/runs"), notice=said)
 
 
@@ -233,7 +235,7 @@ def undo(app: App, identity: RegisterAdmin, name: str, run_id: int) -> Response:
     """Ask a worker to take a run back."""
     source = manage.get(app, name)
     if RunStore(app.engine).get(run_id).source_id != source.id:
-        raise NotFoundError(f"Source {name} has no run {run_id}")
+        raise _no_run(name, run_id)
     with app.engine.begin() as connection:
         jobs.undo_soon(connection, source, run_id, actor=identity.actor)
     return redirect(f"/sources/{name}/runs")
@@ -272,6 +274,11 @@ def document(run: Run) -> dict[str, object]:
         "started": run.started,
         "finished": run.finished,
     }
+
+
+def _no_run(name: str, run_id: int) -> NotFoundError:
+    said = _("Source %(name)s has no run %(run)s") % {"name": name, "run": run_id}
+    return NotFoundError(said)
 
 
 def _written(run: Run) -> int:

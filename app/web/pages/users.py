@@ -124,7 +124,7 @@ def change_password(
     """Change one's password; every session ends, this one too."""
     try:
         if new != again:
-            raise UsageError("The two new passwords are not the same")
+            raise UsageError(_("The new passwords do not match"))
         sign_in.change_password(app, identity.user.name, old=old, new=new)
     except OpenRegisterError as error:
         return _account(request, app, identity, describe(error))

@@ -23,8 +23,7 @@ function show(target, html) {
 function away(target) {
   const note = document.createElement("p");
   note.className = "error";
-  note.textContent = document.documentElement.lang === "nl"
-    ? "De server antwoordt niet; probeer het zo weer." : "The server does not answer; try again.";
+  note.textContent = document.documentElement.dataset.away;
   target.replaceChildren(note);
 }
 

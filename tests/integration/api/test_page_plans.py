@@ -226,8 +226,8 @@ def test_the_page_says_that_a_search_is_not_over(
     client = shared.as_(Role.VIEWER)
     path = "/registers/geo/town?code=K099999"
     answer = client.get(path, headers={"Accept": "text/html"}).text
-    assert "Looked at 10,000 objects so far" in answer
-    assert "No object fits" not in answer
+    assert "Searched 10,000 objects so far" in answer
+    assert "No matching objects" not in answer
     told = client.json(path, format="json")
     assert told["results"] == []
     assert told["looked"] == 10_000

@@ -10,11 +10,15 @@ import pytest
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
+from app.database import errors as database_errors
 from app.database import instance_settings
+from app.http import problems
 from app.sources import connector_types
 from app.sources.document import SourceOptions
 from app.sync import report
-from app.web import forms, languages
+from app.users.roles import Role
+from app.users.sign_in import SignInError
+from app.web import filters, forms, languages, rendering
 
 WEB = Path(languages.__file__).parent
 PLACEHOLDER = re.compile(r"%\(\w+\)s|%s")
@@ -51,18 +55,62 @@ def _words_of(fields: Iterable[forms.Field]) -> Iterator[str]:
             yield from _words_of(variant)
 
 
-@pytest.mark.parametrize("language", [name for name in languages.LANGUAGES if name != "en"])
-def test_every_field_of_every_connector_and_every_setting_is_translated(language: str) -> None:
+def _variants_of(fields: Iterable[forms.Field]) -> Iterator[str]:
+    for field in fields:
+        yield from _variants_of(field.children)
+        for kind, variant in field.variants:
+            yield kind
+            yield from _variants_of(variant)
+
+
+def _words_of_fields() -> set[str]:
     languages.use("en")
-    texts = {
-        text
-        for one in connector_types.types()
-        for text in _words_of(forms.Form(connector_types.schema(one["type"])).fields())
-    }
-    texts |= set(_words_of(forms.Form(SourceOptions.model_json_schema()).fields()))
-    texts |= {known.help for known in instance_settings.known()} | set(report.PROOFS.values())
-    assert len(texts) > 200
+    types = connector_types.types()
+    found = [forms.Form(connector_types.schema(one["type"])).fields() for one in types]
+    found.append(forms.Form(SourceOptions.model_json_schema()).fields())
+    texts = {text for fields in found for text in (*_words_of(fields), *_variants_of(fields))}
+    for one in types:
+        texts |= {one["title"], one["summary"]}
+    for known in instance_settings.known():
+        texts |= {known.help, forms.label(known.key.rpartition(".")[2])}
+    return texts - {""}
+
+
+def _words_of_states() -> set[str]:
+    """What the pages translate by a variable: states, actions, figures, roles, reasons."""
+    texts = {str(state) for state in report.RunState} | set(report.COUNTER_NAMES)
+    texts |= set(filters.DOTS) | set(rendering.THEMES) | {str(role) for role in Role}
+    return texts | set(report.PROOFS.values()) | {"manual", "cron", "api"}
+
+
+def _words_of_problems() -> set[str]:
+    """The titles of error pages, and the fixed sentences that they hold."""
+    kinds = (
+        problems.NotSignedInError,
+        problems.ForbiddenError,
+        problems.CsrfError,
+        problems.PreconditionError,
+        SignInError,
+    )
+    texts = {*problems.TITLES.values(), problems.FAILED, *(kind.default_hint for kind in kinds)}
+    texts |= {"The request is not valid", "The query takes too long", "Wrong name or password"}
+    texts |= {"Nobody is signed in", "Add a filter, or leave out _search or _order"}
+    return texts | {"Not Found", "Method Not Allowed"} | database_errors.sentences()
+
+
+@pytest.mark.parametrize("language", [name for name in languages.LANGUAGES if name != "en"])
+def test_every_word_of_fields_settings_states_and_problems_is_translated(language: str) -> None:
+    texts = _words_of_fields() | _words_of_states() | _words_of_problems()
+    assert len(texts) > 300
     with (languages.LOCALES / language / "LC_MESSAGES" / "messages.po").open("rb") as file:
         catalogue = read_po(file)
     known_texts = {m.id for m in catalogue if m.string and "fuzzy" not in m.flags}
-    assert texts - known_texts - {""} == set()
+    assert texts - known_texts == set()
+
+
+@pytest.mark.parametrize("language", [name for name in languages.LANGUAGES if name != "en"])
+def test_a_catalogue_holds_nothing_that_no_page_can_show(language: str) -> None:
+    used = _texts() | _words_of_fields() | _words_of_states() | _words_of_problems()
+    with (languages.LOCALES / language / "LC_MESSAGES" / "messages.po").open("rb") as file:
+        ids = {m.id[0] if isinstance(m.id, tuple) else m.id for m in read_po(file)}
+    assert ids - used == {""}
