@@ -6,15 +6,151 @@ Only a sample is looked at, because rows that did not change are never decoded: 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
 
 from app.application import Application
 from app.errors import HeldError
 from app.sources import store
 from app.sources.document import DriftPolicy, SourceOptions
 from app.sources.store import Source
-from app.sync.field_drift import Drift, Profile, compare
+from connectors.sdk import JsonValue, RowData, lenient
 from connectors.sdk.rows import Batch, RowDecodeError
+
+
+def kind(value: JsonValue) -> str:
+    """The JSON type of a value; whole numbers are numbers like any other."""
+    found = _KINDS.get(type(value))
+    if found is not None:
+        return found
+    return "null" if value is None else type(value).__name__
+
+
+_KINDS: dict[type[Any], str] = {
+    str: "string",
+    int: "number",
+    float: "number",
+    Decimal: "number",
+    bool: "boolean",
+    dict: "object",
+    list: "array",
+    type(None): "null",
+}
+
+
+@dataclass(slots=True)
+class Profile:
+    """Rows seen, and per field how often each JSON type stood there."""
+
+    rows: int = 0
+    fields: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    def add(self, data: RowData) -> None:
+        """Count one row."""
+        self.rows += 1
+        fields = self.fields
+        for name, value in data.items():
+            kinds = fields.get(name)
+            if kinds is None:
+                kinds = fields[name] = {}
+            found = kind(value)
+            kinds[found] = kinds.get(found, 0) + 1
+
+    def merge(self, other: Profile) -> None:
+        """Add what another profile counted."""
+        self.rows += other.rows
+        for name, kinds in other.fields.items():
+            own = self.fields.setdefault(name, {})
+            for found, count in kinds.items():
+                own[found] = own.get(found, 0) + count
+
+    def as_json(self) -> dict[str, Any]:
+        """What is stored; a name that PostgreSQL cannot hold with its odd characters shown."""
+        return {"rows": self.rows, "fields": lenient.shown(self.fields)}
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Profile:
+        fields = {name: dict(kinds) for name, kinds in document.get("fields", {}).items()}
+        return cls(int(document.get("rows", 0)), fields)
+
+
+def profile(rows: Iterable[RowData]) -> Profile:
+    """The profile of some rows."""
+    result = Profile()
+    for data in rows:
+        result.add(data)
+    return result
+
+
+@dataclass(frozen=True, slots=True)
+class Retyped:
+    """A field that holds a JSON type it never held before."""
+
+    before: tuple[str, ...]
+    now: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """How the fields of a source changed; false when they did not."""
+
+    new: tuple[str, ...] = ()
+    vanished: tuple[str, ...] = ()
+    retyped: Mapping[str, Retyped] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.new or self.vanished or self.retyped)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "new": list(self.new),
+            "vanished": list(self.vanished),
+            "retyped": {
+                name: {"before": list(change.before), "now": list(change.now)}
+                for name, change in self.retyped.items()
+            },
+        }
+
+    def message(self) -> str:
+        """One sentence for people."""
+        parts = []
+        if self.new:
+            parts.append(f"new: {', '.join(self.new)}")
+        if self.vanished:
+            parts.append(f"gone: {', '.join(self.vanished)}")
+        parts += [
+            f"{name} was {' or '.join(change.before)}, now {' or '.join(change.now)}"
+            for name, change in self.retyped.items()
+        ]
+        return f"The fields of the source changed: {'; '.join(parts)}" if parts else ""
+
+
+def compare(before: Profile, now: Profile) -> Drift:
+    """What changed. Nothing can be said before both have rows.
+
+    A field is gone when it stood in every row before and stands in none now: a field that only
+    some rows have may well be missing from the rows of one run. Null tells nothing of a type.
+    """
+    if not before.rows or not now.rows:
+        return Drift()
+    retyped = {}
+    for name, kinds in now.fields.items():
+        old = set(before.fields.get(name, ())) - {"null"}
+        new = set(kinds) - {"null"}
+        if old and new - old:
+            retyped[name] = Retyped(tuple(sorted(old)), tuple(sorted(new)))
+    return Drift(
+        new=tuple(name for name in now.fields if name not in before.fields),
+        vanished=tuple(
+            name
+            for name, kinds in before.fields.items()
+            if name not in now.fields and sum(kinds.values()) == before.rows
+        ),
+        retyped=retyped,
+    )
+
 
 SAMPLE = 1000
 

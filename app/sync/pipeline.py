@@ -28,14 +28,12 @@ from app.sync.batch import (
     Progress,
     Transaction,
     WriteConflictError,
+    covered_keys,
 )
-from app.sync.budget import ErrorBudget
-from app.sync.covered import covered_keys
-from app.sync.guard import DeleteGuard
 from app.sync.lanes import Lanes, Watermark
-from app.sync.missing import Totals, settle_missing
+from app.sync.missing import DeleteGuard, Totals, settle_missing
 from app.sync.read_ahead import ahead
-from app.sync.report import Counters
+from app.sync.report import Counters, ErrorBudget
 from app.sync.resolve import Resolver, give_problems, looked_for, prepare
 from app.sync.seen import Seen
 from connectors.sdk.rows import (

@@ -34,12 +34,11 @@ from app.sync import drift as drifting
 from app.sync import tracing
 from app.sync import verdict as judging
 from app.sync.batch import Observer
-from app.sync.budget import ErrorBudget
 from app.sync.drift import DriftError
-from app.sync.guard import DeleteGuard
+from app.sync.missing import DeleteGuard
 from app.sync.pipeline import Options, Outcome, Sync
 from app.sync.postgres.writer import RunIdentity, RunObjects
-from app.sync.report import Counters, RunState
+from app.sync.report import Counters, ErrorBudget, RunState
 from app.sync.run_store import HEARTBEAT_SECONDS, SETTLED, Finish, Run, RunStore, Start
 from app.sync.tracing import Trace
 from connectors.sdk import Connector, ConnectorConfig, ConnectorError

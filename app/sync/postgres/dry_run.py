@@ -12,8 +12,16 @@ import sqlalchemy as sa
 from xxhash import xxh3_64_intdigest
 
 from app.sync import standing as standings
-from app.sync.batch import Changes, Found, Known, Missing, Prepared, Progress, Transaction
-from app.sync.covered import CoveredKeys
+from app.sync.batch import (
+    Changes,
+    CoveredKeys,
+    Found,
+    Known,
+    Missing,
+    Prepared,
+    Progress,
+    Transaction,
+)
 from app.sync.postgres import missing as absent
 from app.sync.postgres import quarantine
 from app.sync.postgres import statements as sql

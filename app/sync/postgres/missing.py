@@ -13,8 +13,7 @@ from uuid import UUID
 import psycopg
 import sqlalchemy as sa
 
-from app.sync.batch import Known, Missing
-from app.sync.covered import CoveredKeys
+from app.sync.batch import CoveredKeys, Known, Missing
 from app.sync.postgres import statements as sql
 
 # A part that held the separator is escaped (see `canonical.join_key`), and so not in its order.

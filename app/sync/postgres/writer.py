@@ -27,6 +27,7 @@ from app.errors import LostRunError
 from app.sync.batch import (
     BatchLostError,
     Changes,
+    CoveredKeys,
     Found,
     Known,
     Missing,
@@ -35,7 +36,6 @@ from app.sync.batch import (
     Transaction,
     WriteConflictError,
 )
-from app.sync.covered import CoveredKeys
 from app.sync.postgres import missing as absent
 from app.sync.postgres import objects_copy, quarantine
 from app.sync.postgres import statements as sql

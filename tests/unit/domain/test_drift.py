@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.sync.field_drift import Profile, compare, profile
+from app.sync.drift import Profile, compare, profile
 from connectors.sdk import canonical
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.sources.warnings import no_key, nothing_matches, repeated_keys
-from app.sync.guard import DeleteGuard
+from app.sync.missing import DeleteGuard
 from app.sync.report import PROOFS, Counters, CountersError, RunState, Standing, evidence
 from connectors.sdk.rows import Proof
 
