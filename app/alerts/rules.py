@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Self
 
-from app.sources.spans import span_seconds
+from app.sources.schedules.spans import span_seconds
 
 
 class Kind(StrEnum):

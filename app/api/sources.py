@@ -28,7 +28,7 @@ from app.registers.ownership import merge_patch
 from app.sources import confinement, decision, jobs, manage, preview, testing
 from app.sources.manage import Saved
 from app.sources.warnings import standing_warnings
-from app.sync import held, rejects
+from app.sync.after import held, rejects
 from app.sync.run_store import Run, RunStore
 from connectors.sdk import CheckResult
 

@@ -8,11 +8,11 @@ from app.commands.cli.command import command
 from app.commands.cli.context import Cli
 from app.commands.cli.progress import progress
 from app.commands.cli.runs import document, print_run
-from app.sync import replay
-from app.sync import undo as undoing
+from app.sync.after import replay
+from app.sync.after import undo as undoing
+from app.sync.after.undo import Undone
 from app.sync.run import Request
 from app.sync.run_store import RunStore
-from app.sync.undo import Undone
 
 SHOWN = 20
 """Skipped objects that people see; scripts get all that were listed."""

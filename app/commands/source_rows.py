@@ -14,8 +14,8 @@ from app.registers.export import Format
 from app.sources import decision, testing
 from app.sources import preview as previewing
 from app.sources.warnings import stay_rejected
-from app.sync import held as deletes
-from app.sync import rejects
+from app.sync.after import held as deletes
+from app.sync.after import rejects
 
 
 @command("source:test")

@@ -9,7 +9,7 @@ import click
 from app.commands.cli.command import command
 from app.commands.cli.context import Cli
 from app.errors import UsageError
-from app.sources.secret_references import lookup
+from app.sources.secrets import lookup
 from app.users import sign_in
 from app.users.roles import Role
 from app.users.store import AppPassword, User

@@ -21,11 +21,12 @@ from app.errors import (
     expected,
 )
 from app.sources import jobs as scheduling
-from app.sources import schedule as schedules
 from app.sources import store as source_store
-from app.sync import held, quarantine, replay
+from app.sources.schedules import schedule as schedules
+from app.sync import quarantine
 from app.sync import run as running
-from app.sync import undo as undoing
+from app.sync.after import held, replay
+from app.sync.after import undo as undoing
 from app.sync.report import RunState
 from app.sync.run import Request
 from app.sync.run_store import RunStore

@@ -10,8 +10,8 @@ from app.application import Application
 from app.operations import instance
 from app.registers import object_store
 from app.sources import jobs as scheduling
-from app.sources import schedule as schedules
 from app.sources import store
+from app.sources.schedules import schedule as schedules
 from app.sources.store import Source
 from jobs import store as jobs
 from jobs.model import Job

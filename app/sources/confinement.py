@@ -12,7 +12,8 @@ from typing import Any
 
 from app.application import Application
 from app.errors import ConfigurationError
-from app.sources import connect, kept_secrets, manage, store
+from app.sources import connect, manage, store
+from app.sources import secrets as secret_references
 from app.sources.manage import Edits, Saved
 from app.sources.store import Source
 from connectors.sdk import CheckResult
@@ -86,7 +87,7 @@ def _moved_secrets(
 ) -> dict[str, str]:
     """Stored secrets go where they always went; for another place they are given anew."""
     with app.engine.connect() as database:
-        kept = kept_secrets.read(app, database, before, before.type)
+        kept = secret_references.read(app, database, before, before.type)
     secrets = kept.plain
     old = _places(before.type, before.connection, secrets)
     new = _places(before.type, connection, secrets)
@@ -95,7 +96,7 @@ def _moved_secrets(
         return {}
     if kept.lost:
         # which ones there are is not known; given anew, they take the place of all
-        with kept_secrets.explained(kept):
+        with secret_references.explained(kept):
             if not connect.parse(before.type, connection).secrets:
                 raise kept.lost
         return {}

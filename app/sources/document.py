@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from app.mapping.spec import MappingSpec
-from app.sources import schedule as schedules
-from app.sources.spans import span_seconds as span_seconds
+from app.sources.schedules import schedule as schedules
+from app.sources.schedules.spans import span_seconds as span_seconds
 from connectors.sdk import ConfigurationError, OpenRegisterError
 from connectors.sdk.config import faults
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from app.application import Application
 from app.errors import NotFoundError
-from app.sources import schedule as schedules
+from app.sources.schedules import schedule as schedules
 from app.sources.store import Source
 from jobs import store as jobs
 from jobs.model import Job, Plan

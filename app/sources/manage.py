@@ -11,10 +11,11 @@ import sqlalchemy as sa
 from app.application import Application
 from app.errors import ConfigurationError, InUseError, UsageError
 from app.registers import object_store, register_store, schema_store
-from app.sources import connect, jobs, kept_secrets, state, store, targets
+from app.sources import connect, jobs, state, store, targets
 from app.sources import document as documents
+from app.sources import secrets as secret_references
 from app.sources.document import SourceDocument, SourceOptions
-from app.sources.secret_references import resolve as resolve_references
+from app.sources.secrets import resolve as resolve_references
 from app.sources.store import Source, SourceDraft, TargetDraft
 from connectors.sdk import CheckResult
 from connectors.sdk import config as configs
@@ -129,13 +130,13 @@ def save(
                 f"There is a source {parsed.name!r} already",
                 hint="Change it with source:edit, or choose another name",
             )
-        kept = kept_secrets.read(app, connection, existing, parsed.type)
+        kept = secret_references.read(app, connection, existing, parsed.type)
     if existing is not None and kept.lost and parsed.connection == existing.connection:
         # unchanged, and not to be checked without the secrets that belong to it
         confined = existing.confined
         connected = connect.Connection(ConnectorConfig(), existing.connection, {})
     else:
-        with kept_secrets.explained(kept):
+        with secret_references.explained(kept):
             connected = _connect(parsed, kept.plain, existing, on_host=on_host, where=where)
         confined = _confined(existing, parsed.type, connected, confined)
     if test and kept.lost and not connected.secrets:
@@ -164,7 +165,7 @@ def save(
                 source = store.by_id(connection, existing.id)
         targets.compile_targets(app, source, connection)  # a mapping that cannot work: no source
         jobs.plan(connection, source)
-    warnings = [*kept_secrets.replaced(kept, connected.secrets), *connected.warnings]
+    warnings = [*secret_references.replaced(kept, connected.secrets), *connected.warnings]
     return Saved(source, existing is None, result, proposed, warnings)
 
 
@@ -348,8 +349,8 @@ def check_draft(
     document = dict(connection)
     with app.engine.connect() as database:
         existing = store.find(database, name)
-        kept = kept_secrets.read(app, database, existing, type_name)
-    with kept_secrets.explained(kept):
+        kept = secret_references.read(app, database, existing, type_name)
+    with secret_references.explained(kept):
         parsed = connect.parse(type_name, _with_kept(document, kept.plain))
     if kept.lost and not parsed.secrets:
         raise kept.lost

@@ -1,9 +1,7 @@
-"""The pipeline, in one direction:
+"""The pipeline: every batch through the stages, in the order that `app.sync` lists.
 
-    connector rows → filter → map → key → coerce + validate → detect change → write → report
-
-Rows come in batches; a batch is one transaction in which objects, audit entries, quarantine,
-counters and cursor commit together or not at all. Killed anywhere, the next run carries on.
+A batch is one transaction in which objects, audit entries, quarantine, counters and cursor commit
+together or not at all. Killed anywhere, the next run carries on.
 """
 
 from __future__ import annotations
@@ -30,11 +28,12 @@ from app.sync.batch import (
     WriteConflictError,
     covered_keys,
 )
+from app.sync.identify import give_problems, looked_for, prepare
 from app.sync.lanes import Lanes, Watermark
 from app.sync.missing import DeleteGuard, Totals, settle_missing
 from app.sync.read_ahead import ahead
 from app.sync.report import Counters, ErrorBudget
-from app.sync.resolve import Resolver, give_problems, looked_for, prepare
+from app.sync.resolve import Resolver
 from app.sync.seen import Seen
 from connectors.sdk.rows import (
     Batch,

@@ -177,7 +177,7 @@ def _infer() -> Target:
 
 
 def _schedule() -> Target:
-    from app.sources.schedule import parse
+    from app.sources.schedules.schedule import parse
 
     def take(given: bytes) -> list[str]:
         text, _, zone = given.decode(errors="replace").partition("\n")

@@ -15,10 +15,11 @@ from typing import Any, Literal
 
 import orjson
 
-from connectors.formats import base, signatures
+from connectors.formats import base
 from connectors.formats.base import FormatReader, decoded
 from connectors.formats.csv import CsvOptions, CsvReader
 from connectors.formats.ndjson import NdjsonReader
+from connectors.formats.texts import signatures
 from connectors.sdk import (
     Batch,
     DataError,

@@ -15,16 +15,17 @@ from typing import BinaryIO
 
 from pydantic import Field, field_validator
 
-from connectors.formats import base, signatures
-from connectors.formats.dialect import (
+from connectors.formats import base
+from connectors.formats.table import CsvBatch, Table
+from connectors.formats.texts import signatures
+from connectors.formats.texts.dialect import (
     LONGEST_RECORD,
     Dialect,
     detect_delimiter,
     header_below,
     separator_line,
 )
-from connectors.formats.table import CsvBatch, Table
-from connectors.formats.text import TextSource
+from connectors.formats.texts.source import TextSource
 from connectors.sdk import Batch, ConfigModel, DataError, JsonValue, RowProblem
 
 

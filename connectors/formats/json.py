@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from typing import BinaryIO
 
-from connectors.formats import base, jsonrows, signatures
+from connectors.formats import base, jsonrows
 from connectors.formats.jsontext import JsonText
+from connectors.formats.texts import signatures
 from connectors.sdk import Batch, DataError, RowProblem
 from connectors.sdk.bodies.records import find_rows
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import BinaryIO
 
-from connectors.formats import base, jsonrows, signatures
-from connectors.formats.text import TextSource
+from connectors.formats import base, jsonrows
+from connectors.formats.texts import signatures
+from connectors.formats.texts.source import TextSource
 from connectors.sdk import Batch
 
 

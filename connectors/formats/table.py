@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from connectors.formats import base
-from connectors.formats.dialect import Dialect
+from connectors.formats.texts.dialect import Dialect
 from connectors.sdk import (
     Batch,
     JsonValue,

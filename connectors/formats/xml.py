@@ -10,8 +10,9 @@ from typing import Any, BinaryIO
 from lxml import etree
 from pydantic import Field
 
-from connectors.formats import base, signatures
-from connectors.formats.encodings import detect, marked
+from connectors.formats import base
+from connectors.formats.texts import signatures
+from connectors.formats.texts.encodings import detect, marked
 from connectors.formats.xmlnames import NameClashError, Names, Survey, forget, local
 from connectors.sdk import (
     Batch,

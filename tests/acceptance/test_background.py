@@ -119,7 +119,7 @@ def test_one_job_runs_now_and_exits_by_its_result(cli: CommandLine) -> None:
     number = str(job(cli, "cities")["id"])
     assert cli.json("background-job:execute", number)["result"]["created"] == 1
     with file.open("a") as text:
-        text.write('""\n')
+        text.write('"a"b\n')
     partial = cli("background-job:execute", number)
     assert partial.exit_code == 3, partial
     file.unlink()

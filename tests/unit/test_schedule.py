@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.sources.schedule import EXAMPLES, ScheduleError, parse
+from app.sources.schedules.schedule import EXAMPLES, ScheduleError, parse
 
 AMSTERDAM = "Europe/Amsterdam"  # clocks go 02:00 → 03:00 on 2024-03-31, 03:00 → 02:00 on 2024-10-27
 

@@ -10,7 +10,7 @@ import click
 from app.commands.cli.context import Cli
 from app.errors import UsageError
 from app.sources.manage import Edits
-from app.sources.secret_references import lookup
+from app.sources.secrets import lookup
 from connectors.sdk import canonical
 
 OPTIONS = (

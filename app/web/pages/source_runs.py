@@ -18,7 +18,7 @@ from app.http.problems import describe
 from app.operations import following
 from app.sources import decision, jobs, manage, testing
 from app.sync import dry_run as planning
-from app.sync import held, rejects
+from app.sync.after import held, rejects
 from app.sync.run import Request as RunRequest
 from app.sync.run_store import Run, RunStore
 from app.web import answers

@@ -15,7 +15,7 @@ from app.audit import verify
 from app.mapping.plan import RowPlan
 from app.registers import registers, schemas
 from app.sources import manage
-from app.sync import drift, resolve
+from app.sync import drift, identify
 from app.sync import run as running
 from app.sync.run import Request
 from connectors.sdk.rows import LineBatch, Row
@@ -23,7 +23,7 @@ from tests.integration.sync.conftest import figures
 from tests.servers import databases
 from tests.servers.databases import SourceDatabase
 
-ROWS = 4 * resolve.AT_ONCE
+ROWS = 4 * identify.AT_ONCE
 SAMPLE = range(drift.SAMPLE)
 """Rows that are looked at to see whether the source has other fields now."""
 
@@ -125,7 +125,7 @@ def test_one_bad_row_costs_its_neighbours_the_quick_way_and_nothing_else(
     people.run(f"UPDATE people SET name = 'much longer than the schema allows' WHERE id = {bad}")
     run = running.run(application, "people", Request()).run
     assert figures(run) == {"read": ROWS, "created": ROWS - 1, "errors": 1}
-    assert set(decoded) == {*SAMPLE, *range(ROWS - resolve.AT_ONCE, ROWS)}
+    assert set(decoded) == {*SAMPLE, *range(ROWS - identify.AT_ONCE, ROWS)}
     with application.engine.connect() as connection:
         keys = connection.scalars(sa.text("SELECT source_key FROM openregister.quarantine"))
         assert list(keys) == [str(bad)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.errors import HeldError
-from app.sync import held
+from app.sync.after import held
 from app.sync.report import RunState
 from tests.integration.sync.conftest import Bench, figures
 

@@ -16,8 +16,9 @@ import sqlalchemy as sa
 from app.application import Application
 from app.registers import registers, schemas
 from app.sources import manage
-from app.sync import dry_run, held
+from app.sync import dry_run
 from app.sync import run as running
+from app.sync.after import held
 from app.sync.report import RunState
 from app.sync.run import Request
 from app.sync.run_store import Run

@@ -8,7 +8,7 @@ from typing import Any
 from app.audit import verify
 from app.registers import schemas
 from app.sources import manage
-from app.sync import rejects, replay
+from app.sync.after import rejects, replay
 from app.sync.report import RunState
 from app.sync.run import Request
 from app.sync.run_store import Run

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from app.sources import manage, preview, propose_schema, testing
-from app.sync import dry_run, rejects
+from app.sync import dry_run
 from app.sync import run as running
+from app.sync.after import rejects
 from app.sync.report import RunState
 from app.sync.run import Request
 from tests.integration.sync.conftest import Bench, figures

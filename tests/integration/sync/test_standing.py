@@ -14,8 +14,9 @@ from app.operations.health import Health
 from app.registers import schemas
 from app.sources import manage
 from app.sources import store as source_store
-from app.sync import dry_run, held, rejects, replay
-from app.sync import undo as undoing
+from app.sync import dry_run
+from app.sync.after import held, rejects, replay
+from app.sync.after import undo as undoing
 from app.sync.report import RunState
 from app.sync.run import Request
 from app.sync.run_store import Run

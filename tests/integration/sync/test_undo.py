@@ -11,10 +11,10 @@ from app.audit import verify
 from app.errors import AlreadyRunningError, NotFoundError
 from app.registers import edit_objects, select
 from app.registers.select import Query
-from app.sync import undo
+from app.sync.after import undo
+from app.sync.after.undo import Undone
 from app.sync.report import RunState
 from app.sync.run_store import Finish, RunStore, Start
-from app.sync.undo import Undone
 from tests.integration.sync.conftest import Bench, figures
 
 

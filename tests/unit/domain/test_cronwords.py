@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from app.sources import schedule
-from app.sources.cronwords import words
+from app.sources.schedules import schedule
+from app.sources.schedules.words import words
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,12 @@
-"""Stored secrets of a source that is being changed, also where no key opens them any more."""
+"""Secrets of a source that is being defined: given by reference, or kept from before."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import sqlalchemy as sa
 
@@ -12,6 +14,36 @@ from app.application import Application
 from app.errors import ConfigurationError, SecretKeyError
 from app.sources import store
 from app.sources.store import Source
+
+
+def resolve(secrets: Mapping[str, str]) -> dict[str, str]:
+    """The secrets with references replaced. Raises ConfigurationError naming each that fails."""
+    faults: dict[str, str] = {}
+    resolved = {}
+    for name, value in secrets.items():
+        try:
+            resolved[name] = lookup(value)
+        except LookupError as error:
+            faults[name] = str(error.args[0])
+    if faults:
+        raise ConfigurationError("A secret cannot be looked up", faults=faults)
+    return resolved
+
+
+def lookup(value: str) -> str:
+    """One value; what is no reference comes back as it is. Raises LookupError."""
+    kind, colon, name = value.partition(":")
+    if colon and kind == "env":
+        found = os.environ.get(name)
+        if found is None:
+            raise LookupError(f"the environment has no variable {name}")
+        return found
+    if colon and kind == "file":
+        try:
+            return Path(name).expanduser().read_text(encoding="utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise LookupError(f"file {name} cannot be read: {error}") from None
+    return value
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ import re
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from connectors.formats import signatures
-from connectors.formats.encodings import Encoding, detect, given, marked
+from connectors.formats.texts import signatures
+from connectors.formats.texts.encodings import Encoding, detect, given, marked
 from connectors.sdk import DataError
 
 SAMPLE = 256 * 1024

@@ -23,7 +23,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, available_timezones
 
-from app.sources.cronwords import words
+from app.sources.schedules.words import words
 from connectors.sdk.errors import ConfigurationError
 
 if TYPE_CHECKING:

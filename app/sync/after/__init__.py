@@ -1,0 +1,1 @@
+"""What people do about a run that has ended: approve, replay, undo, look at its rejects."""

@@ -1,0 +1,1 @@
+"""Text below the formats: encodings, dialects, what a file really is."""
