@@ -129,7 +129,7 @@ def test_without_the_key_the_objects_are_there_and_the_secrets_say_what_is_missi
         refused = elsewhere("source:test", "towns", "--output", "json")
         assert refused.exit_code == 1
         assert "key" in refused.json["error"]["what"]
-        assert "Bring the key back from the backup" in refused.json["error"]["hint"]
+        assert "Restore the key from the backup" in refused.json["error"]["hint"]
         key = next((cli.directory / "data").glob("*.key")).read_text().strip()
         goes_on(elsewhere.having(OPENREGISTER_SECRET_KEY=key), url, before)
 

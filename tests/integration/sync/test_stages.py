@@ -57,7 +57,7 @@ def test_the_stages_run_in_the_order_in_which_they_are_listed(bench: Bench) -> N
         bench.sync()
     finally:
         sys.setprofile(None)
-        threading.setprofile(None)  # type: ignore[arg-type]  # which ends it
+        threading.setprofile(None)  # which ends it
     assert met == listed() == list(WORK)
 
 
