@@ -38,12 +38,16 @@ DOTS = {
     "create": "good",
     "restore": "good",
     "update": "busy",
-    "leave": "off",
-    "filter": "off",
     "delete": "bad",
-    "reject": "bad",
+    "deleted": "bad",
+    "rejected": "bad",
+    "unchanged": "off",
+    "filtered": "off",
 }
 """The colour of a state's dot; the word always stands next to it."""
+
+FATES = {"leave": "unchanged", "filter": "filtered", "reject": "rejected"}
+"""What a preview calls a row that it would not write."""
 
 STAGES = {
     "read": gettext("reading"),
@@ -69,6 +73,7 @@ def install(environment: Environment) -> None:
         "bytes": size,
     }
     environment.globals["dots"] = DOTS
+    environment.globals["fates"] = FATES
     environment.globals["stages"] = STAGES
 
 
