@@ -40,7 +40,8 @@ class Saved:
 class Edits:
     """What a person changes about a source; None and empty leave things as they are.
 
-    `connection` and `secrets` are ``{dotted field: value}``; `fields` is ``{target: source}``.
+    `connection` and `secrets` are ``{dotted field: value}``; `fields` is ``{target: source}``,
+    `casts` ``{target: cast}``.
     """
 
     type: str | None = None
@@ -50,6 +51,7 @@ class Edits:
     secrets: Mapping[str, str] = field(default_factory=dict)
     key: Sequence[str] | None = None
     fields: Mapping[str, Any] = field(default_factory=dict)
+    casts: Mapping[str, Any] = field(default_factory=dict)
     filter: str | None = None
     passthrough: bool | None = None
     schedule: str | None = None
@@ -69,6 +71,7 @@ def apply(document: Document, edits: Edits) -> Document:
         changed.get("connection", {}), {**edits.connection, **edits.secrets}
     )
     touches_mapping = edits.key is not None or edits.fields or edits.filter is not None
+    touches_mapping = touches_mapping or bool(edits.casts)
     touches_mapping = touches_mapping or edits.passthrough is not None
     if edits.register or edits.schema or touches_mapping:
         if changed.get("targets"):
@@ -90,6 +93,8 @@ def _edited_mapping(mapping: Document, edits: Edits) -> Document:
         changed["key"] = list(edits.key)
     if edits.fields:
         changed["fields"] = {**mapping.get("fields", {}), **edits.fields}
+    if edits.casts:
+        changed["casts"] = {**mapping.get("casts", {}), **edits.casts}
     if edits.filter is not None:
         changed["filter"] = edits.filter or None
     if edits.passthrough is not None:

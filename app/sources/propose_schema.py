@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from collections.abc import Generator, Mapping
 from contextlib import closing
@@ -99,7 +100,7 @@ def infer(
             enough=lambda: time.monotonic() > until,
             without_casts=frozenset(spec.casts),
         )
-    return replace(found, notes=(*sample.notes(), *_cast_notes(found), *found.notes))
+    return replace(found, notes=(*sample.notes(), *_cast_notes(name, found), *found.notes))
 
 
 def with_casts(mapping: Mapping[str, Any], found: Inference) -> dict[str, Any]:
@@ -109,8 +110,18 @@ def with_casts(mapping: Mapping[str, Any], found: Inference) -> dict[str, Any]:
     return {**mapping, "casts": {**found.casts, **(mapping.get("casts") or {})}}
 
 
-def _cast_notes(found: Inference) -> list[Note]:
+def _cast_notes(name: str, found: Inference) -> list[Note]:
     if not found.casts:
         return []
-    text = json.dumps(found.casts, ensure_ascii=False)
-    return [Note("", f"the mapping needs these casts for the rows to be valid: casts: {text}")]
+    casts = [
+        f"{target}={cast if isinstance(cast, str) else json.dumps(cast, ensure_ascii=False)}"
+        for target, cast in found.casts.items()
+    ]
+    options = " ".join(f"--cast {shlex.quote(cast)}" for cast in casts)
+    return [
+        Note(
+            "",
+            "the mapping needs these casts for the rows to be valid: "
+            f"`source:edit {name} {options}`",
+        )
+    ]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -104,3 +106,25 @@ def test_a_file_that_is_not_there_is_named(geo: CommandLine) -> None:
     result = geo("schema:add", "x", "--register", "geo", "--file", "missing.json")
     assert result.exit_code == 2
     assert "Where: missing.json" in result.stderr
+
+
+def test_the_proposal_of_a_dutch_file_is_pasted_and_accepts_every_row(cli: CommandLine) -> None:
+    (cli.directory / "any.json").write_text("{}")
+    (cli.directory / "aanslagen.csv").write_text(
+        "id;Bedrag;Datum;Betaald\n1;1.000,50;31-12-2025;Ja\n2;12,00;01-02-2026;Nee\n"
+    )
+    cli("register:add", "belasting").ok()
+    cli("schema:add", "wat", "--register", "belasting", "--file", "any.json").ok()
+    cli(
+        *("source:add", "aanslagen", "--type", "files", "--register", "belasting"),
+        *("--schema", "wat", "--key", "id", "--passthrough", "--set", "path=aanslagen.csv"),
+        *("--set", "format=csv"),
+    ).ok()
+    saved = cli("schema:infer", "aanslagen", "--save", "aanslag", "--register", "belasting")
+    (command,) = re.findall(r"`(source:edit aanslagen --cast [^`]+)`", saved.ok().stderr)
+    cli(*shlex.split(command), "--schema", "aanslag").ok()
+    run = cli.json("source:run", "aanslagen")
+    assert (run["created"], run["errors"], run["state"]) == (2, 0, "done")
+    found = {item["key"]: item["data"] for item in cli.json("object:list", "--schema", "aanslag")}
+    assert found["1"]["Bedrag"] == 1000.5
+    assert (found["1"]["Datum"], found["2"]["Betaald"]) == ("2025-12-31", False)

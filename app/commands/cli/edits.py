@@ -39,6 +39,13 @@ OPTIONS = (
         help="Take a property from a source path or a {{ template }}; may repeat.",
     ),
     click.option(
+        "--cast",
+        "casts",
+        multiple=True,
+        metavar="TARGET=CAST",
+        help="Convert a property before it is checked: a type, or JSON; may repeat.",
+    ),
+    click.option(
         "--passthrough/--no-passthrough", default=None, help="Start from all source fields."
     ),
     click.option("--filter", "filter_", metavar="EXPR", help="Only rows for which it is true."),
@@ -76,6 +83,7 @@ def edits(
     secrets: Sequence[str],
     key: Sequence[str],
     fields: Sequence[str],
+    casts: Sequence[str],
     options: Sequence[str],
     filter_: str | None,
     **plain: Any,
@@ -86,6 +94,7 @@ def edits(
         secrets={name: _secret(cli, name, text) for name, text in _pairs("--secret", secrets)},
         key=list(key) or None,
         fields=dict(_pairs("--map", fields)),
+        casts={name: _value(text) for name, text in _pairs("--cast", casts)},
         options={name: _value(text) for name, text in _pairs("--option", options)},
         filter=filter_,
         **plain,
