@@ -13,6 +13,7 @@ from markupsafe import Markup, escape
 from app.database.engine import dump_json
 from app.web import answers
 from app.web.languages import current, gettext
+from app.web.readings import reading
 
 LONG_TEXT = 80
 """Characters of a value that a table cell shows; the whole is on hover."""
@@ -68,6 +69,7 @@ def install(environment: Environment) -> None:
         "number": number,
         "translated": gettext,
         "duration": duration,
+        "reading": reading,
         "pretty": pretty,
         "cell": cell,
         "bytes": size,

@@ -80,7 +80,7 @@ def _words_of_states() -> set[str]:
     """What the pages translate by a variable: states, actions, figures, roles, reasons."""
     texts = {str(state) for state in report.RunState} | set(report.COUNTER_NAMES)
     texts |= set(filters.DOTS) | set(rendering.THEMES) | {str(role) for role in Role}
-    return texts | set(report.PROOFS.values()) | {"manual", "cron", "api"}
+    return texts | set(report.PROOFS.values()) | {"manual", "cron", "api", "and", "to"}
 
 
 def _words_of_problems() -> set[str]:
