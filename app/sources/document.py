@@ -6,7 +6,15 @@ import re
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from app.mapping.spec import MappingSpec
 from app.sources.schedules import schedule as schedules
@@ -98,6 +106,11 @@ class SourceOptions(_Document):
     local_fields: tuple[str, ...] = Field(
         default=(), description="Properties that people may change here and a sync leaves alone"
     )
+
+    @field_validator("lanes", "drift", mode="before")
+    @classmethod
+    def _default_for_null(cls, value: object, info: ValidationInfo) -> object:
+        return cls.model_fields[str(info.field_name)].default if value is None else value
 
     @field_validator("fresh_within", "full_every")
     @classmethod

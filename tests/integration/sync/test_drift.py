@@ -18,11 +18,13 @@ DRIFT = {
 }
 
 
-def _runs(bench: Bench, drift: str | None, **request: Any) -> tuple[Any, Any]:
+def _runs(
+    bench: Bench, drift: str | None, after: list[dict[str, Any]] = AFTER, **request: Any
+) -> tuple[Any, Any]:
     bench.define({"fields": {"code": "code", "name": "name"}, "passthrough": False}, drift=drift)
     bench.write(BEFORE)
     first = bench.sync()
-    bench.write(AFTER)
+    bench.write(after)
     return first, bench.sync(**request)
 
 
@@ -57,6 +59,7 @@ def test_a_source_that_holds_writes_nothing_until_a_person_accepts(bench: Bench)
 
 
 def test_a_limited_run_does_not_decide_what_is_normal(bench: Bench) -> None:
-    _runs(bench, "warn", limit=1)
-    bench.write(AFTER)
+    after = [*AFTER, AFTER[0] | {"code": "2"}]
+    _runs(bench, "warn", after, limit=1)
+    bench.write(after)
     assert bench.sync().drift == DRIFT
