@@ -142,6 +142,7 @@ ROW = st.fixed_dictionaries(
 @given(rows=st.lists(ROW, max_size=25))
 def test_every_row_is_accounted_for_whatever_the_rows(bench: Bench, rows: list[Any]) -> None:
     bench.define({"filter": "size != 3"}, batch_size=4, on_missing="delete", delete_guard=1)
+    rows = [{"code": "first"}, *rows]  # without the key anywhere it would not be the table at all
     bench.write(rows)
     first = bench.sync()  # raises when the counters do not add up
     assert first.counters.read == len(rows)
