@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -85,4 +86,6 @@ def test_no_export_starts_a_formula_however_it_is_split(
     for row in csv.reader(text, delimiter=separator):
         for shown in row:
             bare = shown.strip("\t\r\n")
-            assert neutral(bare) == bare, (shown, rows)
+            # a number stays one, also at the head of a line that is not split at its commas
+            number = re.match(r"-\d+(?=,)", bare)
+            assert number or neutral(bare) == bare, (shown, rows)
