@@ -220,6 +220,11 @@ def expected(error: BaseException) -> OpenRegisterError:
     """
     if isinstance(error, OpenRegisterError):
         return error
+    if isinstance(error, MemoryError):
+        return OpenRegisterError(
+            "The memory was not enough",
+            hint="A row or an answer is very large: leave out fields, or give the process more",
+        )
     if isinstance(told := getattr(error, _TOLD, None), InternalError):
         return told  # on its way to people it passes several places that ask
     reference = secrets.token_hex(4)

@@ -64,6 +64,12 @@ def parse(document: Any, *, where: str = "") -> list[Head]:
             where=where,
             hint="Keep what `openregister audit:verify --output json` prints",
         )
+    if not listed:
+        raise UsageError(
+            "The file holds no heads, so nothing can be compared with it",
+            where=where,
+            hint="Use a file that was kept after the first run of a source",
+        )
     return [_parse(one, f"{where}, head {number}") for number, one in enumerate(listed, 1)]
 
 

@@ -180,7 +180,7 @@ class Texts:
 
     def _as_integer(self) -> Reading:
         note = "is text that always reads as integer; keep it text if it is a code"
-        if self.values is not None and {value.strip() for value in self.values} <= {"0", "1"}:
+        if self.values is not None and {value.strip() for value in self.values} == {"0", "1"}:
             note = f"has only 0 and 1: it may be a boolean. It {note}"
         elif self._compact:
             note = f"may be dates such as 20251231. It {note}"

@@ -23,6 +23,8 @@ from typing import Any, ClassVar, cast
 
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
+from app.errors import UsageError
+
 _log = logging.getLogger(__name__)
 
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
@@ -89,12 +91,22 @@ class _Tally:
     reported: float = field(default_factory=lambda: float("-inf"))
 
 
+def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    try:
+        return ipaddress.ip_network(text)
+    except ValueError:
+        raise UsageError(
+            f"--proxy {text} is not an IP address or network",
+            hint="Give the address from which the proxy connects, such as 10.0.0.1 or 10.0.0.0/8",
+        ) from None
+
+
 class Door:
     """The connections that are open. Everything happens on the event loop's thread."""
 
     def __init__(self, bounds: Bounds, exempt: Collection[str] = ()) -> None:
         self.bounds = bounds
-        self._exempt = [ipaddress.ip_network(one) for one in exempt if one != "*"]
+        self._exempt = [_network(one) for one in exempt if one != "*"]
         self._all_exempt = "*" in exempt
         self._open: dict[Peer, _Open] = {}
         self._tally = _Tally()

@@ -20,7 +20,11 @@ from app.registers.object_store import StoredObject
 from app.sources import connect, store, targets
 from app.sources.store import Source
 from app.sources.warnings import no_key, nothing_matches
+from connectors.sdk import canonical
 from connectors.sdk.rows import FieldError, JsonValue, Row, RowDecodeError, RowProblem, Stage
+
+LARGEST_PREVIEW = 8 * 1024 * 1024
+"""Bytes of rows and objects after which a preview shows no more of them."""
 
 LONGEST_PREVIEW = 30.0
 """Seconds for mapping the rows of a preview; reading them is not counted."""
@@ -99,7 +103,7 @@ def preview_rows(
     """
     compiled = targets.compile_targets(app, source)
     shown: list[PreviewRow] = []
-    seen = matched = 0
+    seen = matched = size = 0
     left = inf if key or problems_only else LONGEST_PREVIEW
     fields: Sequence[str] = ()
     for item in sampled:
@@ -115,9 +119,21 @@ def preview_rows(
             matched += row.action != "filter"
             if (key is None or row.key == key) and (not problems_only or row.problems):
                 shown.append(row)
-        if len(shown) >= limit * len(compiled):
+                size += _size(row)
+        if len(shown) >= limit * len(compiled) or size > LARGEST_PREVIEW:
             break
-    return Sample(shown, _warnings(compiled, seen, matched, fields))
+    warnings = _warnings(compiled, seen, matched, fields)
+    if size > LARGEST_PREVIEW and len(shown) < limit * len(compiled):
+        warnings.append(f"The rows are large, so the preview ends after {len(shown):,} of them")
+    return Sample(shown, warnings)
+
+
+def _size(row: PreviewRow) -> int:
+    """Bytes of the row and its object as JSON; what cannot be JSON is small, and counts nothing."""
+    try:
+        return len(canonical.dumps([row.raw, row.mapped]))
+    except (TypeError, ValueError):
+        return 0
 
 
 def _warnings(

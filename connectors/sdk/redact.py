@@ -20,7 +20,12 @@ _SHAPES = (
         ),
         rf"\g<head>{MASK}",
     ),
-    (re.compile(r"(?i)(?P<head>\b(?:bearer|basic)\s+)[A-Za-z0-9._~+/=-]{8,}"), rf"\g<head>{MASK}"),
+    (
+        re.compile(
+            r"(?i)(?P<head>\b(?:bearer|basic)\s+)(?!auth(?:entication|orization)\b)[A-Za-z0-9._~+/=-]{8,}"
+        ),
+        rf"\g<head>{MASK}",
+    ),
     (
         re.compile(
             r"(?i)(?P<head>[?&](?:api[_-]?key|token|access_token|password|secret|sig|signature)=)[^&\s\"']+"

@@ -206,6 +206,8 @@ class FileConnector(Connector[F], Generic[F]):
             if file is files[-1]:
                 last.end = End.FULL if fields.is_snapshot else End.INCREMENTAL
                 last.because, last.total = Proof.END_OF_DATA, rows
+                if not rows:
+                    last.warnings = [*last.warnings, f"{self._shown(file)} has no rows"]
             if last.end or not fields.is_snapshot:
                 last.cursor = known.cursor()
             yield last

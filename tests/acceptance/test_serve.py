@@ -243,3 +243,9 @@ def test_https_with_a_certificate_of_ones_own(cli: CommandLine, token: str, tmp_
     assert url.startswith("https://")
     assert answered.status_code == 200
     assert answered.headers["Set-Cookie"].startswith("__Host-")
+
+
+def test_a_proxy_that_is_not_an_address_is_refused_in_words(cli: CommandLine) -> None:
+    refused = cli("serve", "--port", "0", "--proxy", "nope")
+    assert refused.exit_code == 2
+    assert "--proxy nope is not an IP address or network" in refused.stderr

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from connectors.sdk import Row, RowProblem
+from connectors.formats.texts.encodings import detect
+from connectors.sdk import DataError, Row, RowProblem
 from tests.connectors.test_csv_inputs import read, rows
 
 TEXTS = {
@@ -84,3 +85,33 @@ def test_the_first_invalid_byte_may_stand_far_above_the_first_letter() -> None:
 def test_a_byte_order_mark_is_stronger_than_a_setting() -> None:
     """The mark belongs to the file, the setting to the one before (LedgerSMB#3648)."""
     assert rows("\ufeffid;n\n1;Zoë\n", encoding="windows-1252") == [{"id": "1", "n": "Zoë"}]
+
+
+WORDS = (
+    "créée Informação Conceição Ações Süßen Füße Gefäß Übergröße größer UITGEËËRD Pää Blåøy Größe "
+    "ÉÉN Zoë Curaçao Fryslân José Café Åäö Æø naïve Weiß Straße coördinatie MÜLLER Øl Ångström été"
+)
+
+
+def reading(word: str) -> str | None:
+    """A file with that word in windows-1252, as it is read; None where that is refused."""
+    sample = f"id,name\n1,{word}\n".encode("cp1252")
+    try:
+        return sample.decode(detect(sample, complete=True).name).split(",")[2].strip()
+    except DataError:
+        return None
+
+
+def test_one_short_word_is_read_right_or_refused() -> None:
+    """High letters that stand together, as in `öß`, are no other alphabet's."""
+    found = {word: reading(word) for word in WORDS.split()}
+    assert {word: read for word, read in found.items() if read not in (word, None)} == {}
+    assert list(found.values()).count(None) <= 3
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text"), [("cp1251", "Москва"), ("cp1250", "Łódź"), ("cp932", "NHK東京")]
+)
+def test_a_few_letters_of_another_alphabet_are_not_guessed(encoding: str, text: str) -> None:
+    with pytest.raises(DataError, match="cannot be determined"):
+        detect(f"id,name\n1,{text}\n".encode(encoding), complete=True)

@@ -20,3 +20,8 @@ def test_what_is_shaped_like_a_secret_is_masked() -> None:
     assert redact("postgresql://ann:s3cret@db/x") == "postgresql://ann:***@db/x"
     assert redact("Authorization: Bearer abcdefgh12345") == "Authorization: Bearer ***"
     assert redact("https://x.nl/?api_key=abc&page=2") == "https://x.nl/?api_key=***&page=2"
+
+
+def test_the_names_of_schemes_are_no_secrets() -> None:
+    for text in ("Basic or Bearer authentication", "The Basic authorization cannot be read"):
+        assert redact(text) == text

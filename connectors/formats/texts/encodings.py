@@ -36,6 +36,11 @@ _UTF8_PART = re.compile(
     rb"|\xf4[\x80-\x8f][\x80-\xbf]{2})|[\x80-\xff]"
 )
 _HIGH = re.compile(rb"[\x80-\xff]+")
+_BYTES = re.compile(rb"[A-Za-z\x80-\xff]+")
+_FEWEST = 5
+"""Bytes above ASCII below which only Western European is believed."""
+_FEW = 12
+"""Bytes above ASCII below which two alphabets that both make sense cannot be told apart."""
 _MOSTLY = 0.5
 """Legacy text is hardly ever valid UTF-8 by chance: 10 % in the densest East Asian encodings."""
 _MIXED = 0.25
@@ -75,6 +80,9 @@ _OTHER_ALPHABETS = [
     "big5",
     "cp949",
 ]
+_EAST_ASIAN = frozenset(
+    codecs.lookup(name).name for name in ("cp932", "euc_jp", "gb18030", "big5", "cp949")
+)
 _SCRIPTS = (
     "CYRILLIC",
     "GREEK",
@@ -179,8 +187,17 @@ def _utf8_parts(sample: bytes, complete: bool) -> tuple[int, int]:
 
 def _legacy(sample: bytes) -> Encoding:
     lines = b"\n".join(line for line in sample.splitlines() if not line.isascii())[:_LINES]
-    found = _other_alphabet(lines) if _in_runs(lines) else None
-    found = found or _latin(lines)
+    latin, other = _latin(lines), _other_alphabet(lines) if _in_runs(lines) else None
+    high = len(b"".join(_HIGH.findall(lines)))
+    few = high < _FEW
+    if latin and latin.name != WESTERN and high < _FEWEST:
+        latin = None
+    if _within_latin_words(lines):  # `Größe`: only East Asian texts mix scripts within words
+        found = latin or (other if other and other.name in _EAST_ASIAN and not few else None)
+    elif latin and other and few:
+        found = None  # six letters of Russian are as good French: neither is certain
+    else:
+        found = other or latin
     if found is None:
         raise _unsure("The encoding of the file cannot be determined", "windows-1252 or cp850")
     return found
@@ -237,6 +254,13 @@ def _in_runs(sample: bytes) -> bool:
     """Whether most bytes above ASCII stand together, as in any other than the Latin alphabet."""
     runs = [len(run) for run in _HIGH.findall(sample)]
     return sum(length for length in runs if length > 1) * 2 > sum(runs)
+
+
+def _within_latin_words(sample: bytes) -> bool:
+    """Whether most bytes above ASCII stand in words that have letters of ASCII as well."""
+    words = [(len(b"".join(_HIGH.findall(word))), word) for word in _BYTES.findall(sample)]
+    within = sum(high for high, word in words if high < len(word))
+    return within * 2 > sum(high for high, _ in words)
 
 
 def _other_alphabet(lines: bytes) -> Encoding | None:

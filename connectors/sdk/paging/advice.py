@@ -24,7 +24,9 @@ def _plain(value: Any) -> str:
         return f'"{value}"' if odd or "[" in value or "," in value else value
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(map(_plain, value))}]"
-    return {True: "true", False: "false", None: "null"}.get(value, str(value))
+    if value is None or isinstance(value, bool):  # and not 1 and 0, which equal them
+        return {True: "true", False: "false", None: "null"}[value]
+    return str(value)
 
 
 def following(sign: Sign, page: Seen, key: str) -> str:

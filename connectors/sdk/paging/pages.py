@@ -184,8 +184,11 @@ class PageFetcher:
         if found is None and self._is_empty(document, answer):
             return []
         said = "is not there" if found is MISSING else f"is {kind(found)}"
+        list_of_rows = (
+            f"list of rows {path!r}" if path else "answer should be a list of rows, but it"
+        )
         raise DataError(
-            f"The list of rows {path or 'that is the answer'!r} {said}: {excerpt(answer)}",
+            f"The {list_of_rows} {said}: {excerpt(answer)}",
             where=where,
             hint="Nothing was deleted; check records, and whether the source changed",
         )

@@ -245,3 +245,9 @@ def test_an_object_slipped_in_and_one_taken_out_are_found(
         "the object it created is not in the register any more",
     ]
     assert (found.faults[1].source, found.faults[1].position) == ("places", 3)
+
+
+@pytest.mark.parametrize("document", [[], {"heads": []}])
+def test_a_file_without_heads_proves_nothing(document: object) -> None:
+    with pytest.raises(UsageError, match="holds no heads"):
+        heads.parse(document)
