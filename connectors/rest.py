@@ -34,7 +34,7 @@ from connectors.sdk.bodies.shapes import Shape, likely_wrapper
 from connectors.sdk.http.auth import authenticator, with_secret_query
 from connectors.sdk.http.client import Answer, CancelledError, HttpClient, Request
 from connectors.sdk.http.failures import clock_of
-from connectors.sdk.http.timeouts import QUICK, limited, timeouts
+from connectors.sdk.http.timeouts import PATIENT, QUICK, limited, timeouts
 from connectors.sdk.incremental import HighWater, step_back, with_cursor
 from connectors.sdk.paging.bodies import encoded
 from connectors.sdk.paging.details import Details
@@ -155,6 +155,8 @@ class RestConnector(Connector[RestConfig]):
         for_auth = waits
         if retries is not None:  # a person waits for the answer
             waits = replace(waits, connect=min(waits.connect, QUICK))
+            if config.timeout is None:  # who sets it knows that the source is slow
+                waits = replace(waits, read=min(waits.read, PATIENT), total=PATIENT)
             for_auth = replace(waits, read=min(waits.read, QUICK))
         return HttpClient(
             config.url,

@@ -308,3 +308,18 @@ def test_disabling_keeps_a_source_from_its_schedule(cli: CommandLine, tmp_path: 
     assert cli.json("source:list")[0]["status"] == "active"
     cli("source:delete", "c", "--yes").ok()
     assert cli.json("source:list") == []
+
+
+def test_a_setting_is_taken_as_error_messages_print_it(cli: CommandLine) -> None:
+    cli("register:add", "geo").ok()
+    (cli.directory / "any.json").write_text("{}")
+    cli("schema:add", "any", "--register", "geo", "--file", "any.json").ok()
+    cli(
+        *("source:add", "towns", "--type", "rest", "--register", "geo", "--schema", "any"),
+        *("--key", "id", "--set", "url=http://127.0.0.1:1", "--no-test"),
+        *("--set", "pagination={type: page, start: 0, param: page}"),
+    ).ok()
+    connection = cli.json("source:show", "towns")["connection"]
+    assert connection["pagination"] == {"type": "page", "start": 0, "param": "page"}
+    refused = cli("source:edit", "towns", "--no-test", "--set", "pagination={type: [}")
+    assert (refused.exit_code, "is not JSON" in refused.stderr) == (2, True)

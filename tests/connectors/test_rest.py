@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -705,3 +706,13 @@ def test_check_tells_how_the_source_pages_and_what_its_rows_hold(
         ("name", "text"),
     ]
     assert found.default_key() == ("id",)
+
+
+def test_a_test_of_a_port_that_never_answers_ends_within_ten_seconds() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        connector = RestConnector(parse(RestConfig, {"url": f"http://127.0.0.1:{port}"}))
+        began = time.monotonic()
+        with pytest.raises(UnreachableError, match="stopped answering"):
+            connector.check()
+        assert time.monotonic() - began < 10

@@ -112,7 +112,7 @@ def _pairs(option: str, texts: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def _value(text: str) -> Any:
-    """A setting's value: JSON where it is an object, list, true, false or null; else text.
+    """A setting's value: JSON or YAML for an object or list, JSON for true, false, null; else text.
 
     A line of known_hosts begins with a bracket as a list does, but does not end with one.
     """
@@ -121,8 +121,24 @@ def _value(text: str) -> Any:
         try:
             return canonical.loads(text)
         except ValueError as error:
-            raise UsageError(f"{text!r} is not JSON: {error}", hint="Mind the quotes") from None
+            found = _yaml(text)
+            if found is None:
+                raise UsageError(
+                    f"{text!r} is not JSON: {error}", hint="Check the quotes"
+                ) from None
+            return found
     return text
+
+
+def _yaml(text: str) -> Any:
+    """The object or list of a setting as error messages print it, such as ``{type: page}``."""
+    import yaml  # few commands need it
+
+    try:
+        found = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return None
+    return found if isinstance(found, (dict, list)) else None
 
 
 def _secret(cli: Cli, name: str, text: str) -> str:

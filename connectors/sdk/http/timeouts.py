@@ -10,6 +10,9 @@ from connectors.sdk.config import ConfigModel
 from connectors.sdk.connector import Context, Limits
 from connectors.sdk.http.messages import Timeouts
 
+PATIENT = 8.0
+"""Seconds that a test of a source waits for its answer, unless its timeout is set."""
+
 QUICK = 4.0
 """Seconds for a connection, and for a token server's answer, while a person waits: with its one
 retry a test ends within ten.

@@ -1,0 +1,47 @@
+"""`source:list`: where every source stands; apart from the commands that change them.
+
+It is what people and monitors call most, and needs nothing of what mappings are compiled with.
+"""
+
+from __future__ import annotations
+
+import click
+
+from app.commands.cli.command import command
+from app.commands.cli.context import Cli
+from app.operations import status
+
+
+@command("source:list")
+@click.option("--register", help="Only sources that write into this register.")
+@click.option("--type", "type_", help="Only sources of this connector type.")
+@click.pass_obj
+def list_(cli: Cli, register: str | None, type_: str | None) -> None:
+    """List the sources: status, last sync, next run, target register.
+
+    Examples:
+      openregister source:list
+      openregister source:list --register geo --output json
+    """
+    for warning in status.warnings(cli.application):
+        cli.output.warning(warning)
+    cli.output.rows(
+        status.sources(cli.application, register=register, of_type=type_),
+        {
+            "name": "Name",
+            "type": "Type",
+            "status": "Status",
+            "register": "Register",
+            "schema": "Schema",
+            "schedule": "Schedule",
+            "last_sync": "Last sync",
+            "next_run": "Next run",
+            "last_run_state": "Last result",
+            "rejected": "Rejected",
+            "fresh": "Fresh",
+        },
+        empty="No sources yet; `openregister source:add NAME --type T …` makes one",
+    )
+
+
+commands: list[click.Command] = [list_]
