@@ -115,3 +115,24 @@ def test_one_short_word_is_read_right_or_refused() -> None:
 def test_a_few_letters_of_another_alphabet_are_not_guessed(encoding: str, text: str) -> None:
     with pytest.raises(DataError, match="cannot be determined"):
         detect(f"id,name\n1,{text}\n".encode(encoding), complete=True)
+
+
+EAST_ASIAN = {
+    "cp932": "東京都千代田区霞が関、大阪市北区、名古屋市中区、アメリカ合衆国",
+    "euc_jp": "東京都千代田区霞が関、大阪市北区、名古屋市中区、アメリカ合衆国",
+    "cp949": "서울특별시 강남구 테헤란로 부산광역시 해운대구 대전 도서관은 월요일에 쉽니다",
+    "gb18030": "北京市朝阳区建国路上海市浦东新区广州图书馆星期一休息",
+    "big5": "臺北市中正區重慶南路高雄市前鎮區圖書館星期一休息",
+}
+
+
+@pytest.mark.parametrize("encoding", EAST_ASIAN)
+@pytest.mark.parametrize("length", [2, 4, 8, 16, 24])
+def test_east_asian_text_is_read_right_or_refused(encoding: str, length: int) -> None:
+    text = EAST_ASIAN[encoding][:length]
+    sample = f"id,name\n1,{text}\n".encode(encoding)
+    try:
+        found = sample.decode(detect(sample, complete=True).name).split(",")[2].strip()
+    except DataError:
+        found = None
+    assert found in ((text,) if length >= 8 else (text, None))

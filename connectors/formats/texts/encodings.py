@@ -194,8 +194,8 @@ def _legacy(sample: bytes) -> Encoding:
         latin = None
     if _within_latin_words(lines):  # `Größe`: only East Asian texts mix scripts within words
         found = latin or (other if other and other.name in _EAST_ASIAN and not few else None)
-    elif latin and other and few:
-        found = None  # six letters of Russian are as good French: neither is certain
+    elif other and few:
+        found = None  # six letters of Russian are as good French, two of Japanese as good Chinese
     else:
         found = other or latin
     if found is None:
@@ -271,7 +271,18 @@ def _other_alphabet(lines: bytes) -> Encoding | None:
         for match in matches
     ]
     certainty, _, _, name = max(scored, default=(0.0, 0.0, 0.0, ""))
+    if name and codecs.lookup(name).name in _EAST_ASIAN and _is_japanese(lines):
+        return _detected("cp932", _letters_of_a_script(lines.decode("cp932")))
     return _detected(name, certainty) if certainty >= SURE else None
+
+
+def _is_japanese(lines: bytes) -> bool:
+    """Whether it reads as Shift JIS: what others write is there half-width kana, or invalid."""
+    try:
+        text = lines.decode("cp932")
+    except UnicodeDecodeError:
+        return False
+    return _letters_of_a_script(text) >= SURE
 
 
 def _letters_of_a_script(text: str) -> float:
