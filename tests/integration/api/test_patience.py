@@ -135,6 +135,7 @@ def test_a_preview_stops_when_its_client_leaves(
         nonlocal count
         count += 1
         begun.set()
+        time.sleep(0.3)  # the page maps the rows by an empty form, which costs nothing
         return real_row(*given)
 
     monkeypatch.setattr(preview, "preview_rows", watched)
@@ -149,7 +150,7 @@ def test_a_preview_stops_when_its_client_leaves(
         assert begun.wait(30)
         assert not ended.is_set()
     assert ended.wait(5)
-    assert count < 20
+    assert count < 10
 
 
 def test_the_reading_of_a_source_stops_when_its_client_leaves(server: Server) -> None:
