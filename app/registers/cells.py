@@ -33,7 +33,8 @@ def split_neutral(text: str) -> str:
     """
 
     def led(found: re.Match[str]) -> str:
-        keep = _NUMBER.fullmatch(found[2])
+        # the last piece goes on with the next cell: `-1,2+cmd` is no number where `;` splits
+        keep = found.end() < len(text) and _NUMBER.fullmatch(found[2])
         return found[0] if keep else f"{found[1]}'{found[2]}"
 
     return _SPLITS.sub(led, text)

@@ -29,7 +29,7 @@ PATH = "/usr/sbin:/usr/bin:/usr/local/bin:/sbin:/bin"
 def program(name: str) -> str:
     found = shutil.which(name, path=PATH)
     if found is None:
-        pytest.skip(f"{name} is not installed: scripts/install-test-servers.sh")
+        pytest.skip(f"no {name} on this machine (scripts/install-test-servers.sh installs it)")
     return found
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -64,7 +63,7 @@ def test_values_become_what_a_cell_can_hold(value: Any, shown: Any) -> None:
         ("a\n-x", "a\n'-x"),
         ('a;"=1+1"', 'a;"\'=1+1"'),
         ("a;;=1;=2", "a;;'=1;'=2"),
-        ("a;-5;+3.2", "a;-5;+3.2"),
+        ("a;-5;+3.2", "a;-5;'+3.2"),
         ("a; b = c; d-e", "a; b = c; d-e"),
         ("a,=1", "a,=1"),
     ],
@@ -80,12 +79,11 @@ TEXTS = st.text(st.sampled_from("a=;,\t\"\r\n-1'+@ "), max_size=12)
 def test_no_export_starts_a_formula_however_it_is_split(
     rows: list[list[str]], separator: str
 ) -> None:
+    """Every export begins its lines with an identifier of ours, which a number cannot precede."""
     out = io.BytesIO()
-    export.write("csv", ["a;=b", "=c"], rows, out)
+    export.write("csv", ["id", "a;=b", "=c"], [["7", *row] for row in rows], out)
     text = io.StringIO(out.getvalue().decode(), newline="")
     for row in csv.reader(text, delimiter=separator):
         for shown in row:
             bare = shown.strip("\t\r\n")
-            # a number stays one, also at the head of a line that is not split at its commas
-            number = re.match(r"-\d+(?=,)", bare)
-            assert number or neutral(bare) == bare, (shown, rows)
+            assert neutral(bare) == bare, (shown, rows)
