@@ -13,7 +13,7 @@ ARGS ?=
 # Stamps: what is installed in the virtual environment, and from which lock file.
 RUN := $(VENV)/.installed-run
 DEV := $(VENV)/.installed-dev
-SUITE := tests/unit/domain/json_schema_suite.txt
+SUITE := tests/unit/mapping/json_schema_suite.txt
 
 # The first Python that is new enough; python3 is asked first.
 PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \

@@ -304,7 +304,7 @@ def stop_past_the_lease(here: Installation, name: str) -> None:
     """SIGSTOP between two transactions until another pass has done the work, then SIGCONT.
 
     One stopped inside a transaction holds others up until the server ends that, which takes two
-    minutes; tests/integration/test_job_faults.py has it with a short lease. The two minutes of the
+    minutes; tests/integration/jobs/test_faults.py has it with a short lease. The two minutes of the
     lease are taken off in the database instead of being waited for.
     """
     here.define(name)

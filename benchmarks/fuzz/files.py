@@ -62,7 +62,7 @@ _REFERENCES = ["A{n}", "B{n}", "XFD{n}", "ZZZ{n}", "A1048577", "", "1", "a{n}"]
 
 
 def _xlsx(random: Random) -> bytes:
-    from tests.connectors.books import header, xlsx
+    from tests.connectors.formats.sheets.books import header, xlsx
 
     made = []
     for number in range(2, random.randrange(3, 30)):
@@ -84,7 +84,7 @@ def _xlsx(random: Random) -> bytes:
 
 
 def _ods(random: Random) -> bytes:
-    from tests.connectors.books import ods, ods_row
+    from tests.connectors.formats.sheets.books import ods, ods_row
 
     times = random.choice(["1", "2", "16384", "1048576", "-1", "x", "9" * 30])
     cell = (

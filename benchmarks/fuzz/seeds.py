@@ -17,7 +17,7 @@ def _chain(word: str, depth: int) -> dict[str, Any]:
 
 
 def _workbooks() -> list[bytes]:
-    from tests.connectors.books import header, ods, ods_row, packed, xlsx
+    from tests.connectors.formats.sheets.books import header, ods, ods_row, packed, xlsx
 
     far = '<row r="1048550"><c r="XFD1048550"><v>1</v></c></row>'
     cell = (

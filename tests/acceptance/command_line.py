@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-PROGRAM = Path(__file__).resolve().parents[2] / "cli.py"
+from tests.places import PROGRAM
 
 
 @dataclass(frozen=True, slots=True)

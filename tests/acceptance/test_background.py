@@ -17,7 +17,8 @@ import pytest
 import sqlalchemy as sa
 
 from app.database import engine as engines
-from tests.acceptance.command_line import PROGRAM, CommandLine
+from tests.acceptance.command_line import CommandLine
+from tests.places import PROGRAM
 
 SCHEMA = '{"type": "object", "properties": {"code": {"type": "string"}}, "required": ["code"]}'
 

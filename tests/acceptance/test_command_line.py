@@ -8,7 +8,8 @@ import sys
 import pytest
 
 from app.version import __version__
-from tests.acceptance.command_line import PROGRAM, CommandLine
+from tests.acceptance.command_line import CommandLine
+from tests.places import PROGRAM
 
 
 @pytest.mark.parametrize("arguments", [(), ("--help",)])

@@ -17,8 +17,8 @@ import pytest
 
 from scripts import connector_docs
 from tests.acceptance.command_line import CommandLine
+from tests.places import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 ENTRY = "<entry><id>urn:{n}</id><title>Item {n}</title><published>{day}</published></entry>"
 SCHEMA = {
     "type": "object",

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.acceptance.command_line import PROGRAM, CommandLine
+from tests.acceptance.command_line import CommandLine
+from tests.places import PROGRAM
 from tests.servers.http_api import HttpApi, always
 
 ROWS = [{"code": f"T{n}", "name": f"Town {n}"} for n in range(37)]

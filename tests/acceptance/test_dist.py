@@ -20,8 +20,8 @@ import requests
 
 from app.version import __version__
 from tests.conftest import DatabaseServer
+from tests.places import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 SHARE = f"openregister-{__version__}.data/data/share"
 PACKAGES = ("app", "connectors", "jobs", "migrations")
 

@@ -24,12 +24,12 @@ from app.settings import PREFIX, Settings
 from tests import manual
 from tests.acceptance.command_line import CommandLine
 from tests.acceptance.test_serve import serving
+from tests.places import DOCS, ROOT
 from tests.servers import postgresql
 from tests.servers.processes import program as program_of
 
-ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs/install.md").read_text()
-UNITS = sorted((ROOT / "docs/systemd").glob("*.service"))
+PAGE = (DOCS / "install.md").read_text()
+UNITS = sorted((DOCS / "systemd").glob("*.service"))
 BACKUP = manual.runnable("## Backup" + PAGE.partition("## Backup")[2])
 SCHEMA = '{"type": "object", "properties": {"code": {"type": "string"}}}'
 

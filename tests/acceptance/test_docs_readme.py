@@ -13,8 +13,8 @@ from scripts import reference
 from tests import manual
 from tests.acceptance.command_line import CommandLine
 from tests.acceptance.test_docs_tutorial import PORT, checkout, port
+from tests.places import ROOT
 
-ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "README.md").read_text()
 
 __all__ = ["checkout", "port"]

@@ -32,13 +32,13 @@ from app.database import engine as engines
 from tests import manual
 from tests.acceptance.command_line import CommandLine
 from tests.conftest import DatabaseServer
+from tests.places import DOCS
 from tests.servers import http_api
 from tests.servers.ftp import PASSWORD, USER
 from tests.servers.http_api import HttpApi
 from tests.servers.ssh_password import password_ssh
 
-ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs/troubleshooting.md").read_text()
+PAGE = (DOCS / "troubleshooting.md").read_text()
 TOWN = {
     "type": "object",
     "properties": {

@@ -13,9 +13,9 @@ import pytest
 
 from tests import manual
 from tests.acceptance.command_line import CommandLine
+from tests.places import DOCS, ROOT
 
-ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs/tutorial.md").read_text()
+PAGE = (DOCS / "tutorial.md").read_text()
 FIRST_STEPS = (ROOT / "tests/browser/test_first_steps.py").read_text()
 PORT = "8765"
 

@@ -9,7 +9,8 @@ import sys
 
 import pytest
 
-from tests.acceptance.command_line import PROGRAM, CommandLine
+from tests.acceptance.command_line import CommandLine
+from tests.places import PROGRAM
 
 EVERYTHING = {
     "alembic", "argon2", "babel", "charset_normalizer", "croniter", "cryptography", "fastapi",

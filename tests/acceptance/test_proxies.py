@@ -19,8 +19,9 @@ import trustme
 
 from tests.acceptance.command_line import CommandLine
 from tests.acceptance.test_serve import serving
+from tests.places import ROOT
 
-DEPLOY = Path(__file__).parents[2] / "deploy"
+DEPLOY = ROOT / "deploy"
 NAME = "register.example.org"
 PASSWORD = "correct horse battery"
 PATH = "/usr/sbin:/usr/bin:/usr/local/bin:/sbin:/bin"

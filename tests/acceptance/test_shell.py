@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from app.commands.cli.index import index
-from tests.acceptance.command_line import PROGRAM, CommandLine
+from tests.acceptance.command_line import CommandLine
+from tests.places import PROGRAM
 
 END = "~~done~~"
 

@@ -11,9 +11,10 @@ import pytest
 
 from examples.api import Api
 from tests.acceptance.command_line import CommandLine
+from tests.places import ROOT
 
 SECRET = "hunter2-canary"
-SCHEMAS = Path(__file__).resolve().parents[2] / "examples" / "schemas"
+SCHEMAS = ROOT / "examples" / "schemas"
 RUN_FIELDS = {
     "run", "source", "state", "read", "created", "updated", "unchanged", "filtered", "duplicate",
     "deleted", "held", "errors", "complete", "dry_run", "duration_s", "message",

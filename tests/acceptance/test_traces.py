@@ -16,8 +16,9 @@ from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from app.version import __version__
-from tests.acceptance.command_line import PROGRAM, CommandLine
+from tests.acceptance.command_line import CommandLine
 from tests.acceptance.test_background import add_source, make_due
+from tests.places import PROGRAM
 from tests.servers.http_api import Answer, HttpApi
 
 ROWS = [f"town-{number}" for number in range(25)]

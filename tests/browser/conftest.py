@@ -22,10 +22,10 @@ from app.users import sign_in
 from app.users.roles import Role
 from examples.api import Api
 from tests.conftest import DatabaseServer
+from tests.places import DOCS, PROGRAM
 
-ROOT = Path(__file__).parents[2]
 FIRST = Path(__file__).parent / "test_first_steps.py"
-IMAGES = ROOT / "docs" / "images"
+IMAGES = DOCS / "images"
 PASSWORD = "correct horse battery"
 LOCAL = "127.0.0.1"
 """Where the sources of these tests are; one of the pages does not reach it unless allowed."""
@@ -64,7 +64,7 @@ class Site:
     def start(self) -> None:
         """`openregister serve`, on the port it had before if it was started before."""
         port = self.url.rpartition(":")[2] or "0"
-        command = [sys.executable, str(ROOT / "cli.py"), "serve", "--port", port]
+        command = [sys.executable, str(PROGRAM), "serve", "--port", port]
         self._process = subprocess.Popen(
             command, env=self.environment, stdout=subprocess.PIPE, text=True, process_group=0
         )

@@ -9,7 +9,8 @@ from playwright.sync_api import Page, expect
 
 from app.registers import registers, schemas
 from examples.api import Api
-from tests.browser.conftest import ROOT, Site, picture
+from tests.browser.conftest import Site, picture
+from tests.places import ROOT
 
 pytestmark = pytest.mark.timeout(90)
 

@@ -10,8 +10,9 @@ import yaml
 from connectors.sdk import registry
 from connectors.sdk.config import parse
 from scripts import connector_docs
+from tests.places import ROOT
 
-EXAMPLES = sorted((Path(__file__).parents[2] / "examples" / "sources").glob("*.yaml"))
+EXAMPLES = sorted((ROOT / "examples" / "sources").glob("*.yaml"))
 
 
 @pytest.mark.parametrize("page", sorted(connector_docs.PAGES.glob("*.md")), ids=lambda p: p.stem)

@@ -22,6 +22,7 @@ import trustme
 
 from connectors.sdk import ConnectorError, Context, Limits, registry
 from connectors.sdk.config import parse
+from tests.places import DOCS
 from tests.servers import databases, http_api
 from tests.servers.databases import SourceDatabase
 from tests.servers.ftp import PASSWORD, USER, ftp_server
@@ -29,7 +30,7 @@ from tests.servers.http_api import HttpApi
 from tests.servers.ssh_password import password_ssh
 from tests.servers.sshd import sshd
 
-PAGE = Path(__file__).parents[2] / "docs" / "connectors" / "errors.md"
+PAGE = DOCS / "connectors" / "errors.md"
 CONTEXT = Context(limits=Limits(connect_timeout=2, read_timeout=0.5, total_timeout=10, retries=0))
 UNKNOWN = "no-such-host.invalid"
 

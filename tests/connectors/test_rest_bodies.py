@@ -10,7 +10,6 @@ import json
 import zlib
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,10 +29,9 @@ from connectors.sdk import (
 )
 from connectors.sdk.config import parse
 from connectors.sdk.findings import Findings
+from tests.places import INPUTS
 from tests.servers import http_api
 from tests.servers.http_api import Call, HttpApi
-
-CASES = Path(__file__).parent / "cases"
 
 
 def read(api: HttpApi, context: Context, **fields: Any) -> list[Row | RowProblem]:
@@ -117,7 +115,7 @@ def test_the_key_of_a_rejected_row_is_known_where_it_can_be_read(
 
 
 def test_the_case_of_half_a_pair(api: HttpApi, quick: Context) -> None:
-    body = (CASES / "json-lone-surrogate.json").read_bytes()
+    body = (INPUTS / "json-lone-surrogate.json").read_bytes()
     first, problem, last = sent(api, quick, body, "application/json")
     assert data([first, last]) == [{"id": 1, "n": "ok"}, {"id": 3, "n": "ok"}]
     assert isinstance(problem, RowProblem)

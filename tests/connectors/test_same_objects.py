@@ -17,11 +17,12 @@ from app.mapping.spec import parse_mapping
 from connectors.sdk import registry
 from connectors.sdk.config import parse
 from connectors.sdk.testing import read_all, rows_of
+from tests.places import ROOT
 from tests.servers import databases, http_api
 from tests.servers.databases import SourceDatabase
 from tests.servers.http_api import HttpApi
 
-DATA = Path(__file__).parents[2] / "examples" / "data"
+DATA = ROOT / "examples" / "data"
 
 RUNWAY: dict[str, Any] = {
     "type": "object",

@@ -21,7 +21,7 @@ from schemathesis.specs.openapi.checks import (
 
 from app import api
 from app.users.roles import Role
-from tests.integration.api.conftest import Server
+from tests.integration.served import Server
 
 CHECKS = [
     not_a_server_error,

@@ -17,7 +17,7 @@ from app.sync import run
 from app.sync.run import Request
 from app.users.roles import Role
 from app.version import __version__
-from tests.integration.api.conftest import Client, Server
+from tests.integration.served import Client, Server
 
 LABELS = {"version", "source", "state", "fate", "status"}
 UNITS = ("_seconds", "_bytes", "_info", "_total")

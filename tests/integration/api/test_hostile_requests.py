@@ -21,8 +21,8 @@ from fastapi import FastAPI
 
 from app import api
 from app.users.roles import Role
-from tests.integration.api.conftest import Server
-from tests.integration.api.test_page_roles import PAGES
+from tests.integration.served import Server
+from tests.integration.web.test_page_roles import PAGES
 
 VALUES: Sequence[bytes] = (
     b"",

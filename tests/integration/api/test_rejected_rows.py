@@ -15,7 +15,7 @@ from app.sync.postgres import quarantine
 from app.sync.run_store import RunStore, Start
 from app.users.roles import Role
 from connectors.sdk.rows import FieldError, RowProblem, Stage
-from tests.integration.api.conftest import Server
+from tests.integration.served import Server
 
 ODD = [
     float("inf"),

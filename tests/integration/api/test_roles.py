@@ -15,7 +15,7 @@ from app import api
 from app.http.problems import API_PREFIXES
 from app.users.roles import Role
 from app.web import pages
-from tests.integration.api.conftest import Client, Server
+from tests.integration.served import Client, Server
 
 ANYBODY = None
 VIEWER, REGISTER_ADMIN, ADMIN = Role.VIEWER, Role.REGISTER_ADMIN, Role.ADMIN

@@ -7,7 +7,7 @@ from pathlib import Path
 from app.sources import manage
 from app.sync import dry_run
 from app.sync.run import Request
-from tests.integration.sync.conftest import Bench
+from tests.integration.bench import Bench
 
 ROWS = [{"code": f"{n:03}", "name": f"Place {n}"} for n in range(5)]
 

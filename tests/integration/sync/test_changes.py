@@ -8,7 +8,7 @@ import pytest
 
 from app.errors import ConfigurationError
 from app.sync.report import RunState
-from tests.integration.sync.conftest import Bench, figures
+from tests.integration.bench import Bench, figures
 
 ROWS: list[dict[str, Any]] = [
     {"code": f"{n:03}", "name": f"Place {n}", "size": n} for n in range(25)

@@ -19,7 +19,7 @@ from app.sync import drift, identify
 from app.sync import run as running
 from app.sync.run import Request
 from connectors.sdk.rows import LineBatch, Row
-from tests.integration.sync.conftest import figures
+from tests.integration.bench import figures
 from tests.servers import databases
 from tests.servers.databases import SourceDatabase
 

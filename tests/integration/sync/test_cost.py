@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from app.sync.postgres import missing
 from app.sync.postgres import statements as object_sql
-from tests.integration.sync.conftest import Bench, figures
+from tests.integration.bench import Bench, figures
 
 Plan = dict[str, Any]
 

@@ -17,7 +17,7 @@ from app.sync import run as running
 from app.sync.report import RunState
 from app.sync.run import Request
 from tests.acceptance.command_line import CommandLine
-from tests.integration.sync.conftest import Bench
+from tests.integration.bench import Bench
 
 VALUES = [
     ("numeric", "'Infinity'"),

@@ -7,7 +7,7 @@ import pytest
 from app.errors import HeldError
 from app.sync.after import held
 from app.sync.report import RunState
-from tests.integration.sync.conftest import Bench, figures
+from tests.integration.bench import Bench, figures
 
 ROWS = [{"code": f"{n:03}", "name": f"Place {n}"} for n in range(100)]
 

@@ -7,7 +7,7 @@ from typing import Any
 from app.sync import dry_run
 from app.sync.report import RunState
 from app.sync.run import Request
-from tests.integration.sync.conftest import Bench, figures
+from tests.integration.bench import Bench, figures
 
 BEFORE = [{"code": "1", "name": "One", "size": 1}]
 AFTER = [{"code": "1", "name": "Two", "size": "2", "colour": "red"}]

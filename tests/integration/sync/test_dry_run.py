@@ -6,7 +6,7 @@ from typing import Any
 
 from app.sync import dry_run
 from app.sync.run import Request
-from tests.integration.sync.conftest import Bench
+from tests.integration.bench import Bench
 
 ROWS: list[dict[str, Any]] = [{"code": f"{n:03}", "name": f"Place {n}"} for n in range(25)]
 

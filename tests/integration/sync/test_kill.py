@@ -13,7 +13,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -23,7 +22,8 @@ from app.sync import run as running
 from app.sync.report import RunState
 from app.sync.run import Request
 from app.sync.run_store import RunStore
-from tests.integration.sync.conftest import Bench, figures
+from tests.integration.bench import Bench, figures
+from tests.places import PROGRAM
 
 ROWS = [{"code": f"{n:04}", "name": f"Place {n}"} for n in range(1000)]
 LOCK = 4711
@@ -59,7 +59,7 @@ def child(bench: Bench, database_url: str) -> Iterator[Callable[[], subprocess.P
             "OPENREGISTER_DATABASE_URL": database_url,
             "OPENREGISTER_DATA_DIR": str(bench.app.settings.data_dir),
         }
-        program = Path(__file__).resolve().parents[3] / "cli.py"
+        program = PROGRAM
         process = subprocess.Popen(
             [sys.executable, str(program), "source:run", "places", "--output", "json"],
             env=environment,

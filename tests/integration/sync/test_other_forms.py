@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from app.registers import schemas
 from app.sources import manage
 from app.sync.report import RunState
-from tests.integration.sync.conftest import Bench
+from tests.integration.bench import Bench
+from tests.places import INPUTS
 
-INPUTS = Path(__file__).parents[2] / "connectors" / "inputs"
 CSV = b"id;naam\n" + b"".join(b"%d;Jan\n" % n for n in range(8))
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from app.sync.run_store import Run
 from connectors.sdk import Proof
-from tests.integration.sync.conftest import Bench
+from tests.integration.bench import Bench
 from tests.servers.http_api import Answer, Call, HttpApi, answer, numbered
 
 ROWS = [{"code": f"{number:05}", "name": f"Place {number}"} for number in range(6000)]

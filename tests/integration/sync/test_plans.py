@@ -14,7 +14,7 @@ from app.sync import dry_run
 from app.sync.report import RunState
 from app.sync.run import Request
 from app.sync.run_store import Run, RunStore
-from tests.integration.sync.conftest import Bench, figures
+from tests.integration.bench import Bench, figures
 from tests.servers.http_api import HttpApi, always
 
 ROWS = [{"code": str(n), "name": f"Place {n}"} for n in range(5)]

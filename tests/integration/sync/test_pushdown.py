@@ -25,7 +25,7 @@ from app.sync.run_store import Run
 from connectors.databases import ranges
 from connectors.databases.lines import LineFormat
 from connectors.sdk.rows import LineBatch
-from tests.integration.sync.conftest import figures
+from tests.integration.bench import figures
 from tests.servers import databases
 from tests.servers.databases import SourceDatabase
 

@@ -18,7 +18,7 @@ from app.sync import run as running
 from app.sync.report import RunState
 from app.sync.run import Request
 from app.sync.run_store import RunStore
-from tests.integration.sync.conftest import Bench
+from tests.integration.bench import Bench
 
 MOST = 24
 

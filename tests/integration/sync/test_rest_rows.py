@@ -15,7 +15,7 @@ from app.sync import run as running
 from app.sync.after import rejects
 from app.sync.report import RunState
 from app.sync.run import Request
-from tests.integration.sync.conftest import Bench, figures
+from tests.integration.bench import Bench, figures
 from tests.servers.http_api import HttpApi
 from tests.servers.http_api import text as answering
 

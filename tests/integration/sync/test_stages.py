@@ -10,7 +10,7 @@ from types import FrameType
 from typing import Any
 
 import app.sync
-from tests.integration.sync.conftest import Bench
+from tests.integration.bench import Bench
 
 FOLDER = Path(app.sync.__file__).parent
 WORK = {

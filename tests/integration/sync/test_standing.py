@@ -21,7 +21,7 @@ from app.sync.report import RunState
 from app.sync.run import Request
 from app.sync.run_store import Run
 from connectors.sdk.rows import End, Proof, Row, RowBatch
-from tests.integration.sync.conftest import Bench, figures
+from tests.integration.bench import Bench, figures
 
 BAD: list[dict[str, Any]] = [{"code": f"{n:03}", "name": "x" * 41} for n in range(300)]
 GOOD: list[dict[str, Any]] = [{"code": f"{n:03}", "name": f"Place {n}"} for n in range(300)]

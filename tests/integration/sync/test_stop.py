@@ -11,7 +11,6 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -21,8 +20,9 @@ from app.sync import run as running
 from app.sync.postgres.statements import BEGIN
 from app.sync.report import RunState
 from app.sync.run import Request
-from tests.integration.sync.conftest import Bench
+from tests.integration.bench import Bench
 from tests.integration.sync.test_kill import GATE, LOCK, ROWS, wait_for_gate
+from tests.places import PROGRAM
 from tests.servers.http_api import Answer, Call, HttpApi, answer, numbered
 
 SHORT = "-c idle_in_transaction_session_timeout=1s"
@@ -95,7 +95,7 @@ def test_a_sync_stopped_inside_a_transaction_holds_its_rows_no_longer_than_the_l
         connection.execute(sa.text(f"SELECT pg_advisory_lock({LOCK})"))
         connection.commit()
         process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).parents[3] / "cli.py"), "source:run", "places"],
+            [sys.executable, str(PROGRAM), "source:run", "places"],
             env={
                 **os.environ,
                 "OPENREGISTER_DATABASE_URL": url.render_as_string(hide_password=False),

@@ -15,7 +15,7 @@ from app.sources import manage
 from app.sources import store as source_store
 from app.sync import run as running
 from app.sync.run import Request
-from tests.integration.sync.conftest import Bench, figures
+from tests.integration.bench import Bench, figures
 
 COUNTRY = {
     "type": "object",

@@ -25,7 +25,7 @@ from connectors.sdk.rows import (
     RowProblem,
     Stage,
 )
-from tests.integration.sync.conftest import Bench, figures
+from tests.integration.bench import Bench, figures
 
 ROWS: list[dict[str, Any]] = [{"code": f"{n:03}", "name": f"Place {n}"} for n in range(12)]
 DOUBT = "12 rows, and nothing says whether there are more. Set pagination to none if not"

@@ -21,9 +21,9 @@ from app.sync.run import Request
 from app.sync.run_store import RunStore, Start
 from jobs.errors import OutdatedError
 from tests.acceptance.command_line import CommandLine
-from tests.integration.sync.conftest import Bench
+from tests.integration.bench import Bench
+from tests.places import ROOT
 
-ROOT = Path(__file__).parents[3]
 UPGRADES = (
     "import sys; from app.database import engine, migrate; "
     "migrate.upgrade(engine.create(sys.argv[1]))"
