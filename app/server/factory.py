@@ -20,7 +20,7 @@ from app.http.methods import Heads
 from app.http.throttle import Throttle
 from app.registers.numbered_pages import Lister
 from app.version import __version__
-from app.web import pages
+from app.web import htmx, pages
 from app.web.rendering import STATIC, error_page
 
 THREADS = 12
@@ -50,6 +50,7 @@ def create_app(application: Application) -> FastAPI:
     web.add_middleware(Framing)
     web.add_middleware(SecurityHeaders)
     web.add_middleware(Heads)
+    web.add_middleware(htmx.Redirects)
     api.install(web)
     for router in (health.router, metrics.router):  # where monitors look first
         web.include_router(router, include_in_schema=False)

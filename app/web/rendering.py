@@ -16,7 +16,7 @@ from app.http.identity import CSRF_FIELD, Identity
 from app.http.problems import Problem
 from app.users.roles import Role
 from app.version import __version__
-from app.web import answers, filters, languages
+from app.web import answers, filters, htmx, languages
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -103,6 +103,12 @@ def page(
 
 def error_page(request: Request, problem: Problem) -> Response:
     """What a person sees of an error; who is not signed in is sent to do so and comes back."""
+    if htmx.asks(request.headers):
+        if problem.status == 401:
+            return htmx.session_ended()
+        return htmx.above(
+            page(request, "parts/problem.html", status_code=problem.status, problem=problem)
+        )
     if problem.status == 401 and request.method == "GET":
         target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         return RedirectResponse(f"/login?next={quote(target, safe='')}", status_code=303)

@@ -11,6 +11,7 @@ from app.http.identity import App, MaybeIdentity, sign_in, sign_out
 from app.http.problems import describe
 from app.users import sign_in as people
 from app.users.sign_in import LockedError, SignInError
+from app.web import htmx
 from app.web.rendering import own_path, page, redirect
 
 router = APIRouter()
@@ -55,6 +56,19 @@ def enter(
         refused.headers.update(problem.headers)
         return refused
     return answer
+
+
+@router.post("/login/again")
+def again(
+    request: Request, name: Annotated[str, Form()], password: Annotated[str, Form()]
+) -> Response:
+    """Sign in over a page whose session has ended; the page gets the token of the new session."""
+    answer = Response()
+    try:
+        identity = sign_in(request, answer, name, password)
+    except (SignInError, LockedError) as error:
+        return page(request, "parts/problem.html", problem=describe(error))
+    return htmx.event(answer, "signed-in", csrf=identity.csrf)
 
 
 @router.post("/logout")

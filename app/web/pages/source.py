@@ -164,12 +164,11 @@ def outlook(
     app: App,
     identity: Viewer,
     name: str,
-    schedule: str = "manual",
     timezone: str = "UTC",
 ) -> Response:
-    """What a schedule would mean; a piece of the page."""
+    """What the schedule in the form would mean; a piece of the page."""
     try:
-        found = jobs.outlook(schedule, timezone)
+        found = jobs.outlook(written(request.query_params), timezone)
     except OpenRegisterError as error:
         return page(request, "parts/outlook.html", problem=describe(error), outlook=None, tz=None)
     return page(request, "parts/outlook.html", problem=None, outlook=found, tz=ZoneInfo(timezone))

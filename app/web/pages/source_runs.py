@@ -21,7 +21,7 @@ from app.sync import dry_run as planning
 from app.sync.after import held, rejects
 from app.sync.run import Request as RunRequest
 from app.sync.run_store import Run, RunStore
-from app.web import answers
+from app.web import answers, htmx
 from app.web.languages import gettext as _
 from app.web.languages import speak
 from app.web.pages._source import evidence, evidence_of, frame, sentence, shown
@@ -129,9 +129,10 @@ def strip(request: Request, app: App, identity: Viewer, name: str) -> Response:
     """The same as the piece of the page that shows it."""
     source = manage.get(app, name)
     progress = following.progress(app, source)
-    return page(
+    answer = page(
         request, "parts/strip.html", source=source, progress=progress, shown=shown(progress)
     )
+    return answer if progress.under_way else htmx.event(answer, "run-ended")
 
 
 # -- doing -----------------------------------------------------------------------------------

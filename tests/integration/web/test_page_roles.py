@@ -37,6 +37,7 @@ PAGES: dict[str, Role | None] = {
     "POST /jobs/{job_id}/delete": ADMIN,
     "POST /jobs/{job_id}/run": REGISTER_ADMIN,
     "POST /login": ANYBODY,
+    "POST /login/again": ANYBODY,
     "GET /login": ANYBODY,
     "POST /logout": ANYBODY,
     "GET /objects/{uuid}": VIEWER,
