@@ -17,11 +17,12 @@ from typing import Any
 
 import orjson
 
-from app.mapping import nodes, paths
+from app.mapping import paths
 from app.mapping.fast_rows import is_plain
 from app.mapping.fields import FieldRule
 from app.mapping.paths import MISSING
 from app.mapping.scalars import Convert
+from app.mapping.type_rules import only_rule
 from app.mapping.types import Properties, plain_properties
 from app.mapping.validation import DIALECT, compile_items, dialect_of
 from connectors.sdk import canonical
@@ -32,22 +33,8 @@ _ANNOTATIONS = frozenset(
     | {"$comment", "$schema", "$defs"}
 )
 _ROOT = _ANNOTATIONS | {"$id", "type", "properties", "required", "additionalProperties"}
-_BRANCHES = frozenset({"$ref", "$dynamicRef", "allOf", "anyOf", "oneOf"})
-_DATED = frozenset({"date", "date-time"})
 _NUL = "\\u0000"
 """How JSON spells the character that PostgreSQL's jsonb cannot hold."""
-
-_KEEPS = frozenset(
-    {
-        (Kind.INTEGER, "integer"),
-        (Kind.INTEGER, "number"),
-        (Kind.NUMBER, "number"),
-        (Kind.BOOLEAN, "boolean"),
-        (Kind.STRING, "string"),
-        (Kind.DATE, "string"),
-    }
-)
-"""Kinds of columns whose values a property of that type takes as they are."""
 
 
 class _GiveUp(Exception):  # noqa: N818  # no error: the rows go the other way
@@ -147,6 +134,7 @@ class _Property:
         self._whole = schema
         self._schema: Mapping[str, Any] = schema if isinstance(schema, dict) else {}
         self._definitions = definitions
+        self._rule = only_rule(schema)
         self._null_stays = convert(None) is None
 
     @cached_property
@@ -173,25 +161,18 @@ class _Property:
 
     def _keeps(self, column: Column) -> bool:
         """Whether every value but null is certain to stay as it is."""
-        schema = self._schema
-        if not _BRANCHES.isdisjoint(schema):
+        rule = self._rule
+        if rule is None or column.kind not in rule.column_kinds:
             return False
-        named = [kind for kind in nodes.kinds(schema) if kind != "null"]
-        if len(named) != 1 or (column.kind, named[0]) not in _KEEPS:
-            return False
-        form = schema.get("format")
-        if column.kind is Kind.DATE:
-            return form in (None, "date")
-        if column.kind is not Kind.STRING or form is None:
+        if column.kind is not Kind.STRING or not rule.blank_is_null:
             return True
-        # dates have a form of their own, and blank is null for most formats
         texts = filter(None, column.texts) if column.nulls else column.texts
-        return column.plain and form not in _DATED and all(map(str.strip, texts))  # type: ignore[arg-type]
+        return column.plain and all(map(str.strip, texts))  # type: ignore[arg-type]
 
     def _settled(self, kind: Kind) -> bool:
         """Whether the kind alone says that values that stay as they are, and null, are valid."""
         said = self._schema.keys() - _ANNOTATIONS
-        if kind is Kind.DATE:
+        if kind is Kind.DATE and self._schema.get("format") == "date":
             said -= {"format"}
         return said == {"type"}
 

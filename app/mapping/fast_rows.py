@@ -15,19 +15,12 @@ from app.mapping import paths
 from app.mapping.fields import FieldRule
 from app.mapping.paths import MISSING
 from app.mapping.scalars import Convert
+from app.mapping.type_rules import only_rule
 from app.mapping.types import Properties, plain_properties
 from connectors.sdk import RowData
 
 Fused: TypeAlias = Callable[[RowData], "RowData | None"]
 """From a row to its typed document, or None when it has to go the general way."""
-
-_AS_IT_IS = {
-    "string": "type(v) is str",
-    "integer": "type(v) is int",
-    "boolean": "v is True or v is False",
-    "number": "type(v) is int or type(v) is float and 1e-4 <= v < 1e15 and v % 1.0",
-}
-"""By type: a quick test for values that the conversion would give back as they are."""
 
 
 def compile_fused(
@@ -62,6 +55,8 @@ def _generated(rules: Sequence[FieldRule], properties: Properties) -> Fused:
     lines = ["def fused(row):", "  get = row.get", "  data = {}", "  try:", "    pass"]
     for number, rule in enumerate(rules):
         target = rule.steps[0]
+        settled = only_rule(properties.schema(target))
+        stays = "False" if settled is None else settled.row_test
         known[f"t{number}"], known[f"c{number}"] = target, properties.convert(target)
         if rule.constant:
             known[f"k{number}"] = rule.evaluate({})
@@ -71,7 +66,7 @@ def _generated(rules: Sequence[FieldRule], properties: Properties) -> Fused:
             value = f"get(s{number}, MISSING)"
         lines += [
             f"    v = {value}",
-            f"    if {_test(properties.schema(target))}: data[t{number}] = v",
+            f"    if {stays}: data[t{number}] = v",
             "    elif v is not MISSING:",
             f"      v = c{number}(v)",
             f"      if v is not MISSING: data[t{number}] = v",
@@ -80,19 +75,6 @@ def _generated(rules: Sequence[FieldRule], properties: Properties) -> Fused:
     exec("\n".join(lines), known)  # noqa: S102  # made of the numbers and tests above only
     fused: Fused = known["fused"]
     return fused
-
-
-def _test(schema: Any) -> str:
-    """A condition in Python under which a value of this property stays as it is."""
-    kind = schema.get("type") if isinstance(schema, dict) else None
-    words = {"$ref", "allOf", "anyOf", "oneOf"}
-    if not isinstance(kind, str) or kind not in _AS_IT_IS or not words.isdisjoint(schema):
-        return "False"
-    if kind == "string" and "format" in schema:
-        # dates have a form of their own, and blank is null for most formats
-        dated = schema["format"] in {"date", "date-time"}
-        return "False" if dated else "type(v) is str and v and not v.isspace()"
-    return _AS_IT_IS[kind]
 
 
 def _passthrough(properties: Properties) -> Fused:

@@ -1,4 +1,4 @@
-"""Coercion of single values; `app.mapping.types` has the rules, and what is made of several."""
+"""Coercion of single values; `app.mapping.type_rules` says which type takes which of these."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, TypeAlias
 
-from app.mapping.language import dates
 from connectors.sdk import canonical
 
 Convert: TypeAlias = Callable[[Any], Any]
@@ -43,7 +42,7 @@ def string(value: Any) -> Any:
     raise CoercionError(((), "is not text", value))
 
 
-def _formatted(convert: Callable[[str], str]) -> Convert:
+def formatted(convert: Callable[[str], str]) -> Convert:
     def formatted(value: Any) -> Any:
         if type(value) is not str:
             raise CoercionError(((), "is not text", value))
@@ -55,7 +54,7 @@ def _formatted(convert: Callable[[str], str]) -> Convert:
     return formatted
 
 
-def _number(value: Any) -> Any:
+def number(value: Any) -> Any:
     kind = type(value)
     if kind is int:
         return value
@@ -69,21 +68,21 @@ def _number(value: Any) -> Any:
     raise CoercionError(((), f"is not a number{hint}", value))
 
 
-def _integer(value: Any) -> Any:
+def integer(value: Any) -> Any:
     if type(value) is int:
         return value
     if type(value) is str and len(value) < 19 and value.isascii() and value.isdecimal():
         return int(value)  # by far the most common text
     try:
-        number = _number(value)
+        found = number(value)
     except CoercionError:
         raise CoercionError(((), "is not a whole number", value)) from None
-    if type(number) is not int:
+    if type(found) is not int:
         raise CoercionError(((), "is not a whole number, and would lose its fraction", value))
-    return number
+    return found
 
 
-def _boolean(value: Any) -> Any:
+def boolean(value: Any) -> Any:
     if type(value) is bool:
         return value
     known = _BOOLEANS.get(value.strip().lower()) if type(value) is str else _bit(value)
@@ -104,8 +103,3 @@ def _bit(value: Any) -> bool | None:
 
 
 _BOOLEANS = {"true": True, "false": False, "1": True, "0": False}
-SCALARS: dict[str, Convert] = {"integer": _integer, "number": _number, "boolean": _boolean}
-FORMATS: dict[str, Convert] = {
-    "date": _formatted(dates.to_date),
-    "date-time": _formatted(dates.to_date_time),
-}

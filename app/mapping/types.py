@@ -28,7 +28,8 @@ from typing import Any, TypeAlias
 
 from app.mapping import nodes, schema_cost
 from app.mapping.paths import MISSING
-from app.mapping.scalars import FORMATS, SCALARS, CoercionError, Convert, Path, plain, string
+from app.mapping.scalars import CoercionError, Convert, Path, plain
+from app.mapping.type_rules import BRANCHES, rule_of
 from app.mapping.validation import Parts, compile_pattern, dialect_of, short_value, too_costly
 from connectors.sdk import FieldError, RowData
 
@@ -41,23 +42,6 @@ _CONTAINER_WORDS = frozenset(
 )
 _TYPE_ALONE = frozenset({"type", "title", "description"})
 """Words of a branch whose type says all of it: values of that type are valid."""
-_NEVER_EMPTY = frozenset(
-    {
-        "date",
-        "date-time",
-        "time",
-        "duration",
-        "email",
-        "idn-email",
-        "hostname",
-        "idn-hostname",
-        "ipv4",
-        "ipv6",
-        "uri",
-        "iri",
-        "uuid",
-    }
-)
 
 
 def compile_coercion(schema: Mapping[str, Any]) -> Coercion:
@@ -102,7 +86,7 @@ class Properties:
 
 def plain_properties(schema: Mapping[str, Any]) -> Properties | None:
     """The conversions of a document's members one by one, or None where its root says more."""
-    words = {"$ref", "allOf", "anyOf", "oneOf", "patternProperties", "enum", "const"}
+    words = BRANCHES | {"patternProperties", "enum", "const"}
     if schema.get("type", "object") != "object" or not words.isdisjoint(schema):
         return None
     if not schema_cost.estimate(schema).cheap:
@@ -166,7 +150,7 @@ class _Compiler:
         if not named:
             return _only_null
         converters = {kind: self._kind(schema, kind) for kind in named}
-        text_stays = "string" in converters and schema.get("format") not in _NEVER_EMPTY
+        text_stays = "string" in converters and not rule_of("string", schema).blank_is_null
         convert = converters[named[0]] if len(named) == 1 else _one_of(converters)
         return _nulls(convert, nullable=nullable, blank=not text_stays and "any" not in kinds)
 
@@ -175,11 +159,9 @@ class _Compiler:
             return self._object(schema)
         if kind == "array":
             return self._array(schema)
-        if kind == "string":
-            return FORMATS.get(schema.get("format", ""), string)
         if kind == "any":
             return _by_shape(self._object(schema), self._array(schema))
-        return SCALARS[kind]
+        return rule_of(kind, schema).convert
 
     def _object(self, schema: Mapping[str, Any]) -> Convert:
         named = {name: self.node(sub) for name, sub in schema.get("properties", {}).items()}

@@ -72,7 +72,8 @@ def tables(draw: st.DrawFn) -> tuple[Batch, dict[str, Any], dict[str, Any]]:
         st.none() | KINDS[kind][1] if draw(st.booleans()) else KINDS[kind][1] for kind in kinds
     ]
     rows = draw(st.lists(st.tuples(*cells), min_size=1, max_size=4))
-    properties = {name: draw(st.sampled_from(SCHEMAS)) for name in names if draw(st.booleans())}
+    said = st.sampled_from(SCHEMAS[:2]) | st.sampled_from(SCHEMAS)  # half of them take any value
+    properties = {name: draw(said) for name in names if draw(st.booleans())}
     schema = {
         "type": "object",
         "properties": properties,
@@ -108,16 +109,21 @@ def one_by_one(plan: RowPlan, rows: Batch) -> list[bytes]:
     return documents
 
 
-@settings(max_examples=400, deadline=None)
-@given(tables())
-def test_both_ways_give_the_same_objects(
-    table: tuple[Batch, dict[str, Any], dict[str, Any]],
-) -> None:
-    rows, mapping, schema = table
-    plan = plan_of(mapping, schema)
-    documents = plan.documents(rows, range(len(rows)))
-    if documents is not None:  # otherwise they go one by one
-        assert documents == one_by_one(plan, rows)
+def test_both_ways_give_the_same_objects() -> None:
+    taken: list[bool] = []
+
+    @settings(max_examples=400)
+    @given(tables())
+    def compare(table: tuple[Batch, dict[str, Any], dict[str, Any]]) -> None:
+        rows, mapping, schema = table
+        plan = plan_of(mapping, schema)
+        documents = plan.documents(rows, range(len(rows)))
+        if documents is not None:  # otherwise they go one by one
+            assert documents == one_by_one(plan, rows)
+        taken.append(documents is not None)
+
+    compare()
+    assert sum(taken) * 2 >= len(taken), "most draws went row by row and compared nothing"
 
 
 PEOPLE = [
