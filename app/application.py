@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
 
 import sqlalchemy as sa
 
@@ -15,6 +16,9 @@ from app.database.embedded.server import EmbeddedServer
 from app.database.instance_settings import InstanceSettings
 from app.database.secrets import SecretBox
 from app.settings import Settings
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,20 @@ class Application:
         """The instance-wide settings in force now; secret ones only where `secrets` names them."""
         with self.engine.connect() as connection:
             return instance_settings.read(connection, self.box, secrets=secrets)
+
+    def read(
+        self, ask: Callable[Concatenate[sa.Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """What `ask` answers on a connection of its own; what it changes is not kept."""
+        with self.engine.connect() as connection:
+            return ask(connection, *args, **kwargs)
+
+    def write(
+        self, do: Callable[Concatenate[sa.Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """What `do` answers in a transaction of its own; all of it is kept, or nothing."""
+        with self.engine.begin() as connection:
+            return do(connection, *args, **kwargs)
 
     def open_directories(self) -> tuple[Path, ...]:
         """Where confined sources may read files: uploads, and what the host has opened."""

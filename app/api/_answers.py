@@ -12,8 +12,7 @@ from fastapi import Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from app.database.engine import dump_json
-from app.http.documents import plain
+from app.http.documents import dumps
 
 JSON = "application/json"
 
@@ -82,7 +81,7 @@ def answer(
     headers: dict[str, str] | None = None,
 ) -> Response:
     """The document as JSON; 304 when the caller has it already. Without `etag` one is computed."""
-    body = dump_json(plain(document)).encode()
+    body = dumps(document)
     if etag is None and request.method in ("GET", "HEAD"):
         etag = f'"{sha256(body).hexdigest()[:32]}"'
     known = validators(etag, modified)

@@ -19,7 +19,15 @@ from app.api._answers import (
     paged,
     problems,
 )
-from app.api._runs import run_document
+from app.documents.run import run_document
+from app.documents.source import (
+    completeness,
+    preview_document,
+    saved_document,
+    source_document,
+    source_line,
+    tested_document,
+)
 from app.errors import ConflictError, UsageError
 from app.http.identity import App, RegisterAdmin, Viewer
 from app.http.patience import Gone, working
@@ -27,10 +35,10 @@ from app.operations import status
 from app.registers.ownership import merge_patch
 from app.sources import confinement, decision, jobs, manage, preview, testing
 from app.sources.manage import Saved
-from app.sources.warnings import standing_warnings
+from app.sources.model import Source, to_document
+from app.sync import runs as run_history
 from app.sync.after import held, rejects
-from app.sync.run_store import Run, RunStore
-from connectors.sdk import CheckResult
+from app.sync.model import Run
 
 router = APIRouter(prefix="/sources", tags=["sources"])
 
@@ -57,7 +65,8 @@ def list_sources(
     request: Request, app: App, identity: Viewer, page: PageNumber = 1, limit: PageLimit = 100
 ) -> Response:
     """List the sources and how each stands."""
-    return answer(request, listed(status.sources(app), page, limit))
+    found = [source_line(one) for one in app.read(status.sources)]
+    return answer(request, listed(found, page, limit))
 
 
 @router.post(
@@ -75,13 +84,7 @@ def create_source(
 @router.get("/{name}", responses={200: {"model": Document}, **problems(404)})
 def show_source(request: Request, app: App, identity: Viewer, name: str) -> Response:
     """Show a source, how it stands, and its document without secrets."""
-    source = manage.get(app, name)
-    document = {
-        **status.describe(app, source),
-        "warnings": standing_warnings(source),
-        "document": manage.to_document(source),
-    }
-    return answer(request, document)
+    return answer(request, _source(app, app.read(manage.get, name)))
 
 
 @router.put("/{name}", responses={200: {"model": Document}, **problems(400, 404, 409, 502)})
@@ -97,7 +100,7 @@ def replace_source(
     document = {"name": name, **body}
     if document["name"] != name:
         raise UsageError("The document has another name than the address")
-    manage.get(app, name)
+    app.read(manage.get, name)
     return answer(request, _saved(app, confinement.save(app, document, test=test, update=True)))
 
 
@@ -111,14 +114,14 @@ def change_source(
     test: Test = True,
 ) -> Response:
     """Change some members of a source's document (JSON Merge Patch)."""
-    document = merge_patch(manage.to_document(manage.get(app, name)), body)
+    document = merge_patch(to_document(app.read(manage.get, name)), body)
     return replace_source(request, app, identity, name, document, test)
 
 
 @router.delete("/{name}", responses={200: {"model": Document}, **problems(404, 409)})
 def delete_source(request: Request, app: App, identity: RegisterAdmin, name: str) -> Response:
     """Delete a source; its objects and their audit trail stay."""
-    left = manage.delete(app, name)
+    left = app.write(manage.delete, name)
     return answer(request, {"name": name, "deleted": True, "objects_left": left})
 
 
@@ -129,19 +132,7 @@ def test_source(
     """Connect for real, and put the first rows through the mapping."""
     with working(gone):
         tested = testing.test(app, name, stop=gone)
-    check = tested.check
-    document = {
-        "ok": True,
-        "message": check.message,
-        "facts": check.facts,
-        "fields": [
-            {"name": fact.name, "type": fact.type, "example": fact.example} for fact in check.fields
-        ],
-        "row_estimate": check.row_estimate,
-        "warnings": tested.warnings,
-        **_evidence(check),
-    }
-    return answer(request, document)
+    return answer(request, tested_document(name, tested))
 
 
 @router.post("/{name}/preview", responses={200: {"model": Document}, **problems(404, 409, 502)})
@@ -157,7 +148,7 @@ def preview_source(
     with working(gone):
         sample = preview.preview(app, name, limit=limit, stop=gone)
     document = {
-        "results": sample.rows,
+        "results": [preview_document(row) for row in sample.rows],
         "warnings": sample.warnings,
         "evidence": sample.evidence,
     }
@@ -179,11 +170,10 @@ def run_source(
     ] = 0,
 ) -> Response:
     """Let a worker run the source now: 202 with the job, or 200 with the run that has ended."""
-    source = manage.get(app, name)
+    source = app.read(manage.get, name)
     if not source.enabled:
         raise ConflictError(f"Source {name} is disabled", hint="Enable it first")
-    with app.engine.begin() as connection:
-        job = jobs.run_soon(connection, source, actor=identity.actor)
+    job = app.write(jobs.run_soon, source, actor=identity.actor)
     run = _finished(request, source.id, source.last_run_id or 0, wait)
     if run is not None:
         return answer(request, run_document(run))
@@ -198,7 +188,7 @@ def _finished(request: Request, source_id: int, last: int, wait: float) -> Run |
     until = time.monotonic() + wait
     while time.monotonic() < until:
         time.sleep(_LOOK_EVERY)
-        found = RunStore(app.engine).history(source_id, limit=1)
+        found = app.read(run_history.history, source_id, limit=1)
         if found and found[0].id > last and found[0].finished is not None:
             latest: Run = found[0]
             return latest
@@ -215,10 +205,10 @@ def list_runs(
     limit: PageLimit = 50,
 ) -> Response:
     """List a source's runs, the latest first."""
-    source = manage.get(app, name)
-    found = RunStore(app.engine).history(source.id, limit=page * limit)
+    source = app.read(manage.get, name)
+    found = app.read(run_history.history, source.id, limit=page * limit)
     shown = [run_document(run) for run in found[(page - 1) * limit :]]
-    return answer(request, paged(shown, RunStore(app.engine).count(source.id), page, limit))
+    return answer(request, paged(shown, app.read(run_history.count, source.id), page, limit))
 
 
 @router.get("/{name}/errors", responses={200: {"model": Listed}, **problems(404)})
@@ -262,9 +252,8 @@ def approve_deletes(
 
     It becomes a run of the source: cancelled, and nothing deleted, when more than that wait.
     """
-    source = manage.get(app, name)
-    with app.engine.begin() as connection:
-        job = jobs.approve_soon(connection, source, body.ceiling, actor=identity.actor)
+    source = app.read(manage.get, name)
+    job = app.write(jobs.approve_soon, source, body.ceiling, actor=identity.actor)
     runs = f"/api/sources/{name}/runs"
     document = {"job": job, "source": name, "runs": runs}
     return answer(request, document, status=202, headers={"Location": runs})
@@ -273,15 +262,15 @@ def approve_deletes(
 @router.post("/{name}/cancel", responses={200: {"model": Document}, **problems(404)})
 def cancel_run(request: Request, app: App, identity: RegisterAdmin, name: str) -> Response:
     """Ask a running sync to stop after its batch."""
-    run = RunStore(app.engine).request_cancel(manage.get(app, name).id)
+    run = app.write(run_history.request_cancel, app.read(manage.get, name).id)
     return answer(request, {"source": name, "run": run.id if run else None})
 
 
 @router.post("/{name}/enable", responses={200: {"model": Document}, **problems(404)})
 def enable_source(request: Request, app: App, identity: RegisterAdmin, name: str) -> Response:
     """Let a source run again; earlier failures are forgiven."""
-    source = manage.set_enabled(app, name, True)
-    return answer(request, status.describe(app, source))
+    source = app.write(manage.set_enabled, name, True)
+    return answer(request, _source(app, source))
 
 
 @router.post("/{name}/complete", responses={200: {"model": Document}, **problems(404, 502)})
@@ -291,42 +280,26 @@ def state_complete(request: Request, app: App, identity: RegisterAdmin, name: st
     The source is tested once more, and the `decision` of that test becomes part of its connection.
     """
     check = decision.decide_from_outside(app, name)
-    return answer(request, {"source": name, **_evidence(check)})
+    return answer(request, {"source": name, **completeness(name, check)})
 
 
 @router.delete("/{name}/findings", responses={200: {"model": Document}, **problems(404)})
 def forget_findings(request: Request, app: App, identity: RegisterAdmin, name: str) -> Response:
     """Let the next run find out anew what form the source has: accept that it changed."""
-    manage.forget_findings(app, name)
-    return answer(request, status.describe(app, manage.get(app, name)))
+    source = app.write(manage.forget_findings, name)
+    return answer(request, _source(app, source))
 
 
 @router.post("/{name}/disable", responses={200: {"model": Document}, **problems(404)})
 def disable_source(request: Request, app: App, identity: RegisterAdmin, name: str) -> Response:
     """Keep a source from running; its objects stay."""
-    source = manage.set_enabled(app, name, False)
-    return answer(request, status.describe(app, source))
+    source = app.write(manage.set_enabled, name, False)
+    return answer(request, _source(app, source))
+
+
+def _source(app: App, source: Source) -> dict[str, Any]:
+    return source_document(app.read(status.details, source))
 
 
 def _saved(app: App, saved: Saved) -> dict[str, Any]:
-    return {
-        **status.describe(app, saved.source),
-        "created": saved.created,
-        "tested": None if saved.check is None else saved.check.message,
-        "proposed_key": list(saved.proposed_key),
-        "warnings": [
-            *(saved.check.warnings if saved.check else ()),
-            *saved.warnings,
-            *standing_warnings(saved.source),
-        ],
-        **_evidence(saved.check),
-    }
-
-
-def _evidence(check: CheckResult | None) -> dict[str, Any]:
-    """What says that a read is whole; `decision` is to be patched into `connection` after a yes."""
-    return {
-        "evidence": check.evidence if check else "",
-        "decision": check.decision if check else None,
-        "question": decision.question(check) if check else "",
-    }
+    return saved_document(app.read(status.details, saved.source), saved)

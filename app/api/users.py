@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
@@ -17,11 +17,11 @@ from app.api._answers import (
     listed,
     problems,
 )
+from app.documents.user import app_password_document, user_document
 from app.http.identity import Admin, App, Identity, Viewer
 from app.http.problems import ForbiddenError
 from app.users import sign_in
 from app.users.roles import Role
-from app.users.store import AppPassword, User
 
 router = APIRouter(prefix="/users", tags=["users"])
 
@@ -64,7 +64,9 @@ def list_users(
     request: Request, app: App, identity: Admin, page: PageNumber = 1, limit: PageLimit = 100
 ) -> Response:
     """List the people who can sign in."""
-    return answer(request, listed([_user(user) for user in sign_in.everybody(app)], page, limit))
+    return answer(
+        request, listed([user_document(user) for user in app.read(sign_in.everybody)], page, limit)
+    )
 
 
 @router.post("", status_code=201, responses={201: {"model": Document}, **problems(400, 409)})
@@ -78,14 +80,16 @@ def create_user(request: Request, app: App, identity: Admin, body: NewUser) -> R
         display_name=body.display_name,
         email=body.email,
     )
-    return answer(request, _user(made), status=201, headers={"Location": f"/api/users/{made.name}"})
+    return answer(
+        request, user_document(made), status=201, headers={"Location": f"/api/users/{made.name}"}
+    )
 
 
 @router.get("/{name}", responses={200: {"model": Document}, **problems(404)})
 def show_user(request: Request, app: App, identity: Viewer, name: str) -> Response:
     """Show a person: oneself, or for admins anybody."""
     _oneself(identity, name)
-    return answer(request, _user(sign_in.get(app, name)))
+    return answer(request, user_document(app.read(sign_in.get, name)))
 
 
 @router.patch("/{name}", responses={200: {"model": Document}, **problems(400, 404, 409)})
@@ -93,16 +97,18 @@ def change_user(
     request: Request, app: App, identity: Admin, name: str, body: UserChange
 ) -> Response:
     """Change a person's role, names or password."""
-    sign_in.update(app, name, role=body.role, display_name=body.display_name, email=body.email)
+    app.write(
+        sign_in.update, name, role=body.role, display_name=body.display_name, email=body.email
+    )
     if body.password is not None:
         sign_in.reset_password(app, name, body.password.get_secret_value())
-    return answer(request, _user(sign_in.get(app, name)))
+    return answer(request, user_document(app.read(sign_in.get, name)))
 
 
 @router.delete("/{name}", status_code=204, responses=problems(404, 409))
 def delete_user(app: App, identity: Admin, name: str) -> None:
     """Take a person's access away."""
-    sign_in.delete(app, name)
+    app.write(sign_in.delete, name)
 
 
 @router.get("/{name}/app-passwords", responses={200: {"model": Listed}, **problems(404)})
@@ -116,7 +122,7 @@ def list_app_passwords(
 ) -> Response:
     """List app passwords, without their tokens: one's own, or for admins anybody's."""
     _oneself(identity, name)
-    found = [_app_password(item) for item in sign_in.app_passwords(app, name)]
+    found = [app_password_document(item) for item in app.read(sign_in.app_passwords, name)]
     return answer(request, listed(found, page, limit))
 
 
@@ -132,7 +138,7 @@ def create_app_password(
     if identity.user.name != name:
         raise ForbiddenError("An app password is made by the person it speaks for")
     made = sign_in.add_app_password(app, name, body.name)
-    document = {**_app_password(made.app_password), "token": made.token}
+    document = {**app_password_document(made.app_password), "token": made.token}
     return answer(request, document, status=201)
 
 
@@ -140,30 +146,9 @@ def create_app_password(
 def revoke_app_password(app: App, identity: Viewer, name: str, program: str) -> None:
     """Revoke an app password: one's own, or for admins anybody's."""
     _oneself(identity, name)
-    sign_in.revoke_app_password(app, name, program)
+    app.write(sign_in.revoke_app_password, name, program)
 
 
 def _oneself(identity: Identity, name: str) -> None:
     if identity.user.name != name and not identity.may(Role.ADMIN):
         raise ForbiddenError(f"{identity.user.name} is no admin, and not {name[:64]!r}")
-
-
-def _user(user: User) -> dict[str, Any]:
-    return {
-        "name": user.name,
-        "display_name": user.display_name,
-        "email": user.email,
-        "role": user.role,
-        "created": user.created,
-        "last_login": user.last_login,
-        "locked_until": user.locked_until,
-    }
-
-
-def _app_password(found: AppPassword) -> dict[str, Any]:
-    return {
-        "name": found.name,
-        "created": found.created,
-        "last_used": found.last_used,
-        "revoked": found.revoked,
-    }

@@ -11,10 +11,10 @@ import click
 from app.commands.cli.command import command
 from app.commands.cli.context import Cli
 from app.commands.cli.output import plural
+from app.documents.job import attempt_document, job_document, outcome_document
 from app.operations import jobs
-from app.operations.jobs import Jobs
 from app.sync.report import RunState
-from jobs.model import Attempt, Job, Outcome
+from jobs.model import Outcome
 
 
 @command("background:cron")
@@ -92,7 +92,7 @@ def execute(cli: Cli, job_id: int, force: bool) -> None:
     """
     told = _Telling(cli)
     outcome = jobs.execute(cli.application, job_id, force=force)
-    cli.output.result(_outcome(outcome, told.title(outcome)), told.sentence(outcome))
+    cli.output.result(outcome_document(outcome, told.title(outcome)), told.sentence(outcome))
     if code := _exit_code(outcome):
         cli.exit(code)
 
@@ -106,11 +106,11 @@ def list_jobs(cli: Cli) -> None:
       openregister background-job:list
       openregister background-job:list --output json
     """
-    found = jobs.listing(cli.application)
+    found = cli.application.read(jobs.listing)
     columns = ["id", "job", "state", "schedule", "next_run", "last_run", "last_state", "failures"]
     running = any(job.running for job in found.jobs)
     cli.output.rows(
-        [_job(found, job) for job in found.jobs],
+        [job_document(found, job) for job in found.jobs],
         [*columns, *(["host", "pid", "lease_age_s"] if running else []), "last_error"],
         empty="No jobs; a source with a schedule makes one",
     )
@@ -129,10 +129,10 @@ def history(cli: Cli, job_id: int | None, limit: int) -> None:
       openregister background-job:history
       openregister background-job:history 12 --limit 5 --output json
     """
-    attempts = jobs.history(cli.application, job_id=job_id, limit=limit)
-    titles = jobs.titles(cli.application)
+    attempts = cli.application.read(jobs.history, job_id=job_id, limit=limit)
+    titles = cli.application.read(jobs.titles)
     columns = ["id", "job_id", "job", "state", "started", "duration_s", "peak_memory", "error"]
-    rows = [_attempt(attempt, titles) for attempt in attempts]
+    rows = [attempt_document(attempt, titles) for attempt in attempts]
     cli.output.rows(rows, columns, empty="Nothing has run yet")
 
 
@@ -149,10 +149,10 @@ def delete(cli: Cli, job_id: int, yes: bool) -> None:
       openregister background-job:delete 12
       openregister background-job:delete 12 --yes
     """
-    job = jobs.get(cli.application, job_id)
+    job = cli.application.read(jobs.get, job_id)
     if not yes and job.running:
         cli.confirm(f"{job.name} is running. Remove it?")
-    jobs.delete(cli.application, job_id)
+    cli.application.write(jobs.delete, job_id)
     cli.output.result({"deleted": job_id, "job": job.name}, f"Removed job {job_id}, {job.name}")
 
 
@@ -169,7 +169,7 @@ class _Telling:
         if self._cli.output.plain:
             self._cli.output.message(self.sentence(outcome))
         else:
-            self._outcomes.append(_outcome(outcome, title))
+            self._outcomes.append(outcome_document(outcome, title))
 
     def conclude(self, summary: dict[str, int]) -> None:
         """Print the figures; in plain mode only when there is something to count."""
@@ -186,7 +186,7 @@ class _Telling:
     def title(self, outcome: Outcome) -> str:
         """The source's name for the job of a source."""
         if outcome.name not in self._titles:
-            self._titles = jobs.titles(self._cli.application)
+            self._titles = self._cli.application.read(jobs.titles)
         return self._titles.get(outcome.name, outcome.name)
 
     def sentence(self, outcome: Outcome) -> str:
@@ -215,65 +215,6 @@ def _exit_code(outcome: Outcome) -> int:
         return 1
     state = (outcome.result or {}).get("state")
     return RunState(state).exit_code if state in set(RunState) else 0
-
-
-def _outcome(outcome: Outcome, title: str) -> dict[str, Any]:
-    return {
-        "id": outcome.job_id,
-        "job": title,
-        "handler": outcome.handler,
-        "run": outcome.token,
-        "state": outcome.state,
-        "error": outcome.error,
-        "result": outcome.result,
-        "duration_s": round(outcome.duration, 3),
-        "peak_memory": outcome.peak_memory,
-        "failures": outcome.failures,
-        "next_run": outcome.next_run,
-    }
-
-
-def _job(found: Jobs, job: Job) -> dict[str, Any]:
-    reserved = job.reserved_at
-    lease = job.lease_until
-    return {
-        "id": job.id,
-        "job": found.title(job),
-        "key": job.key,
-        "handler": job.handler,
-        "state": job.state(found.now),
-        "schedule": job.schedule,
-        "timezone": job.timezone,
-        "next_run": job.next_run,
-        "last_run": job.last_run,
-        "last_state": job.last_state,
-        "last_error": job.last_error,
-        "failures": job.failures,
-        "host": job.reserved_by,
-        "pid": job.reserved_pid,
-        "lease_age_s": round((found.now - reserved).total_seconds()) if reserved else None,
-        "lease_left_s": round((lease - found.now).total_seconds()) if lease else None,
-    }
-
-
-def _attempt(attempt: Attempt, titles: dict[str, str]) -> dict[str, Any]:
-    name = attempt.key or attempt.handler
-    took = (attempt.finished - attempt.started).total_seconds() if attempt.finished else None
-    return {
-        "id": attempt.id,
-        "job_id": attempt.job_id,
-        "job": titles.get(name, name),
-        "handler": attempt.handler,
-        "state": attempt.state,
-        "host": attempt.host,
-        "pid": attempt.pid,
-        "started": attempt.started,
-        "finished": attempt.finished,
-        "duration_s": None if took is None else round(took, 3),
-        "peak_memory": attempt.peak_memory,
-        "error": attempt.error,
-        "result": attempt.result,
-    }
 
 
 commands: list[click.Command] = [cron, worker, execute, list_jobs, history, delete]

@@ -30,7 +30,7 @@ def list_(cli: Cli, only_set: bool) -> None:
             "secret": known.secret,
             "help": known.help,
         }
-        for known, value in configuration.overview(cli.application)
+        for known, value in cli.application.read(configuration.overview)
         if value.set or not only_set
     ]
     cli.output.rows(rows, ["key", "value", "default", "help"], empty="Everything is at its default")
@@ -45,7 +45,7 @@ def get(cli: Cli, key: str) -> None:
     Examples:
       openregister config:get source.batch_size
     """
-    value = configuration.get(cli.application, key)
+    value = cli.application.read(configuration.get, key)
     cli.output.result(_document(value), _plain(value))
 
 
@@ -66,7 +66,7 @@ def set_(cli: Cli, key: str, value: str) -> None:
     """
     if value == "-" and configuration.is_secret(key):
         value = cli.ask_secret(key)
-    changed = configuration.put(cli.application, key, value)
+    changed = cli.application.write(configuration.put, key, value, cli.application.box)
     cli.output.result(_document(changed), f"{key} is now {_plain(changed) or 'empty'}")
 
 
@@ -79,7 +79,7 @@ def reset(cli: Cli, key: str) -> None:
     Examples:
       openregister config:reset source.timeout
     """
-    changed = configuration.reset(cli.application, key)
+    changed = cli.application.write(configuration.reset, key)
     cli.output.result(_document(changed), f"{key} is {_plain(changed) or 'empty'} again")
 
 

@@ -12,6 +12,7 @@ from app.commands.cli.command import command
 from app.commands.cli.context import Cli
 from app.commands.cli.decision import ask
 from app.commands.cli.edits import edits, with_options
+from app.documents.source import saved_document, source_document
 from app.operations import status
 from app.sources import connector_types, manage
 from app.sources.manage import Saved
@@ -109,11 +110,11 @@ def _saved(cli: Cli, saved: Saved) -> None:
     for warning in standing_warnings(source):
         cli.output.warning(warning)
     if saved.check is not None and ask(cli, source.name, saved.check):
-        source = manage.get(cli.application, source.name)
+        source = cli.application.read(manage.get, source.name)
     verb = "Added" if saved.created else "Changed"
-    cli.output.result(
-        status.describe(cli.application, source), f"{verb} source {source.name} ({source.type})"
-    )
+    details = cli.application.read(status.details, source)
+    text = f"{verb} source {source.name} ({source.type})"
+    cli.output.result(saved_document(details, saved), text)
 
 
 @command("source:enable")
@@ -125,7 +126,7 @@ def enable(cli: Cli, name: str) -> None:
     Examples:
       openregister source:enable countries
     """
-    source = manage.set_enabled(cli.application, name, True)
+    source = cli.application.write(manage.set_enabled, name, True)
     cli.output.result({"name": name, "status": source.status}, f"Enabled source {name}")
 
 
@@ -138,7 +139,7 @@ def disable(cli: Cli, name: str) -> None:
     Examples:
       openregister source:disable countries
     """
-    source = manage.set_enabled(cli.application, name, False)
+    source = cli.application.write(manage.set_enabled, name, False)
     cli.output.result({"name": name, "status": source.status}, f"Disabled source {name}")
 
 
@@ -153,10 +154,10 @@ def delete(cli: Cli, name: str, yes: bool) -> None:
       openregister source:delete countries
       openregister source:delete countries --yes
     """
-    source = manage.get(cli.application, name)
+    source = cli.application.read(manage.get, name)
     if not yes:
         cli.confirm(f"Delete source {source.name}? Its objects stay, without a source.")
-    left = manage.delete(cli.application, name)
+    left = cli.application.write(manage.delete, name)
     cli.output.result(
         {"name": name, "deleted": True, "objects_left": left},
         f"Deleted source {name}; {left:,} objects stay in their registers",
@@ -173,11 +174,12 @@ def show(cli: Cli, name: str) -> None:
       openregister source:show countries
       openregister source:show countries --output json_pretty
     """
-    source = manage.get(cli.application, name)
+    source = cli.application.read(manage.get, name)
     for warning in standing_warnings(source):
         cli.output.warning(warning)
-    record = status.describe(cli.application, source)
+    record = source_document(cli.application.read(status.details, source))
     if cli.output.plain:
+        del record["warnings"], record["document"]
         zone = ZoneInfo(source.timezone)
         record["next_runs"] = "\n".join(
             datetime.fromisoformat(moment).astimezone(zone).strftime("%a %Y-%m-%d %H:%M %Z")

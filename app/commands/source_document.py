@@ -12,6 +12,7 @@ from app.commands.cli.context import Cli
 from app.commands.cli.files import read_text
 from app.errors import UsageError
 from app.sources import manage
+from app.sources.model import to_document
 
 
 @command("source:import")
@@ -72,7 +73,7 @@ def export(cli: Cli, name: str) -> None:
       openregister source:export countries > countries.yaml
       openregister source:export countries --output json_pretty
     """
-    document = manage.to_document(manage.get(cli.application, name))
+    document = to_document(cli.application.read(manage.get, name))
     if cli.output.plain:
         text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
         cli.output.message(text.rstrip("\n"))

@@ -9,6 +9,7 @@ import click
 
 from app.commands.cli.command import command
 from app.commands.cli.context import Cli
+from app.documents.source import source_line
 from app.operations import status
 
 
@@ -23,10 +24,11 @@ def list_(cli: Cli, register: str | None, type_: str | None) -> None:
       openregister source:list
       openregister source:list --register geo --output json
     """
-    for warning in status.warnings(cli.application):
+    for warning in cli.application.read(status.warnings):
         cli.output.warning(warning)
+    found = cli.application.read(status.sources, register=register, of_type=type_)
     cli.output.rows(
-        status.sources(cli.application, register=register, of_type=type_),
+        [source_line(one) for one in found],
         {
             "name": "Name",
             "type": "Type",

@@ -7,12 +7,13 @@ import click
 from app.commands.cli.command import command
 from app.commands.cli.context import Cli
 from app.commands.cli.progress import progress
-from app.commands.cli.runs import document, print_run
+from app.commands.cli.runs import print_run
+from app.documents.run import run_document
+from app.sync import runs
 from app.sync.after import replay
 from app.sync.after import undo as undoing
 from app.sync.after.undo import Undone
 from app.sync.run import Request
-from app.sync.run_store import RunStore
 
 SHOWN = 20
 """Skipped objects that people see; scripts get all that were listed."""
@@ -33,7 +34,7 @@ def undo(cli: Cli, run: int, yes: bool) -> None:
       openregister source:undo 12
       openregister source:undo 12 --yes --output json
     """
-    undone = RunStore(cli.application.engine).get(run)
+    undone = cli.application.read(runs.get, run)
     if not yes:
         cli.confirm(f"Take back run {run} of source {undone.source}?")
     _print(cli, undoing.undo(cli.application, run, actor=cli.actor))
@@ -42,7 +43,7 @@ def undo(cli: Cli, run: int, yes: bool) -> None:
 def _print(cli: Cli, found: Undone) -> None:
     skipped = [{"uuid": one.uuid, "key": one.key, "reason": one.reason} for one in found.listed]
     record = {
-        **(document(found.run) if found.run else {}),
+        **(run_document(found.run) if found.run else {}),
         "undone": found.of,
         "reverted": found.reverted,
         "restored": found.restored,

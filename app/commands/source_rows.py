@@ -10,9 +10,10 @@ from app.commands.cli.command import command
 from app.commands.cli.context import Cli
 from app.commands.cli.decision import ask
 from app.commands.cli.files import writing
+from app.documents.source import preview_document, tested_document
 from app.registers.export import Format
-from app.sources import decision, testing
 from app.sources import preview as previewing
+from app.sources import testing
 from app.sources.warnings import stay_rejected
 from app.sync.after import held as deletes
 from app.sync.after import rejects
@@ -35,27 +36,11 @@ def test(cli: Cli, name: str) -> None:
     found = testing.test(cli.application, name)
     for warning in found.warnings:
         cli.output.warning(warning)
-    fields = [
-        {"name": field.name, "type": field.type, "example": field.example}
-        for field in found.check.fields
-    ]
-    document = {
-        "source": name,
-        "ok": True,
-        "message": found.check.message,
-        "facts": found.check.facts,
-        "fields": fields,
-        "row_estimate": found.check.row_estimate,
-        "warnings": list(found.warnings),
-        "evidence": found.check.evidence,
-        "decision": found.check.decision,
-        "question": decision.question(found.check),
-        "command": decision.command(name, found.check),
-    }
+    document = tested_document(name, found)
     if cli.output.plain:
         cli.output.message(f"OK — {found.check.message}")
         cli.output.record({str(name): value for name, value in found.check.facts.items()})
-        cli.output.rows(fields, ["name", "type", "example"], empty="No fields seen")
+        cli.output.rows(document["fields"], ["name", "type", "example"], empty="No fields seen")
         if found.check.evidence not in found.check.message:
             cli.output.message(found.check.evidence)
     else:
@@ -81,7 +66,7 @@ def preview(cli: Cli, name: str, limit: int, key: str | None, problems: bool) ->
     for warning in sample.warnings:
         cli.output.warning(warning)
     if not cli.output.plain:
-        cli.output.document([_preview_row(row) for row in sample.rows])
+        cli.output.document([preview_document(row) for row in sample.rows])
         return
     if sample.evidence:
         cli.output.message(sample.evidence)
@@ -100,28 +85,6 @@ def preview(cli: Cli, name: str, limit: int, key: str | None, problems: bool) ->
         )
     if not sample.rows:
         cli.output.message("The source has no such row")
-
-
-def _preview_row(row: previewing.PreviewRow) -> dict[str, Any]:
-    return {
-        "position": row.position,
-        "key": row.key,
-        "raw": row.raw,
-        "mapped": row.mapped,
-        "action": row.action,
-        "diff": row.diff,
-        "register": row.register,
-        "schema": row.schema,
-        "problems": [
-            {
-                "stage": problem.stage,
-                "path": problem.path,
-                "message": problem.message,
-                "value": problem.value,
-            }
-            for problem in row.problems
-        ],
-    }
 
 
 @command("source:errors")

@@ -7,16 +7,17 @@ import click
 from app.commands.cli.command import command
 from app.commands.cli.context import Cli
 from app.commands.cli.progress import progress
-from app.commands.cli.runs import details, document, print_run
+from app.commands.cli.runs import details, print_run
+from app.documents.run import plan_document, run_document
 from app.errors import UsageError
 from app.sources import manage
 from app.sources.warnings import stay_rejected
 from app.sync import dry_run as planning
 from app.sync import report
 from app.sync import run as running
+from app.sync import runs as run_history
 from app.sync.dry_run import Plan
 from app.sync.run import Request
-from app.sync.run_store import RunStore
 
 
 @command("source:run")
@@ -72,25 +73,10 @@ def run(
 def _print_plan(cli: Cli, plan: Plan) -> None:
     for warning in plan.warnings:
         cli.output.warning(warning)
-    document = {
-        "run": None,
-        "source": plan.source,
-        "state": plan.state,
-        **plan.counters.as_dict(),
-        "complete": plan.complete,
-        "complete_because": plan.complete_because,
-        "rejected_before": plan.rejected_before,
-        "dry_run": True,
-        "duration_s": 0.0,
-        "message": plan.message,
-        "warnings": list(plan.warnings),
-        "plan": plan.hash,
-        "changes": plan.examples,
-    }
     counters = plan.counters
     left = f"; {stay_rejected(plan.rejected_before)}" if plan.rejected_before else ""
     cli.output.result(
-        document,
+        plan_document(plan),
         f"Dry run — would create {counters.created}, update {counters.updated}, "
         f"delete {counters.deleted}; {counters.errors} errors{left}",
     )
@@ -115,12 +101,12 @@ def runs(cli: Cli, name: str, limit: int) -> None:
       openregister source:runs countries
       openregister source:runs countries --limit 100 --output json
     """
-    source = manage.get(cli.application, name)
-    history = RunStore(cli.application.engine).history(source.id, limit=limit)
+    source = cli.application.read(manage.get, name)
+    history = cli.application.read(run_history.history, source.id, limit=limit)
     columns = ["run", "started", "trigger", "actor", "state", "read", "created", "updated"]
     columns += ["unchanged", "deleted", "errors", "rejected_before", "complete"]
     columns += ["complete_because", "duration_s", "message"]
-    cli.output.rows([document(run) for run in history], columns, empty="It has not run yet")
+    cli.output.rows([run_document(run) for run in history], columns, empty="It has not run yet")
 
 
 @command("source:cancel")
@@ -132,8 +118,8 @@ def cancel(cli: Cli, name: str) -> None:
     Examples:
       openregister source:cancel countries
     """
-    source = manage.get(cli.application, name)
-    run = RunStore(cli.application.engine).request_cancel(source.id)
+    source = cli.application.read(manage.get, name)
+    run = cli.application.write(run_history.request_cancel, source.id)
     text = f"Asked run {run.id} to stop" if run else f"Source {name} is not running"
     cli.output.result({"source": name, "run": run.id if run else None}, text)
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from app.commands.cli.command import command
 from app.commands.cli.context import Cli
+from app.documents.user import app_password_document, user_document
 from app.errors import UsageError
 from app.sources.secrets import lookup
 from app.users import sign_in
+from app.users.model import User
 from app.users.roles import Role
-from app.users.store import AppPassword, User
 
 _PASSWORD = click.option(
     "--password",
@@ -77,7 +76,7 @@ def list_(cli: Cli) -> None:
       openregister user:list --output json
     """
     cli.output.rows(
-        [_document(user) for user in sign_in.everybody(cli.application)],
+        [user_document(user) for user in cli.application.read(sign_in.everybody)],
         ["name", "role", "display_name", "email", "last_login", "locked_until"],
         empty="Nobody can sign in; `openregister user:add NAME --admin` makes the first admin",
     )
@@ -96,10 +95,10 @@ def delete(cli: Cli, name: str, yes: bool) -> None:
       openregister user:delete bob
       openregister user:delete bob --yes
     """
-    user = sign_in.get(cli.application, name)
+    user = cli.application.read(sign_in.get, name)
     if not yes:
         cli.confirm(f"Delete user {user.name}?")
-    sign_in.delete(cli.application, name)
+    cli.application.write(sign_in.delete, name)
     cli.output.result({"name": user.name, "deleted": True}, f"Deleted user {user.name}")
 
 
@@ -140,18 +139,18 @@ def app_password(cli: Cli, name: str, program: str | None, revoke: bool) -> None
         if revoke:
             raise UsageError("Which app password?", hint="Name it before --revoke")
         cli.output.rows(
-            [_app_password(found) for found in sign_in.app_passwords(app, name)],
+            [app_password_document(found) for found in app.read(sign_in.app_passwords, name)],
             ["name", "created", "last_used", "revoked"],
             empty=f"No app passwords; `openregister user:app-password {name} PROGRAM` makes one",
         )
         return
     if revoke:
-        sign_in.revoke_app_password(app, name, program)
+        app.write(sign_in.revoke_app_password, name, program)
         cli.output.result({"name": program, "revoked": True}, f"Revoked {program}")
         return
     made = sign_in.add_app_password(app, name, program)
     cli.output.result(
-        {**_app_password(made.app_password), "token": made.token},
+        {**app_password_document(made.app_password), "token": made.token},
         f"App password {program}: {made.token}\nIt is not shown again.",
     )
 
@@ -175,30 +174,9 @@ def _password(cli: Cli, given: str, generate: bool) -> str:
 
 def _said(cli: Cli, user: User, text: str, password: str | None) -> None:
     if password is None:
-        cli.output.result(_document(user), text)
+        cli.output.result(user_document(user), text)
     else:
-        cli.output.result({**_document(user), "password": password}, f"{text}: {password}")
-
-
-def _document(user: User) -> dict[str, Any]:
-    return {
-        "name": user.name,
-        "role": user.role.value,
-        "display_name": user.display_name,
-        "email": user.email,
-        "created": user.created,
-        "last_login": user.last_login,
-        "locked_until": user.locked_until,
-    }
-
-
-def _app_password(found: AppPassword) -> dict[str, Any]:
-    return {
-        "name": found.name,
-        "created": found.created,
-        "last_used": found.last_used,
-        "revoked": found.revoked,
-    }
+        cli.output.result({**user_document(user), "password": password}, f"{text}: {password}")
 
 
 commands = [add, list_, delete, reset_password, app_password]

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import Enum
 from typing import Any
 from uuid import UUID
+
+from connectors.sdk import canonical
 
 
 def plain(value: Any) -> Any:
     """Times in UTC, UUIDs as text, bytes in hex, dataclasses as objects; the rest as it is."""
     match value:
         case datetime():
-            return moment(value)
+            return canonical.moment(value)
         case UUID():
             return str(value)
         case Enum():
@@ -30,6 +32,9 @@ def plain(value: Any) -> Any:
     return value
 
 
-def moment(value: datetime) -> str:
-    """ISO 8601 in UTC, to the microsecond."""
-    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+def dumps(document: Any) -> bytes:
+    """JSON of what `plain` takes, numbers exact."""
+    return canonical.dumps_in_order(plain(document))
+
+
+moment = canonical.moment

@@ -26,9 +26,9 @@ from app.http import sessions
 from app.http.problems import CsrfError, ForbiddenError, NotSignedInError
 from app.http.throttle import Throttle
 from app.users import sign_in as people
+from app.users.model import User
 from app.users.roles import Role
 from app.users.sign_in import LockedError, SignInError
-from app.users.store import User
 
 CSRF_HEADER = "X-CSRF-Token"
 CSRF_FIELD = "_csrf"
@@ -107,7 +107,7 @@ def _by_cookie(request: Request) -> Identity | None:
     session = sessions.read(app, request)
     if session is None:
         return None
-    user = people.by_id(app, session.user_id)
+    user = app.read(people.by_id, session.user_id)
     if user is None or user.session_epoch != session.epoch:
         return None
     return Identity(user, "session", session.csrf)
@@ -169,7 +169,7 @@ def sign_in(request: Request, response: Response, name: str, password: str) -> I
 
 def sign_out(request: Request, response: Response, identity: Identity) -> None:
     """End every session of the person and take the cookie away."""
-    people.sign_out(application(request), identity.user)
+    application(request).write(people.sign_out, identity.user.id)
     sessions.close_session(request, response)
 
 

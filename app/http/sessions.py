@@ -14,7 +14,7 @@ from fastapi import Request, Response
 
 from app.application import Application
 from app.errors import SecretKeyError
-from app.users.store import User
+from app.users.model import User
 
 LIFETIME = 12 * 60 * 60
 """Seconds from signing in to having to do so again."""

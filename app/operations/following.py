@@ -8,8 +8,9 @@ from datetime import datetime
 from app.application import Application
 from app.sources import jobs as scheduling
 from app.sources.store import Source
+from app.sync import runs
+from app.sync.model import Run
 from app.sync.report import RunState
-from app.sync.run_store import Run, RunStore
 from jobs import store as jobs
 
 
@@ -45,7 +46,7 @@ def progress(app: Application, source: Source) -> Progress:
             )
         ]
         now = jobs.clock(connection)
-    run = RunStore(app.engine).latest([source.id]).get(source.id)
+    run = app.read(runs.latest, [source.id]).get(source.id)
     next_run = planned.next_run if planned and planned.enabled else None
     if run is not None and run.state is RunState.RUNNING:
         return Progress(RunState.RUNNING, run, next_run)

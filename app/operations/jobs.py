@@ -17,6 +17,7 @@ from app.application import Application
 from app.database.revision import RESTART
 from app.errors import (
     AlreadyRunningError,
+    ConflictError,
     DatabaseError,
     NewerDatabaseError,
     NotFoundError,
@@ -27,7 +28,7 @@ from app.sources import jobs as scheduling
 from app.sources import store as source_store
 from jobs import store
 from jobs.errors import JobError, NotRunnableError, OutdatedError
-from jobs.model import Attempt, Job, Outcome
+from jobs.model import Job, Outcome
 from jobs.run_pass import Summary, run_job, run_pass
 from jobs.worker import run_worker
 
@@ -103,45 +104,60 @@ def execute(app: Application, job_id: int, *, force: bool = False) -> Outcome:
     Raises NotFoundError, UsageError when it is disabled and AlreadyRunningError; with `force`
     it runs all the same, and whoever held it can write nothing more.
     """
-    get(app, job_id)
+    app.read(get, job_id)
     with _errors():
         return run_job(
             app.engine, handlers.policy(app), handlers.handlers(app), job_id, force=force
         )
 
 
-def get(app: Application, job_id: int) -> Job:
+def get(connection: sa.Connection, job_id: int) -> Job:
     """One job. Raises NotFoundError."""
-    with app.engine.connect() as connection:
-        job = store.get(connection, job_id)
+    job = store.get(connection, job_id)
     if job is None:
         raise NotFoundError(f"There is no job {job_id}", hint="`background-job:list` shows them")
     return job
 
 
-def listing(app: Application) -> Jobs:
+def listing(connection: sa.Connection) -> Jobs:
     """All jobs, the running first."""
-    with app.engine.connect() as connection:
-        return Jobs(store.clock(connection), store.every(connection), _titles(connection))
+    return Jobs(store.clock(connection), store.every(connection), titles(connection))
 
 
-def titles(app: Application) -> dict[str, str]:
+def show(connection: sa.Connection, job_id: int) -> Jobs:
+    """The same of one job. Raises NotFoundError."""
+    return Jobs(store.clock(connection), [get(connection, job_id)], titles(connection))
+
+
+def titles(connection: sa.Connection) -> dict[str, str]:
     """The names of sources by the keys of their jobs."""
-    with app.engine.connect() as connection:
-        return _titles(connection)
+    found: dict[str, str] = {}
+    for source in source_store.list_all(connection):
+        key = scheduling.key(source.id)
+        found |= {key: source.name, f"{key}:now": source.name}
+    return found
 
 
-def history(app: Application, *, job_id: int | None = None, limit: int = 50) -> list[Attempt]:
-    """The latest attempts, newest first; those of removed jobs too."""
-    with app.engine.connect() as connection:
-        return store.history(connection, job_id=job_id, limit=limit)
+history = store.history
 
 
-def delete(app: Application, job_id: int) -> Job:
+def due_now(connection: sa.Connection, job_id: int) -> None:
+    """Let a worker run a job as soon as it can. Raises NotFoundError, ConflictError."""
+    job = get(connection, job_id)
+    if not store.run_now(connection, job_id):
+        raise ConflictError(f"Job {job.name} is disabled", hint="Enable its source first")
+
+
+def cancel(connection: sa.Connection, job_id: int) -> bool:
+    """Ask a running job to stop; whether it runs. Raises NotFoundError."""
+    get(connection, job_id)
+    return store.cancel(connection, job_id)
+
+
+def delete(connection: sa.Connection, job_id: int) -> Job:
     """Remove a job; whoever runs it can record no more. Raises NotFoundError."""
-    job = get(app, job_id)
-    with app.engine.begin() as connection:
-        store.delete(connection, job_id)
+    job = get(connection, job_id)
+    store.delete(connection, job_id)
     return job
 
 
@@ -180,14 +196,6 @@ def _begin_tick(app: Application) -> int:
         number = cron_ticks.begin(connection, host=socket.gethostname(), pid=os.getpid())
         review.review(connection)
     return number
-
-
-def _titles(connection: sa.Connection) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for source in source_store.list_all(connection):
-        key = scheduling.key(source.id)
-        found |= {key: source.name, f"{key}:now": source.name}
-    return found
 
 
 @contextmanager

@@ -84,7 +84,7 @@ def configuration(web: FastAPI, door: Door, listen: Listen) -> uvicorn.Config:
 
 
 def _refuse_in_the_open(app: Application, listen: Listen) -> None:
-    if not sign_in.anybody(app):
+    if not app.read(sign_in.anybody):
         raise UsageError(
             f"Nobody could sign in, so this does not listen on {listen.host}",
             hint="Run `openregister user:add NAME --admin` first, or serve on 127.0.0.1",

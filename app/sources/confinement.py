@@ -15,6 +15,7 @@ from app.errors import ConfigurationError
 from app.sources import connect, manage, store
 from app.sources import secrets as secret_references
 from app.sources.manage import Edits, Saved
+from app.sources.model import to_document
 from app.sources.store import Source
 from connectors.sdk import CheckResult
 from connectors.sdk import config as configs
@@ -32,7 +33,7 @@ def save(app: Application, document: Mapping[str, Any], *, test: bool, update: b
 
 def edit(app: Application, name: str, edits: Edits) -> Saved:
     """`definitions.edit`, untested, for people who are not on the host."""
-    document = manage.to_document(manage.get(app, name))
+    document = to_document(app.read(manage.get, name))
     return save(app, manage.apply(document, edits), test=False, update=True)
 
 

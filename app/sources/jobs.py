@@ -9,8 +9,6 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from app.application import Application
-from app.errors import NotFoundError
 from app.sources.schedules import schedule as schedules
 from app.sources.store import Source
 from jobs import store as jobs
@@ -85,15 +83,6 @@ def run_soon(connection: sa.Connection, source: Source, *, actor: str) -> int:
             key=f"{key(source.id)}:now",
         ),
     )
-
-
-def due_now(app: Application, job_id: int) -> None:
-    """Let a worker run a job as soon as it can. Raises NotFoundError where none can run."""
-    with app.engine.begin() as connection:
-        if not jobs.run_now(connection, job_id):
-            raise NotFoundError(
-                f"There is no enabled job {job_id}", hint="`background-job:list` shows them"
-            )
 
 
 def retry_soon(connection: sa.Connection, source: Source, *, actor: str) -> int:

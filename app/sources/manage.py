@@ -9,14 +9,15 @@ from typing import Any
 import sqlalchemy as sa
 
 from app.application import Application
+from app.database.secrets import SecretBox
 from app.errors import ConfigurationError, InUseError, UsageError
 from app.registers import object_store, register_store, schema_store
 from app.sources import connect, jobs, state, store, targets
 from app.sources import document as documents
 from app.sources import secrets as secret_references
 from app.sources.document import SourceDocument, SourceOptions
+from app.sources.model import Source, SourceDraft, TargetDraft, to_document
 from app.sources.secrets import resolve as resolve_references
-from app.sources.store import Source, SourceDraft, TargetDraft
 from connectors.sdk import CheckResult
 from connectors.sdk import config as configs
 from connectors.sdk.config import ConnectorConfig
@@ -288,32 +289,6 @@ def _refuse_move(connection: sa.Connection, existing: Source, draft: SourceDraft
         )
 
 
-def to_document(source: Source) -> Document:
-    """The source as a document that `save` takes back; it never holds a secret."""
-    document: Document = {
-        "name": source.name,
-        "type": source.type,
-        "connection": source.connection,
-    }
-    places = [{"register": target.register, "schema": target.schema} for target in source.targets]
-    if len(source.targets) == 1:
-        document |= {"target": places[0], "mapping": source.targets[0].mapping}
-    else:
-        document["targets"] = [
-            {**place, "mapping": target.mapping}
-            for place, target in zip(places, source.targets, strict=True)
-        ]
-    document |= {
-        "schedule": source.schedule,
-        "timezone": source.timezone,
-        "on_missing": source.on_missing,
-        **source.options,
-    }
-    if not source.enabled:
-        document["enabled"] = False
-    return document
-
-
 def edit(
     app: Application,
     name: str,
@@ -325,8 +300,7 @@ def edit(
     forget_findings: bool = False,
 ) -> Saved:
     """Change a stored source. Raises what `save` raises."""
-    with app.engine.connect() as connection:
-        document = to_document(store.get(connection, name))
+    document = to_document(app.read(get, name))
     return save(
         app,
         apply(document, edits),
@@ -338,10 +312,7 @@ def edit(
     )
 
 
-def get(app: Application, name: str) -> Source:
-    """One source. Raises NotFoundError."""
-    with app.engine.connect() as connection:
-        return store.get(connection, name)
+get = store.get
 
 
 def check_draft(
@@ -363,40 +334,36 @@ def check_draft(
     return connect.check_draft(app, name, type_name, parsed, confined=confined)
 
 
-def secret_fields(app: Application, source: Source) -> frozenset[str]:
+def secret_fields(connection: sa.Connection, source: Source, box: SecretBox) -> frozenset[str]:
     """The dotted names of the secrets that are stored; never their values.
 
     Raises SecretKeyError where no key opens them.
     """
     if not source.has_secrets:
         return frozenset()
-    with app.engine.connect() as connection:
-        return frozenset(store.secrets(connection, source.id, app.box))
+    return frozenset(store.secrets(connection, source.id, box))
 
 
-def forget_findings(app: Application, name: str) -> None:
+def forget_findings(connection: sa.Connection, name: str) -> Source:
     """Let the next run find out the form of a source anew. Raises NotFoundError."""
-    with app.engine.begin() as connection:
-        store.forget_findings(connection, store.get(connection, name).id)
+    store.forget_findings(connection, get(connection, name).id)
+    return get(connection, name)
 
 
-def set_enabled(app: Application, name: str, enabled: bool) -> Source:
+def set_enabled(connection: sa.Connection, name: str, enabled: bool) -> Source:
     """Enable or disable a source and its job. Raises NotFoundError."""
-    with app.engine.begin() as connection:
-        source = store.get(connection, name)
-        store.set_enabled(connection, source.id, enabled)
-        source = store.get(connection, name)
-        jobs.plan(connection, source)
+    store.set_enabled(connection, get(connection, name).id, enabled)
+    source = get(connection, name)
+    jobs.plan(connection, source)
     return source
 
 
-def delete(app: Application, name: str) -> int:
+def delete(connection: sa.Connection, name: str) -> int:
     """Delete a source; its objects stay, without a source. Returns how many these are."""
-    with app.engine.begin() as connection:
-        source = store.get(connection, name)
-        left = object_store.count(connection, object_store.Selection(source_id=source.id))
-        store.delete(connection, source.id)
-        jobs.forget(connection, source.id)
+    source = get(connection, name)
+    left = object_store.count(connection, object_store.Selection(source_id=source.id))
+    store.delete(connection, source.id)
+    jobs.forget(connection, source.id)
     return left
 
 

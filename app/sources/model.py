@@ -88,3 +88,29 @@ class Source:
     rejected_since: datetime | None
     """When the first of them was rejected first."""
     targets: tuple[SourceTarget, ...]
+
+
+def to_document(source: Source) -> dict[str, Any]:
+    """The source as a document that `manage.save` takes back; it never holds a secret."""
+    document: dict[str, Any] = {
+        "name": source.name,
+        "type": source.type,
+        "connection": source.connection,
+    }
+    places = [{"register": target.register, "schema": target.schema} for target in source.targets]
+    if len(source.targets) == 1:
+        document |= {"target": places[0], "mapping": source.targets[0].mapping}
+    else:
+        document["targets"] = [
+            {**place, "mapping": target.mapping}
+            for place, target in zip(places, source.targets, strict=True)
+        ]
+    document |= {
+        "schedule": source.schedule,
+        "timezone": source.timezone,
+        "on_missing": source.on_missing,
+        **source.options,
+    }
+    if not source.enabled:
+        document["enabled"] = False
+    return document

@@ -10,6 +10,7 @@ from app.errors import UsageError
 from app.registers import register_store, registers, schemas
 from app.sources import confinement, manage, propose_schema
 from app.sources.manage import Saved
+from app.sources.model import to_document
 
 SAMPLE = 1000
 """Rows that the schema is made from."""
@@ -65,13 +66,13 @@ def _source(
             )
             schemas.update(app, target.schema, actor=actor, document=found.schema)
             if found.casts:
-                stored = manage.to_document(manage.get(app, name))
+                stored = to_document(app.read(manage.get, name))
                 mapping = propose_schema.with_casts(stored.get("mapping") or {}, found)
                 again = confinement.save(
                     app, {**stored, "mapping": mapping}, test=False, update=True
                 )
                 saved = replace(saved, source=again.source)
     except BaseException:
-        manage.delete(app, saved.source.name)
+        app.write(manage.delete, saved.source.name)
         raise
     return saved

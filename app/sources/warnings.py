@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from app.sources.model import Source
+from app.wording import ENGLISH, Wording
 from connectors.sdk.rows import RowProblem
 
 
@@ -62,6 +63,7 @@ def standing_warnings(source: Source) -> list[str]:
     return warnings
 
 
-def stay_rejected(rows: int) -> str:
+def stay_rejected(rows: int, words: Wording = ENGLISH) -> str:
     """Of rows that earlier runs rejected and that nothing has made good since."""
-    return "1 row stays rejected" if rows == 1 else f"{rows:,} rows stay rejected"
+    text = words.ngettext("%(num)s row stays rejected", "%(num)s rows stay rejected", rows)
+    return text % {"num": words.number(rows)}

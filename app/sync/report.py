@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from app.sources.document import JUDGED_AFTER
 from app.sources.warnings import stay_rejected
+from app.wording import ENGLISH, Wording
 from connectors.sdk import OpenRegisterError, Proof
 
 
@@ -88,19 +89,11 @@ class Counters:
             return RunState.HELD
         return RunState.PARTIAL if self.errors else RunState.DONE
 
-    def summary(self, rejected_before: int = 0) -> str:
-        """The last line of every run: ``Done — 3 created, 1 updated, 0 errors``.
-
-        `rejected_before`: rows that earlier runs rejected and that are in quarantine still.
-        """
-        figures = f"{self.created} created, {self.updated} updated, {self.errors} errors"
-        left = f"; {stay_rejected(rejected_before)}" if rejected_before else ""
-        return f"Done — {figures}{left}"
-
-    def details(self) -> str:
-        """Everything `summary` leaves out and that is not zero, or an empty text."""
+    def details(self, words: Wording = ENGLISH) -> str:
+        """Everything `closing` leaves out and that is not zero, or an empty text."""
         parts = ("unchanged", "filtered", "duplicate", "deleted", "held")
-        return ", ".join(f"{n:,} {name}" for name in parts if (n := getattr(self, name)))
+        figures = [(getattr(self, name), words.gettext(name)) for name in parts]
+        return ", ".join(f"{words.number(figure)} {name}" for figure, name in figures if figure)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,12 +139,32 @@ PROOFS: Mapping[str, str] = {
 """Each evidence in words; they follow "Complete: "."""
 
 
-def evidence(complete: bool, because: str | None) -> str:
+def closing(
+    state: RunState, counters: Counters, rejected_before: int = 0, words: Wording = ENGLISH
+) -> str:
+    """The last line of a run: ``Done — 3 created, 1 updated, 0 errors``.
+
+    Another word stands first where the run did not come to its end. `rejected_before`: rows that
+    earlier runs rejected and that are in quarantine still.
+    """
+    finished = state in (RunState.DONE, RunState.PARTIAL) or bool(counters.held)
+    word = words.gettext("Done") if finished else words.gettext(state.value).capitalize()
+    figures = words.gettext("%(created)s created, %(updated)s updated, %(errors)s errors") % {
+        "created": counters.created,
+        "updated": counters.updated,
+        "errors": counters.errors,
+    }
+    left = f"; {stay_rejected(rejected_before, words)}" if rejected_before else ""
+    return f"{word} — {figures}{left}"
+
+
+def evidence(complete: bool, because: str | None, words: Wording = ENGLISH) -> str:
     """Whether the read was complete, and why: ``Complete: the data was read to its end``."""
     if not complete:
-        return "Not proven complete; nothing was concluded from rows that did not come"
-    words = PROOFS.get(because or "")
-    return f"Complete: {words}" if words else "Complete"
+        return words.gettext("Not proven complete: missing rows were not treated as deleted")
+    proof = PROOFS.get(because or "")
+    complete_ = words.gettext("Complete")
+    return f"{complete_}: {words.gettext(proof)}" if proof else complete_
 
 
 def unidentified(rows: int) -> str:

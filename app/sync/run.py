@@ -36,10 +36,11 @@ from app.sync import verdict as judging
 from app.sync.batch import Observer
 from app.sync.drift import DriftError
 from app.sync.missing import DeleteGuard
+from app.sync.model import SETTLED, Finish, Run, Start
 from app.sync.pipeline import Options, Outcome, Sync
 from app.sync.postgres.writer import RunIdentity, RunObjects
 from app.sync.report import Counters, ErrorBudget, RunState
-from app.sync.run_store import HEARTBEAT_SECONDS, SETTLED, Finish, Run, RunStore, Start
+from app.sync.run_store import HEARTBEAT_SECONDS, RunStore
 from app.sync.tracing import Trace
 from connectors.sdk import Connector, ConnectorConfig, ConnectorError
 from connectors.sdk.rows import Batch, Cursor, End

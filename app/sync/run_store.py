@@ -9,9 +9,8 @@ batch's transaction first asks for its own running row.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,110 +19,22 @@ from sqlalchemy.dialects.postgresql import insert
 from app.database.errors import is_lost
 from app.database.revision import fence
 from app.database.tables import runs, sources
-from app.errors import AlreadyRunningError, LostRunError, NotFoundError
+from app.errors import AlreadyRunningError, LostRunError
+from app.sync import runs as reading
 from app.sync import standing as standings
+from app.sync.model import SETTLED, Finish, Run, Start
 from app.sync.report import Counters, RunState
 from connectors.sdk import lenient
 from connectors.sdk.redact import redact
-from connectors.sdk.rows import JsonValue, Proof
 from jobs.processes import is_gone, this_process
 
 LEASE = sa.text("interval '2 minutes'")
 HEARTBEAT_SECONDS = 20.0
 
-SETTLED = (RunState.DONE, RunState.PARTIAL, RunState.HELD)
-"""States of a run that saw everything it meant to see."""
-
 PAUSES = (0.2, 1.0, 2.0, 4.0, 8.0, 15.0)
 """Seconds between attempts to record an end while the database is away."""
 
 CRASHED = "The process that ran it is gone; what it had committed stays, the next run carries on"
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """What is known when a run begins. `trigger` is manual, cron or api."""
-
-    source_id: int
-    trigger: str
-    actor: str
-    full: bool = True
-    cursor: Mapping[str, Any] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Finish:
-    """How a run ended. `full`: a proven-complete full read, so the source's `last_full` moves.
-
-    `syncs`: whether the source was read at all; where it was not, as by an undo, it neither
-    counts as synced nor as failed.
-    """
-
-    state: RunState
-    complete: bool = False
-    complete_because: Proof | None = None
-    full: bool = False
-    syncs: bool = True
-    message: str | None = None
-    warnings: Sequence[str] = ()
-    drift: Mapping[str, Any] | None = None
-    peak_memory: int | None = None
-    cursor: Mapping[str, Any] | None = None
-    cursor_fingerprint: bytes | None = None
-    findings: Mapping[str, JsonValue] = field(default_factory=dict)
-    """What the read found out about the form of the source, for the next one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One row of `runs`."""
-
-    id: int
-    source_id: int
-    source: str
-    trigger: str
-    actor: str
-    state: RunState
-    counters: Counters
-    total: int | None
-    complete: bool
-    complete_because: str | None
-    rejected_before: int
-    full: bool
-    cursor_before: dict[str, Any] | None
-    cursor_after: dict[str, Any] | None
-    drift: dict[str, Any] | None
-    warnings: list[str]
-    message: str | None
-    host: str
-    pid: int
-    lease_until: datetime
-    cancel_requested: bool
-    peak_memory: int | None
-    started: datetime
-    finished: datetime | None
-
-    @property
-    def duration(self) -> float:
-        """Seconds it took, or takes so far."""
-        return ((self.finished or datetime.now(UTC)) - self.started).total_seconds()
-
-
-_SELECT = sa.select(runs, sources.c.name.label("source")).join(sources)
-_PLAIN = tuple(
-    name for name in Run.__dataclass_fields__ if name not in {"counters", "state", "source"}
-)
-
-
-def _run(row: Any) -> Run:
-    mapping = row._mapping
-    counters = Counters(**{name: mapping[name] for name in Counters.__dataclass_fields__})
-    return Run(
-        counters=counters,
-        state=RunState(mapping["state"]),
-        source=mapping["source"],
-        **{name: mapping[name] for name in _PLAIN},
-    )
 
 
 class RunStore:
@@ -157,7 +68,7 @@ class RunStore:
                     .values(last_run_id=run_id)
                 )
                 return int(run_id)
-            holder = self._running(connection, start.source_id)
+            holder = reading.running(connection, start.source_id)
         raise AlreadyRunningError(
             "The source is being synced already"
             + (f", by run {holder.id} on {holder.host} (process {holder.pid})" if holder else ""),
@@ -208,7 +119,7 @@ class RunStore:
                     raise
                 time.sleep(pauses.pop(0))
             except LostRunError:
-                run = self.get(run_id)
+                run = self._get(run_id)
                 if len(pauses) == len(PAUSES) or run.state is RunState.CRASHED:
                     raise
                 return run  # it was committed as the connection broke
@@ -249,13 +160,13 @@ class RunStore:
                 )
             )
             connection.execute(_source_after(source_id, finish))
-        return self.get(run_id)
+        return self._get(run_id)
 
     def repair(self) -> list[Run]:
         """Mark every run as crashed whose lease ran out or whose process on this host is gone."""
         with self._engine.begin() as connection:
             crashed = self._repair(connection, None)
-        return [self.get(run_id) for run_id in crashed]
+        return [self._get(run_id) for run_id in crashed]
 
     def warn(self, run_id: int, warning: str) -> Run:
         """Add a warning to a run, finished or not. Raises NotFoundError."""
@@ -265,7 +176,7 @@ class RunStore:
                 .where(runs.c.id == run_id)
                 .values(warnings=runs.c.warnings + sa.cast([redact(warning)], runs.c.warnings.type))
             )
-        return self.get(run_id)
+        return self._get(run_id)
 
     def crash(self, connection: sa.Connection, source_id: int, *, host: str, pid: int) -> None:
         """Mark the source's running sync as crashed if that process, known to be lost, ran it."""
@@ -285,62 +196,9 @@ class RunStore:
             )
         ).rowcount
 
-    def request_cancel(self, source_id: int) -> Run | None:
-        """Ask the source's running sync to stop after its batch; None when nothing runs."""
-        with self._engine.begin() as connection:
-            connection.execute(
-                sa.update(runs)
-                .where(runs.c.source_id == source_id, runs.c.state == RunState.RUNNING)
-                .values(cancel_requested=True)
-            )
-            return self._running(connection, source_id)
-
-    def get(self, run_id: int) -> Run:
-        """One run. Raises NotFoundError."""
+    def _get(self, run_id: int) -> Run:
         with self._engine.connect() as connection:
-            row = connection.execute(_SELECT.where(runs.c.id == run_id)).first()
-        if row is None:
-            raise NotFoundError(f"There is no run {run_id}", hint="`source:runs NAME` lists them")
-        return _run(row)
-
-    def history(
-        self, source_id: int | None = None, *, limit: int = 50, before: int | None = None
-    ) -> list[Run]:
-        """The latest runs first; `before` carries on below a run id."""
-        query = _SELECT.order_by(runs.c.id.desc()).limit(limit)
-        if source_id is not None:
-            query = query.where(runs.c.source_id == source_id)
-        if before is not None:
-            query = query.where(runs.c.id < before)
-        with self._engine.connect() as connection:
-            return [_run(row) for row in connection.execute(query)]
-
-    def count(self, source_id: int) -> int:
-        """How many runs of a source are kept."""
-        query = sa.select(sa.func.count()).where(runs.c.source_id == source_id)
-        with self._engine.connect() as connection:
-            return connection.scalar(query) or 0
-
-    def running(self, source_id: int) -> Run | None:
-        """The run that holds the source's lock."""
-        with self._engine.connect() as connection:
-            return self._running(connection, source_id)
-
-    def latest(self, source_ids: Sequence[int]) -> dict[int, Run]:
-        """The latest run of each source."""
-        query = _SELECT.where(
-            runs.c.id.in_(
-                sa.select(sources.c.last_run_id).where(sources.c.id.in_(list(source_ids)))
-            )
-        )
-        with self._engine.connect() as connection:
-            return {row.source_id: _run(row) for row in connection.execute(query)}
-
-    def _running(self, connection: sa.Connection, source_id: int) -> Run | None:
-        row = connection.execute(
-            _SELECT.where(runs.c.source_id == source_id, runs.c.state == RunState.RUNNING)
-        ).first()
-        return None if row is None else _run(row)
+            return reading.get(connection, run_id)
 
     def _repair(self, connection: sa.Connection, source_id: int | None) -> list[int]:
         query = sa.select(

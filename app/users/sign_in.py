@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import ClassVar
 
+import sqlalchemy as sa
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from app.application import Application
 from app.errors import OpenRegisterError, UsageError
 from app.users import store
+from app.users.model import AppPassword, User
 from app.users.roles import Role
-from app.users.store import AppPassword, User
 
 SHORTEST_PASSWORD = 10
 LONGEST_PASSWORD = 1024
@@ -76,47 +77,13 @@ def add(
         )
 
 
-def everybody(app: Application) -> list[User]:
-    """All people by name."""
-    with app.engine.connect() as connection:
-        return store.list_all(connection)
-
-
-def anybody(app: Application) -> bool:
-    """Whether there is anyone who can sign in."""
-    with app.engine.connect() as connection:
-        return store.any_at_all(connection)
-
-
-def get(app: Application, name: str) -> User:
-    """One person. Raises NotFoundError."""
-    with app.engine.connect() as connection:
-        return store.get(connection, name)
-
-
-def by_id(app: Application, user_id: int) -> User | None:
-    """One person, None once deleted."""
-    with app.engine.connect() as connection:
-        return store.by_id(connection, user_id)
-
-
-def update(
-    app: Application,
-    name: str,
-    *,
-    role: Role | None = None,
-    display_name: str | None = None,
-    email: str | None = None,
-) -> User:
-    """Change what is given. Raises NotFoundError, InUseError for the last admin's role."""
-    with app.engine.begin() as connection:
-        return store.update(connection, name, role=role, display_name=display_name, email=email)
-
-
-def delete(app: Application, name: str) -> None:
-    """Remove a person, their sessions and app passwords. Raises NotFoundError, InUseError."""
-    with app.engine.begin() as connection:
-        store.delete(connection, name)
+everybody = store.list_all
+anybody = store.any_at_all
+get = store.get
+by_id = store.by_id
+update = store.update
+delete = store.delete
+sign_out = store.end_sessions
 
 
 def reset_password(app: Application, name: str, password: str) -> User:
@@ -153,12 +120,6 @@ def sign_in(app: Application, name: str, password: str) -> User:
     return attempt.user
 
 
-def sign_out(app: Application, user: User) -> None:
-    """End every session of a person, on all devices."""
-    with app.engine.begin() as connection:
-        store.end_sessions(connection, user.id)
-
-
 def add_app_password(app: Application, user: str, name: str) -> NewAppPassword:
     """Make a token for a program; it cannot be shown again. Raises NotFoundError, ExistsError."""
     if not name.strip() or len(name) > 100:
@@ -170,16 +131,14 @@ def add_app_password(app: Application, user: str, name: str) -> NewAppPassword:
     return NewAppPassword(made, token)
 
 
-def app_passwords(app: Application, user: str) -> list[AppPassword]:
+def app_passwords(connection: sa.Connection, user: str) -> list[AppPassword]:
     """The app passwords of a person. Raises NotFoundError."""
-    with app.engine.connect() as connection:
-        return store.app_passwords_of(connection, store.get(connection, user).id)
+    return store.app_passwords_of(connection, get(connection, user).id)
 
 
-def revoke_app_password(app: Application, user: str, name: str) -> None:
+def revoke_app_password(connection: sa.Connection, user: str, name: str) -> None:
     """End one at once. Raises NotFoundError."""
-    with app.engine.begin() as connection:
-        store.revoke_app_password(connection, store.get(connection, user).id, name)
+    store.revoke_app_password(connection, get(connection, user).id, name)
 
 
 def by_token(app: Application, token: str, *, name: str | None = None) -> User | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,6 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from app.database.tables import app_passwords, users
 from app.errors import ExistsError, InUseError, NotFoundError, UsageError
+from app.users.model import AppPassword, User
 from app.users.roles import Role
 
 FREE_TRIES = 5
@@ -41,35 +41,6 @@ _COLUMNS = [
         "created",
     )
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class User:
-    """A row of `users` without the password's hash."""
-
-    id: int
-    name: str
-    display_name: str
-    email: str | None
-    role: Role
-    session_epoch: int
-    """Sessions made under an earlier number are over."""
-    failed_logins: int
-    locked_until: datetime | None
-    last_login: datetime | None
-    created: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class AppPassword:
-    """A row of `app_passwords` without the token's hash."""
-
-    id: int
-    user_id: int
-    name: str
-    created: datetime
-    last_used: datetime | None
-    revoked: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

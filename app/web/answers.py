@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from fastapi import Request
 from starlette.responses import Response
 
-from app.database.engine import dump_json
+from app.http.documents import dumps
 from app.http.documents import plain as plain
 
 
@@ -26,9 +26,7 @@ def wants_json(request: Request) -> bool:
 
 def as_json(document: Any, *, status: int = 200) -> Response:
     """A document as JSON, exact numbers and UTC times."""
-    return Response(
-        dump_json(plain(document)).encode(), status_code=status, media_type="application/json"
-    )
+    return Response(dumps(document), status_code=status, media_type="application/json")
 
 
 def table(rows: Sequence[Any], **more: Any) -> Response:

@@ -10,10 +10,11 @@ from babel.numbers import format_decimal
 from jinja2 import Environment
 from markupsafe import Markup, escape
 
-from app.database.engine import dump_json
+from app.http.documents import dumps
 from app.web import answers
-from app.web.languages import current, gettext
+from app.web.languages import current, gettext, ngettext
 from app.web.readings import reading
+from app.wording import Wording
 
 LONG_TEXT = 80
 """Characters of a value that a table cell shows; the whole is on hover."""
@@ -109,6 +110,22 @@ def number(value: float | None) -> str:
     return "–" if value is None else format_decimal(value, locale=current())
 
 
+class _InForce(Wording):
+    """What the person who asks reads."""
+
+    def gettext(self, text: str) -> str:
+        return gettext(text)
+
+    def ngettext(self, singular: str, plural: str, number: int) -> str:
+        return ngettext(singular, plural, number)
+
+    def number(self, value: int) -> str:
+        return number(value)
+
+
+IN_FORCE = _InForce()
+
+
 def duration(seconds: float | None) -> str:
     """`0.4 s`, `12 s`, `3 min 5 s`, `2 h 10 min`."""
     if seconds is None:
@@ -140,7 +157,7 @@ def cell(value: Any) -> Markup | str:
         return str(value)
     if isinstance(value, bool):
         return "true" if value else "false"
-    text = value if isinstance(value, str) else dump_json(answers.plain(value))
+    text = value if isinstance(value, str) else dumps(value).decode()
     if len(text) <= LONG_TEXT:
         return escape(text)
     return Markup('<span title="{}">{}…</span>').format(text[:2000], text[:LONG_TEXT])

@@ -11,6 +11,7 @@ import json
 import math
 import re
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
@@ -50,6 +51,11 @@ def number(value: float | Decimal) -> int | float | Decimal:
     if "e" in repr(value):
         return Decimal(f"{Decimal(repr(value)):f}")
     return value
+
+
+def moment(value: datetime, timespec: str = "auto") -> str:
+    """A time as text: ISO 8601 in UTC, ``2025-03-30T01:00:00Z``."""
+    return value.astimezone(UTC).isoformat(timespec=timespec).replace("+00:00", "Z")
 
 
 def _decimal(value: Decimal) -> int | float | Decimal:

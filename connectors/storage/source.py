@@ -31,6 +31,7 @@ from connectors.sdk import (
     RetriableError,
     Row,
     RowBatch,
+    canonical,
 )
 from connectors.storage.progress import Known, digest_of
 from connectors.storage.store import FileInfo, FileStore, changed, find, fixed_part
@@ -310,12 +311,12 @@ def _facts_of(files: Sequence[FileInfo]) -> dict[str, JsonValue]:
     if not files:
         return {"files": 0}
     newest = max(files, key=lambda file: (file.mtime, file.path))
-    written = datetime.fromtimestamp(newest.mtime, UTC).isoformat(timespec="seconds")
+    written = datetime.fromtimestamp(newest.mtime, UTC)
     return {
         "files": len(files),
         "bytes": sum(file.size for file in files),
         "newest": newest.path,
-        "written": written.replace("+00:00", "Z"),
+        "written": canonical.moment(written, "seconds"),
     }
 
 

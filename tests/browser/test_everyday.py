@@ -15,7 +15,7 @@ from playwright.sync_api import Page, expect
 from app.registers import object_store, registers, schemas
 from app.registers.object_store import Selection
 from app.sources import manage
-from app.sync.run_store import RunStore
+from app.sync import runs as run_history
 from examples.api import Api, Handler
 from tests.browser.conftest import Site
 
@@ -207,8 +207,8 @@ def test_a_run_outlives_the_server_that_shows_it(page: Page, site: Site) -> None
         expect(page.locator("#strip")).to_contain_text("Running…")
         _Gate.open.set()
         expect(page.locator("#strip")).to_contain_text("Done —", timeout=90_000)
-        source = manage.get(site.app, "slow")
-        runs = RunStore(site.app.engine).history(source.id, limit=10)
+        source = site.app.read(manage.get, "slow")
+        runs = site.app.read(run_history.history, source.id, limit=10)
         rows = len(server.collections["navaids"])
         assert sum(run.counters.created for run in runs) == rows  # nothing lost, or twice
         with site.app.engine.connect() as connection:

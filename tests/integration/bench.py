@@ -14,8 +14,8 @@ import sqlalchemy as sa
 from app.application import Application
 from app.sources import manage
 from app.sync import run as running
+from app.sync.model import Run
 from app.sync.run import Job, Request
-from app.sync.run_store import Run
 from connectors.sdk.rows import Batch
 
 SCHEMA = {

@@ -14,6 +14,7 @@ import requests
 import uvicorn
 from fastapi import FastAPI
 from pydantic import SecretStr
+from sqlalchemy.engine import make_url
 
 from app.application import Application, assemble
 from app.database import engine as engines
@@ -24,6 +25,7 @@ from app.server.server import Listen, configuration
 from app.settings import Settings
 from app.users import sign_in as people
 from app.users.roles import Role
+from tests.acceptance.command_line import CommandLine
 
 PASSWORD = "correct horse battery"
 NAMES = {Role.VIEWER: "vera", Role.REGISTER_ADMIN: "rita", Role.ADMIN: "adam"}
@@ -136,3 +138,16 @@ def served(url: str, directory: Path) -> Iterator[Server]:
             yield Server(address, web, app, tokens)
     finally:
         engine.dispose()
+
+
+def command_line(server: Server, directory: Path) -> CommandLine:
+    """Commands on the database of the server."""
+    url = make_url(server.app.engine.url).set(drivername="postgresql")
+    return CommandLine(
+        directory,
+        {
+            "OPENREGISTER_DATABASE_URL": url.render_as_string(hide_password=False),
+            "OPENREGISTER_DATA_DIR": str(server.app.settings.data_dir),
+            "OPENREGISTER_LOG_LEVEL": "debug",
+        },
+    )

@@ -14,10 +14,11 @@ from app.errors import HeldError
 from app.sources import store
 from app.sync import standing
 from app.sync.batch import Missing, Progress
+from app.sync.model import Finish, Run, Start
 from app.sync.postgres.writer import RunIdentity, RunObjects
 from app.sync.report import Counters, RunState
 from app.sync.run import heartbeat
-from app.sync.run_store import Finish, Run, RunStore, Start
+from app.sync.run_store import RunStore
 
 BATCH = 5000
 

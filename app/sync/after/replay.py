@@ -16,11 +16,11 @@ from app.mapping.target import Target
 from app.sources.document import OnMissing
 from app.sync import quarantine, run
 from app.sync.batch import Observer
+from app.sync.model import Finish, Start
 from app.sync.pipeline import Options, Sync
 from app.sync.postgres.writer import RunIdentity, RunObjects
 from app.sync.report import Counters, ErrorBudget, RunState
 from app.sync.run import Job, Request, Result, Stop
-from app.sync.run_store import Finish, Start
 from connectors.sdk.rows import Batch, End, Proof, Row, RowBatch
 
 BATCH = 1000

@@ -26,9 +26,11 @@ from app.registers import write_objects
 from app.registers.object_store import StoredObject
 from app.registers.write_objects import Revision
 from app.sources import store as sources
+from app.sync import runs
+from app.sync.model import Finish, Run, Start
 from app.sync.report import Counters, RunState
 from app.sync.run import Stop, under_lock
-from app.sync.run_store import Finish, Run, RunStore, Start
+from app.sync.run_store import RunStore
 from connectors.sdk import canonical
 
 BATCH = 5000
@@ -72,7 +74,7 @@ def undo(app: Application, run_id: int, *, actor: str) -> Undone:
     Killed half-way, the rest is undone by calling it again. Raises NotFoundError,
     AlreadyRunningError, LostRunError, and what made the undo itself fail.
     """
-    run = RunStore(app.engine).get(run_id)
+    run = app.read(runs.get, run_id)
     undone = Undone(run_id)
 
     def work(own_id: int, stop: Stop) -> Finish:

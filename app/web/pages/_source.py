@@ -13,11 +13,10 @@ from app.operations.following import Progress
 from app.sources.store import Source
 from app.sources.warnings import standing_warnings
 from app.sync import report
+from app.sync.model import SETTLED, Run
 from app.sync.report import RunState
-from app.sync.run_store import SETTLED, Run
-from app.web import filters
+from app.web.filters import IN_FORCE
 from app.web.languages import gettext as _
-from app.web.languages import ngettext
 from app.web.rendering import page
 
 TABS = {
@@ -69,7 +68,7 @@ def shown(progress: Progress) -> dict[str, Any]:
         "state": progress.state,
         "run": run.id,
         "sentence": sentence(run),
-        "detail": run.counters.details(),
+        "detail": run.counters.details(IN_FORCE),
         "message": run.message or "",
         "warnings": run.warnings,
         "counters": run.counters.as_dict(),
@@ -86,38 +85,13 @@ def shown(progress: Progress) -> dict[str, Any]:
 
 def evidence(run: Run) -> str:
     """Why the run was complete, or that nothing proves it; nothing of one that was cut short."""
-    return evidence_of(run.complete, run.complete_because) if run.state in SETTLED else ""
-
-
-def evidence_of(complete: bool, because: str | None) -> str:
-    """The same of what a run or a plan recorded."""
-    if not complete:
-        return _("Not proven complete: missing rows were not treated as deleted")
-    words = report.PROOFS.get(because or "")
-    return f"{_('Complete')}: {_(words)}" if words else _("Complete")
-
-
-def stay_rejected(rows: int) -> str:
-    """`300 rows stay rejected`."""
-    return ngettext("%(num)s row stays rejected", "%(num)s rows stay rejected", rows) % {
-        "num": filters.number(rows)
-    }
+    if run.state not in SETTLED:
+        return ""
+    return report.evidence(run.complete, run.complete_because, IN_FORCE)
 
 
 def sentence(run: Run) -> str:
-    """`Running…`, then `Done — N created, N updated, N errors`; another word when cut short.
-
-    Rows that stay rejected from earlier runs are part of it.
-    """
-    counters = run.counters
+    """`Running…`, then `Done — N created, N updated, N errors`; another word when cut short."""
     if run.state is RunState.RUNNING:
         return _("Running…")
-    figures = _("%(created)s created, %(updated)s updated, %(errors)s errors") % {
-        "created": counters.created,
-        "updated": counters.updated,
-        "errors": counters.errors,
-    }
-    ended = run.state in (RunState.DONE, RunState.PARTIAL) or bool(counters.held)
-    word = _("Done") if ended else _(run.state.value).capitalize()
-    left = f"; {stay_rejected(run.rejected_before)}" if run.rejected_before else ""
-    return f"{word} — {figures}{left}"
+    return report.closing(run.state, run.counters, run.rejected_before, IN_FORCE)

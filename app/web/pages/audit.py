@@ -55,7 +55,7 @@ def entries(
         entries=shown,
         next=following,
         asked={"source": source, "run": run or "", "object": object or ""},
-        sources=[line["name"] for line in status.sources(app)],
+        sources=app.read(status.names),
     )
 
 

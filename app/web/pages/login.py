@@ -28,7 +28,11 @@ def form(
     if identity is not None:
         return redirect(own_path(next))
     return page(
-        request, "login.html", next=own_path(next), problem=None, nobody=not people.anybody(app)
+        request,
+        "login.html",
+        next=own_path(next),
+        problem=None,
+        nobody=not app.read(people.anybody),
     )
 
 

@@ -165,7 +165,7 @@ def _form(
         "schemas/add.html",
         status_code=problem.status if problem else 200,
         registers=[found.slug for found, _slugs in registers.names(app)],
-        sources=[line["name"] for line in status.sources(app)],
+        sources=app.read(status.names),
         given=given,
         text=text,
         notes=notes,

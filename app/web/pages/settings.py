@@ -34,7 +34,7 @@ TITLES = {
 def show(request: Request, app: App, identity: Admin) -> Response:
     """Every setting with its default."""
     if answers.wants_json(request):
-        found = configuration.overview(app)
+        found = app.read(configuration.overview)
         return answers.table([{**answers.plain(v), "help": known.help} for known, v in found])
     return _show(request, app, {}, {})
 
@@ -42,7 +42,7 @@ def show(request: Request, app: App, identity: Admin) -> Response:
 def _show(
     request: Request, app: Application, given: dict[str, str], faults: dict[str, str]
 ) -> Response:
-    found = configuration.overview(app)
+    found = app.read(configuration.overview)
     groups = [
         (group, TITLES.get(group, group), [(*line, label(_last(line[0].key))) for line in lines])
         for group, lines in groupby(found, key=lambda line: line[0].key.partition(".")[0])
@@ -61,7 +61,7 @@ async def save(request: Request, app: App, identity: Admin) -> Response:
 
 def _save(request: Request, app: Application, form: dict[str, Any]) -> Response:
     faults: dict[str, str] = {}
-    for known, value in configuration.overview(app):
+    for known, value in app.read(configuration.overview):
         if known.key not in form and f"{known.key}.clear" not in form:
             continue
         text = str(form.get(known.key, "")).strip()
@@ -71,9 +71,9 @@ def _save(request: Request, app: Application, form: dict[str, Any]) -> Response:
             continue
         try:
             if text and text != as_text(known.default):
-                configuration.put(app, known.key, text)
+                app.write(configuration.put, known.key, text, app.box)
             else:
-                configuration.reset(app, known.key)
+                app.write(configuration.reset, known.key)
         except ConfigurationError as error:
             faults |= error.faults
     if faults:

@@ -20,6 +20,7 @@ from app.registers import stepped_pages
 from app.sources import confinement, connector_types, jobs, manage, uploads
 from app.sources.document import SourceOptions
 from app.sources.manage import Edits
+from app.sources.model import to_document
 from app.sources.store import Source
 from app.web import answers
 from app.web.forms import Form
@@ -35,7 +36,7 @@ router = APIRouter(prefix="/sources/{name}", dependencies=[Depends(speak)])
 @router.get("")
 def landing(app: App, identity: Viewer, name: str) -> Response:
     """The first tab."""
-    manage.get(app, name)
+    app.read(manage.get, name)
     return redirect(f"/sources/{name}/connection")
 
 
@@ -45,7 +46,7 @@ def landing(app: App, identity: Viewer, name: str) -> Response:
 @router.get("/connection")
 def connection(request: Request, app: App, identity: Viewer, name: str) -> Response:
     """The connector's settings; secrets are never shown."""
-    source = manage.get(app, name)
+    source = app.read(manage.get, name)
     if answers.wants_json(request):
         return answers.as_json(source.connection)
     return _connection(request, app, source, source.connection)
@@ -80,7 +81,7 @@ def _connection(
 def _stored_secrets(app: Application, source: Source) -> tuple[frozenset[str], Problem | None]:
     """The fields whose secrets are stored, and why they cannot be read where that is so."""
     try:
-        return manage.secret_fields(app, source), None
+        return app.read(manage.secret_fields, source, app.box), None
     except SecretKeyError as error:
         return frozenset(), describe(error)
 
@@ -96,12 +97,12 @@ async def save_connection(
 def _save_connection(
     request: Request, app: Application, name: str, form: Mapping[str, Any]
 ) -> Response:
-    source = manage.get(app, name)
+    source = app.read(manage.get, name)
     given: Mapping[str, Any] = source.connection
     try:
         stored, _lost = _stored_secrets(app, source)
         given = Form(connector_types.schema(source.type)).read(form, stored=stored)
-        document = {**manage.to_document(source), "connection": given}
+        document = {**to_document(source), "connection": given}
         saved = confinement.save(app, document, test="untested" not in form, update=True)
     except OpenRegisterError as error:
         faults = list_page.by_field(error)
@@ -116,7 +117,7 @@ async def test_connection(
     request: Request, app: App, identity: RegisterAdmin, name: str
 ) -> Response:
     """Connect with the settings as they are in the form; a piece of the page."""
-    source, form = manage.get(app, name), dict(await request.form())
+    source, form = app.read(manage.get, name), dict(await request.form())
     return await run_in_threadpool(list_page.tested, request, app, source.type, form, name)
 
 
@@ -126,7 +127,7 @@ async def test_connection(
 @router.get("/schedule")
 def schedule(request: Request, app: App, identity: Viewer, name: str) -> Response:
     """When it runs: in plain words, and the next five moments in the source's zone."""
-    source = manage.get(app, name)
+    source = app.read(manage.get, name)
     return _schedule(request, app, source, source.schedule, source.timezone)
 
 
@@ -154,7 +155,7 @@ def _schedule(
         tz=ZoneInfo(source.timezone),
         problem=problem,
         zones=sorted(available_timezones()),
-        alarms=status.warnings(app),
+        alarms=app.read(status.warnings),
     )
 
 
@@ -183,7 +184,7 @@ async def save_schedule(request: Request, app: App, identity: RegisterAdmin, nam
 def _save_schedule(
     request: Request, app: Application, name: str, form: Mapping[str, Any]
 ) -> Response:
-    source = manage.get(app, name)
+    source = app.read(manage.get, name)
     text, zone = written(form), str(form.get("timezone", "UTC")).strip() or "UTC"
     try:
         jobs.outlook(text, zone)
@@ -216,7 +217,7 @@ def objects(
     request: Request, app: App, identity: Viewer, name: str, after: UUID | None = None
 ) -> Response:
     """The objects that the source owns."""
-    source = manage.get(app, name)
+    source = app.read(manage.get, name)
     view = stepped_pages.of_source(app, source.id, after=after)
     if answers.wants_json(request):
         return answers.table(view.objects, next=view.next)
@@ -230,9 +231,9 @@ def objects(
 @router.get("/settings")
 def settings(request: Request, app: App, identity: Viewer, name: str) -> Response:
     """What becomes of missing rows, and what the source sets for itself."""
-    source = manage.get(app, name)
+    source = app.read(manage.get, name)
     if answers.wants_json(request):
-        return answers.as_json(manage.to_document(source))
+        return answers.as_json(to_document(source))
     return _settings(request, app, source, source.options)
 
 
@@ -251,7 +252,7 @@ def _settings(
         source,
         "settings",
         fields=form.fields(options, faults=faults),
-        document=manage.to_document(source),
+        document=to_document(source),
         problem=problem,
     )
 
@@ -265,11 +266,11 @@ async def save_settings(request: Request, app: App, identity: RegisterAdmin, nam
 def _save_settings(
     request: Request, app: Application, name: str, form: Mapping[str, Any]
 ) -> Response:
-    source = manage.get(app, name)
+    source = app.read(manage.get, name)
     options: Mapping[str, Any] = source.options
     try:
         options = Form(SourceOptions.model_json_schema(), "options").read(form)
-        document = manage.to_document(source)
+        document = to_document(source)
         kept = {key: value for key, value in document.items() if key not in source.options}
         kept |= {**options, "on_missing": str(form.get("on_missing", source.on_missing))}
         confinement.save(app, kept, test=False, update=True)
@@ -282,7 +283,7 @@ def _save_settings(
 @router.get("/document")
 def document(app: App, identity: Viewer, name: str) -> Response:
     """The source as a document for `source:import`; it never holds a secret."""
-    text = answers.indented(answers.plain(manage.to_document(manage.get(app, name))))
+    text = answers.indented(answers.plain(to_document(app.read(manage.get, name))))
     headers = {"Content-Disposition": f'attachment; filename="{name}.json"'}
     return PlainTextResponse(text + "\n", media_type="application/json", headers=headers)
 
@@ -290,6 +291,6 @@ def document(app: App, identity: Viewer, name: str) -> Response:
 @router.post("/delete")
 def delete(app: App, identity: RegisterAdmin, name: str) -> Response:
     """Delete the source; its objects stay."""
-    manage.delete(app, name)
+    app.write(manage.delete, name)
     said = _("Deleted source %s. Its objects remain in their registers.") % name
     return redirect("/sources", notice=said)

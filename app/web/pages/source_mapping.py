@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from app.application import Application
+from app.documents.source import preview_document
 from app.errors import ConfigurationError, OpenRegisterError
 from app.http.identity import App, RegisterAdmin, Viewer
 from app.http.patience import Gone, working
@@ -22,6 +23,7 @@ from app.mapping.spec import parse_mapping
 from app.registers import registers, schemas
 from app.sources import confinement, manage
 from app.sources import preview as previewing
+from app.sources.model import to_document
 from app.sources.store import Source, SourceTarget
 from app.web import answers
 from app.web.languages import gettext as _
@@ -91,7 +93,7 @@ samples = Samples()
 @router.get("")
 def show(request: Request, app: App, identity: Viewer, name: str, target: int = 0) -> Response:
     """The mapping of one target."""
-    source = manage.get(app, name)
+    source = app.read(manage.get, name)
     place = _place(source, target)
     if answers.wants_json(request):
         return answers.as_json(place.mapping)
@@ -110,13 +112,13 @@ async def save(
 def _save(
     request: Request, app: Application, name: str, target: int, form: Mapping[str, Any]
 ) -> Response:
-    source = manage.get(app, name)
+    source = app.read(manage.get, name)
     place = _place(source, target)
     mapping: Mapping[str, Any] = place.mapping
     try:
         mapping = read(form)
         register, _slash, schema = str(form.get("target", "")).partition("/")
-        document = manage.to_document(source)
+        document = to_document(source)
         where = {"register": register or place.register, "schema": schema or place.schema}
         if "targets" in document:
             document["targets"][place.target] = {**where, "mapping": dict(mapping)}
@@ -146,8 +148,9 @@ def _preview(
     target: int,
     form: Mapping[str, Any],
 ) -> Response:
-    source = manage.get(app, name)
+    source = app.read(manage.get, name)
     place = _place(source, target)
+    rows: Sequence[previewing.PreviewRow] = ()
     context: dict[str, Any] = {"problem": None, "rows": (), "warnings": (), "fields": ()}
     try:
         with working(gone):
@@ -155,11 +158,12 @@ def _preview(
             context["fields"] = fields_of(sampled)
             drafted = replace(place, target=0, mapping=_stored(read(form)))
             found = previewing.preview_rows(app, replace(source, targets=(drafted,)), sampled)
-        context |= {"rows": found.rows, "warnings": found.warnings}
+        rows = found.rows
+        context |= {"rows": rows, "warnings": found.warnings}
     except OpenRegisterError as error:
         context["problem"] = describe(error)
     if answers.wants_json(request):
-        return answers.as_json(context)
+        return answers.as_json({**context, "rows": [preview_document(row) for row in rows]})
     return page(request, "parts/preview.html", **context)
 
 

@@ -10,6 +10,8 @@ from fastapi import APIRouter, Depends, Form, Request
 from starlette.responses import Response
 
 from app.audit import verify as audits
+from app.documents.run import plan_document, run_document
+from app.documents.source import tested_document
 from app.errors import NotFoundError, OpenRegisterError, UsageError
 from app.http import patience
 from app.http.identity import App, RegisterAdmin, Viewer
@@ -18,13 +20,16 @@ from app.http.problems import describe
 from app.operations import following
 from app.sources import decision, jobs, manage, testing
 from app.sync import dry_run as planning
+from app.sync import report
+from app.sync import runs as run_history
 from app.sync.after import held, rejects
+from app.sync.model import Run
 from app.sync.run import Request as RunRequest
-from app.sync.run_store import Run, RunStore
 from app.web import answers, htmx
+from app.web.filters import IN_FORCE
 from app.web.languages import gettext as _
 from app.web.languages import speak
-from app.web.pages._source import evidence, evidence_of, frame, sentence, shown
+from app.web.pages._source import evidence, frame, sentence, shown
 from app.web.rendering import own_path, page, redirect
 
 router = APIRouter(prefix="/sources/{name}", dependencies=[Depends(speak)])
@@ -51,12 +56,12 @@ def history(
     request: Request, app: App, identity: Viewer, name: str, before: int | None = None
 ) -> Response:
     """The runs, what they rejected, and what waits for a person."""
-    source = manage.get(app, name)
-    found = RunStore(app.engine).history(source.id, limit=PER_PAGE + 1, before=before)
+    source = app.read(manage.get, name)
+    found = app.read(run_history.history, source.id, limit=PER_PAGE + 1, before=before)
     runs = found[:PER_PAGE]
     following_page = runs[-1].id if len(found) > PER_PAGE else None
     if answers.wants_json(request):
-        return answers.table([document(run) for run in runs], next=following_page)
+        return answers.table([run_document(run) for run in runs], next=following_page)
     return frame(
         request,
         app,
@@ -76,13 +81,13 @@ def history(
 @router.get("/runs/{run_id}")
 def one(request: Request, app: App, identity: Viewer, name: str, run_id: int) -> Response:
     """One run, the rows it rejected and the first of what it wrote."""
-    source = manage.get(app, name)
-    run = RunStore(app.engine).get(run_id)
+    source = app.read(manage.get, name)
+    run = app.read(run_history.get, run_id)
     if run.source_id != source.id:
         raise _no_run(name, run_id)
     rows = rejects.rows(app, name, run_id=run_id, limit=100)
     if answers.wants_json(request):
-        return answers.as_json({**document(run), "rejected": rows})
+        return answers.as_json({**run_document(run), "rejected": rows})
     entries = audits.entries(app, run_id=run_id, limit=20)
     return frame(
         request,
@@ -101,7 +106,7 @@ def one(request: Request, app: App, identity: Viewer, name: str, run_id: int) ->
 @router.get("/errors")
 def errors(request: Request, app: App, identity: Viewer, name: str) -> Response:
     """The quarantine."""
-    source = manage.get(app, name)
+    source = app.read(manage.get, name)
     rows = rejects.rows(app, name, limit=200)
     if answers.wants_json(request):
         return answers.table(rows)
@@ -120,14 +125,14 @@ def errors(request: Request, app: App, identity: Viewer, name: str) -> Response:
 @router.get("/status")
 def status(request: Request, app: App, identity: Viewer, name: str) -> Response:
     """Where the source stands, for the script of its page."""
-    source = manage.get(app, name)
+    source = app.read(manage.get, name)
     return answers.as_json(shown(following.progress(app, source)))
 
 
 @router.get("/strip")
 def strip(request: Request, app: App, identity: Viewer, name: str) -> Response:
     """The same as the piece of the page that shows it."""
-    source = manage.get(app, name)
+    source = app.read(manage.get, name)
     progress = following.progress(app, source)
     answer = page(
         request, "parts/strip.html", source=source, progress=progress, shown=shown(progress)
@@ -143,13 +148,12 @@ Back = Annotated[str, Form()]
 @router.post("/run")
 def run_now(app: App, identity: RegisterAdmin, name: str, back: Back = "") -> Response:
     """Ask a worker to run it; the page then shows how it goes on."""
-    source = manage.get(app, name)
+    source = app.read(manage.get, name)
     if not source.enabled:
         raise UsageError(
             _("Source %(name)s is disabled") % {"name": name}, hint=_("Enable it first")
         )
-    with app.engine.begin() as connection:
-        jobs.run_soon(connection, source, actor=identity.actor)
+    app.write(jobs.run_soon, source, actor=identity.actor)
     return redirect(own_path(back, f"/sources/{name}/runs"))
 
 
@@ -162,7 +166,7 @@ def test(request: Request, app: App, identity: RegisterAdmin, gone: Gone, name: 
     except OpenRegisterError as error:
         return page(request, "parts/test.html", problem=describe(error), check=None, warnings=())
     if answers.wants_json(request):
-        return answers.as_json(found)
+        return answers.as_json(tested_document(name, found))
     context: dict[str, Any] = {"check": found.check, "warnings": found.warnings, "decide": name}
     return page(request, "parts/test.html", problem=None, **context)
 
@@ -179,7 +183,7 @@ def state_complete(app: App, identity: RegisterAdmin, name: str, back: Back = ""
 @router.post("/findings/forget")
 def forget_findings(app: App, identity: RegisterAdmin, name: str) -> Response:
     """Let the next run find out the form of the source anew."""
-    manage.forget_findings(app, name)
+    app.write(manage.forget_findings, name)
     said = _("Detected values cleared. The next run detects them again.")
     return redirect(f"/sources/{name}/connection", notice=said)
 
@@ -194,8 +198,8 @@ def dry_run(request: Request, app: App, identity: RegisterAdmin, gone: Gone, nam
         return page(request, "parts/plan.html", problem=describe(error), plan=None)
     stopped = over() and not plan.complete
     if answers.wants_json(request):
-        return answers.as_json({**answers.plain(plan), "stopped": stopped})
-    proof = evidence_of(plan.complete, plan.complete_because)
+        return answers.as_json({**plan_document(plan), "stopped": stopped})
+    proof = report.evidence(plan.complete, plan.complete_because, IN_FORCE)
     context: dict[str, Any] = {"plan": plan, "stopped": stopped, "evidence": proof}
     return page(request, "parts/plan.html", problem=None, **context)
 
@@ -203,21 +207,21 @@ def dry_run(request: Request, app: App, identity: RegisterAdmin, gone: Gone, nam
 @router.post("/enable")
 def enable(app: App, identity: RegisterAdmin, name: str, back: Back = "") -> Response:
     """Let it run again; earlier failures are forgiven."""
-    manage.set_enabled(app, name, True)
+    app.write(manage.set_enabled, name, True)
     return redirect(own_path(back, f"/sources/{name}"), notice=_("Enabled"))
 
 
 @router.post("/disable")
 def disable(app: App, identity: RegisterAdmin, name: str, back: Back = "") -> Response:
     """Keep it from running; its objects stay."""
-    manage.set_enabled(app, name, False)
+    app.write(manage.set_enabled, name, False)
     return redirect(own_path(back, f"/sources/{name}"), notice=_("Disabled"))
 
 
 @router.post("/cancel")
 def cancel(app: App, identity: RegisterAdmin, name: str, back: Back = "") -> Response:
     """Ask the run under way to stop after its batch."""
-    run = RunStore(app.engine).request_cancel(manage.get(app, name).id)
+    run = app.write(run_history.request_cancel, app.read(manage.get, name).id)
     said = _("Run %s stops after the current batch") % run.id if run else _("No run is in progress")
     return redirect(own_path(back, f"/sources/{name}/runs"), notice=said)
 
@@ -225,20 +229,18 @@ def cancel(app: App, identity: RegisterAdmin, name: str, back: Back = "") -> Res
 @router.post("/retry")
 def retry(app: App, identity: RegisterAdmin, name: str) -> Response:
     """Ask a worker to replay the quarantine through today's mapping."""
-    source = manage.get(app, name)
-    with app.engine.begin() as connection:
-        jobs.retry_soon(connection, source, actor=identity.actor)
+    source = app.read(manage.get, name)
+    app.write(jobs.retry_soon, source, actor=identity.actor)
     return redirect(f"/sources/{name}/runs")
 
 
 @router.post("/runs/{run_id}/undo")
 def undo(app: App, identity: RegisterAdmin, name: str, run_id: int) -> Response:
     """Ask a worker to take a run back."""
-    source = manage.get(app, name)
-    if RunStore(app.engine).get(run_id).source_id != source.id:
+    source = app.read(manage.get, name)
+    if app.read(run_history.get, run_id).source_id != source.id:
         raise _no_run(name, run_id)
-    with app.engine.begin() as connection:
-        jobs.undo_soon(connection, source, run_id, actor=identity.actor)
+    app.write(jobs.undo_soon, source, run_id, actor=identity.actor)
     return redirect(f"/sources/{name}/runs")
 
 
@@ -247,34 +249,12 @@ def approve(
     app: App, identity: RegisterAdmin, name: str, ceiling: Annotated[int, Form(ge=0)]
 ) -> Response:
     """Ask a worker to delete what waits, if it is no more than the person has seen then."""
-    source = manage.get(app, name)
-    with app.engine.begin() as connection:
-        jobs.approve_soon(connection, source, ceiling, actor=identity.actor)
+    source = app.read(manage.get, name)
+    app.write(jobs.approve_soon, source, ceiling, actor=identity.actor)
     return redirect(f"/sources/{name}/runs")
 
 
 # -- telling ---------------------------------------------------------------------------------
-
-
-def document(run: Run) -> dict[str, object]:
-    """A run as scripts get it."""
-    return {
-        "run": run.id,
-        "source": run.source,
-        "state": run.state,
-        **run.counters.as_dict(),
-        "complete": run.complete,
-        "complete_because": run.complete_because,
-        "rejected_before": run.rejected_before,
-        "full": run.full,
-        "duration_s": round(run.duration, 3),
-        "message": run.message,
-        "warnings": run.warnings,
-        "trigger": run.trigger,
-        "actor": run.actor,
-        "started": run.started,
-        "finished": run.finished,
-    }
 
 
 def _no_run(name: str, run_id: int) -> NotFoundError:

@@ -10,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from app.application import Application
+from app.documents.source import source_line
 from app.errors import ConfigurationError, OpenRegisterError
 from app.http.identity import App, RegisterAdmin, Viewer
 from app.http.problems import Problem, describe
@@ -43,7 +44,7 @@ def listing(
     type: str = "",  # noqa: A002
 ) -> Response:
     """Every source with where it stands."""
-    every = overview.sources(app)
+    every = [source_line(one) for one in app.read(overview.sources)]
     shown = [
         line
         for line in every
@@ -52,7 +53,7 @@ def listing(
         and type in ("", line["type"])
         and (not register or any(t["register"] == register for t in line["targets"]))
     ]
-    alarms = overview.warnings(app)
+    alarms = app.read(overview.warnings)
     if answers.wants_json(request):
         return answers.table(shown, total=len(every), warnings=alarms)
     return page(

@@ -48,6 +48,6 @@ def receive(request: Request, app: App, identity: RegisterAdmin, file: UploadFil
 @router.post("/{name}")
 def replace(app: App, identity: RegisterAdmin, name: str, file: UploadFile) -> Response:
     """Put a newer version in place of the file that a source reads."""
-    source = manage.get(app, name)
+    source = app.read(manage.get, name)
     uploads.replace(app, str(source.connection.get("path", "")), file.filename or "", file.file)
     return redirect(f"/sources/{name}/runs", notice=_("Uploaded %s") % (file.filename or ""))

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Form, Request
 from starlette.responses import Response
 
+from app.documents.user import app_password_document, user_document
 from app.errors import OpenRegisterError, UsageError
 from app.http.identity import Admin, App, Identity, Viewer
 from app.http.problems import Problem, describe
@@ -26,7 +27,7 @@ YEAR = 365 * 24 * 60 * 60
 def every(request: Request, app: App, identity: Admin) -> Response:
     """Everybody who can sign in."""
     if answers.wants_json(request):
-        return answers.table(sign_in.everybody(app))
+        return answers.table([user_document(user) for user in app.read(sign_in.everybody)])
     return _users(request, app)
 
 
@@ -37,7 +38,7 @@ def _users(
         request,
         "people/users.html",
         status_code=problem.status if problem else 200,
-        users=sign_in.everybody(app),
+        users=app.read(sign_in.everybody),
         roles=[role.value for role in Role],
         problem=problem,
         made=made,
@@ -68,7 +69,7 @@ def add(
 @router.post("/users/{name}/role")
 def change_role(app: App, identity: Admin, name: str, role: Annotated[Role, Form()]) -> Response:
     """Give a person another role."""
-    sign_in.update(app, name, role=role)
+    app.write(sign_in.update, name, role=role)
     return redirect("/users", notice=_("Saved"))
 
 
@@ -83,7 +84,7 @@ def new_password(request: Request, app: App, identity: Admin, name: str) -> Resp
 @router.post("/users/{name}/delete")
 def delete(app: App, identity: Admin, name: str) -> Response:
     """Remove a person with their sessions and app passwords."""
-    sign_in.delete(app, name)
+    app.write(sign_in.delete, name)
     return redirect("/users", notice=_("Deleted"))
 
 
@@ -91,7 +92,8 @@ def delete(app: App, identity: Admin, name: str) -> Response:
 def account(request: Request, app: App, identity: Viewer) -> Response:
     """One's own password and app passwords."""
     if answers.wants_json(request):
-        return answers.table(sign_in.app_passwords(app, identity.user.name))
+        found = app.read(sign_in.app_passwords, identity.user.name)
+        return answers.table([app_password_document(one) for one in found])
     return _account(request, app, identity)
 
 
@@ -106,7 +108,7 @@ def _account(
         request,
         "people/account.html",
         status_code=problem.status if problem else 200,
-        passwords=sign_in.app_passwords(app, identity.user.name),
+        passwords=app.read(sign_in.app_passwords, identity.user.name),
         problem=problem,
         token=token,
     )
@@ -146,7 +148,7 @@ def add_app_password(
 @router.post("/account/app-passwords/revoke")
 def revoke(app: App, identity: Viewer, name: Annotated[str, Form()]) -> Response:
     """End one at once."""
-    sign_in.revoke_app_password(app, identity.user.name, name)
+    app.write(sign_in.revoke_app_password, identity.user.name, name)
     return redirect("/account", notice=_("Revoked"))
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import certifi
 from pydantic import Field, SecretStr
 
+from connectors.sdk import canonical
 from connectors.sdk.config import ConfigModel
 from connectors.sdk.connector import Policy
 from connectors.sdk.errors import ConfigurationError, ConnectorError, TrustError, UnreachableError
@@ -210,7 +211,7 @@ def certificate_facts(der: bytes) -> dict[str, JsonValue]:
     return {
         "certificate_subject": certificate.subject.rfc4514_string(),
         "certificate_issuer": certificate.issuer.rfc4514_string(),
-        "certificate_expires": certificate.not_valid_after_utc.isoformat().replace("+00:00", "Z"),
+        "certificate_expires": canonical.moment(certificate.not_valid_after_utc),
     }
 
 

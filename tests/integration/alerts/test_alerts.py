@@ -200,7 +200,7 @@ def test_a_webhook_that_refuses_is_tried_again_by_its_job(bench: Bench, hook: Ht
     bench.define()
     bench.sync()
     assert deliver(bench) == ["failed"]
-    (job,) = [job for job in jobs.listing(bench.app).jobs if job.handler == review.DELIVER]
+    (job,) = [job for job in bench.app.read(jobs.listing).jobs if job.handler == review.DELIVER]
     assert "HTTP 404" in (job.last_error or "")
     assert job.next_run is not None
     make_due(bench, "handler = 'alert.deliver'")
@@ -220,7 +220,7 @@ def test_a_delivery_that_gave_up_stays_in_the_list_until_its_retention(
     make_due(bench, "handler = 'alert.deliver' AND next_run IS NOT NULL")
     assert deliver(bench) == []
     assert handlers.clean_up(bench.app)["jobs"] == 0
-    (job,) = [job for job in jobs.listing(bench.app).jobs if job.handler == review.DELIVER]
+    (job,) = [job for job in bench.app.read(jobs.listing).jobs if job.handler == review.DELIVER]
     assert (job.failures, job.next_run) == (9, None)
     assert "HTTP 404" in (job.last_error or "")
     execute(bench, "UPDATE openregister.jobs SET updated = now() - interval '400 days'")
@@ -228,7 +228,7 @@ def test_a_delivery_that_gave_up_stays_in_the_list_until_its_retention(
     execute(bench, age)
     removed = handlers.clean_up(bench.app)
     assert (removed["jobs"], removed["job_runs"]) == (1, 9)
-    left = {job.handler for job in jobs.listing(bench.app).jobs}
+    left = {job.handler for job in bench.app.read(jobs.listing).jobs}
     assert left == {handlers.CLEAN_UP, handlers.REPAIR}
 
 
@@ -239,10 +239,10 @@ def test_a_delivery_that_gave_up_is_sent_again_by_hand(bench: Bench, hook: HttpA
     bench.sync()
     assert deliver(bench) == ["failed"]
     execute(bench, "UPDATE openregister.jobs SET failures = 9, next_run = NULL")
-    (job,) = [job for job in jobs.listing(bench.app).jobs if job.handler == review.DELIVER]
+    (job,) = [job for job in bench.app.read(jobs.listing).jobs if job.handler == review.DELIVER]
     assert jobs.execute(bench.app, job.id).state == "done"
     assert events(hook) == ["source.failing", "source.failing"]
-    assert not [job for job in jobs.listing(bench.app).jobs if job.handler == review.DELIVER]
+    assert not [job for job in bench.app.read(jobs.listing).jobs if job.handler == review.DELIVER]
 
 
 def test_a_webhook_is_not_followed_elsewhere(bench: Bench, hook: HttpApi) -> None:
@@ -378,7 +378,7 @@ def test_no_secret_is_in_what_is_told(bench: Bench, hook: HttpApi, mailbox: Mail
     (told,) = [call for call in hook.calls if call.path == "/alerts"]
     mail = mailbox.mails[0].message.as_string()
     kept = json.dumps(
-        [job.arguments | {"error": job.last_error} for job in jobs.listing(bench.app).jobs]
+        [job.arguments | {"error": job.last_error} for job in bench.app.read(jobs.listing).jobs]
     )
     for secret in (CANARY, SECRET, "mail secret"):
         assert secret not in told.body.decode() + mail + kept
@@ -412,11 +412,11 @@ def test_a_source_out_of_date_shows_in_lists_and_warnings(bench: Bench) -> None:
     bench.define(fresh_within="6 hours")
     bench.write(ROWS)
     bench.sync()
-    assert overview.warnings(bench.app) == []
+    assert bench.app.read(overview.warnings) == []
     execute(bench, "UPDATE openregister.sources SET last_sync = now() - interval '7 hours'")
-    (line,) = overview.sources(bench.app)
-    assert line["fresh"] is False
-    (warning,) = overview.warnings(bench.app)
+    (line,) = bench.app.read(overview.sources)
+    assert line.fresh is False
+    (warning,) = bench.app.read(overview.warnings)
     assert "places is out of date" in warning
     with bench.app.engine.connect() as connection:
         assert instance.warnings(connection) == [warning]
@@ -429,7 +429,7 @@ def test_a_disabled_source_is_no_incident_and_its_end_no_recovery(
     bench.define()
     bench.sync()
     deliver(bench)
-    manage.set_enabled(bench.app, "places", False)
+    bench.app.write(manage.set_enabled, "places", False)
     assert deliver(bench) == []
     assert bench.scalar("SELECT count(*) FROM openregister.incidents") == 0
     assert events(hook) == ["source.failing"]
@@ -451,7 +451,7 @@ def test_nobody_to_tell_is_no_job(bench: Bench) -> None:
     bench.define()
     bench.sync()
     assert bench.scalar("SELECT count(*) FROM openregister.incidents") == 1
-    assert [job for job in jobs.listing(bench.app).jobs if job.handler == review.DELIVER] == []
+    assert [job for job in bench.app.read(jobs.listing).jobs if job.handler == review.DELIVER] == []
 
 
 def test_the_error_of_a_delivery_names_no_path_of_the_webhook(bench: Bench, hook: HttpApi) -> None:
@@ -460,5 +460,5 @@ def test_the_error_of_a_delivery_names_no_path_of_the_webhook(bench: Bench, hook
     bench.define()
     bench.sync()
     deliver(bench)
-    (job,) = [job for job in jobs.listing(bench.app).jobs if job.handler == review.DELIVER]
+    (job,) = [job for job in bench.app.read(jobs.listing).jobs if job.handler == review.DELIVER]
     assert "/alerts" not in (job.last_error or "")

@@ -11,8 +11,9 @@ import pytest
 import sqlalchemy as sa
 
 from app.sources import manage
+from app.sync.model import Start
 from app.sync.postgres import quarantine
-from app.sync.run_store import RunStore, Start
+from app.sync.run_store import RunStore
 from app.users.roles import Role
 from connectors.sdk.rows import FieldError, RowProblem, Stage
 from tests.integration.served import Server

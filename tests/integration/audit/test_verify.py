@@ -51,7 +51,7 @@ def test_an_untouched_trail_holds(bench: Bench) -> None:
 
 @pytest.mark.usefixtures("tamper")
 def test_the_trail_of_a_deleted_source_still_holds(bench: Bench) -> None:
-    manage.delete(bench.app, "places")
+    bench.app.write(manage.delete, "places")
     assert verify.verify(bench.app).ok
     assert verify.verify(bench.app, source="places").entries == 12
 

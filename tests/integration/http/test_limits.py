@@ -33,7 +33,7 @@ def test_a_body_beyond_the_limit_is_refused(shared: Server, announced: bool) -> 
 
 
 def test_an_upload_beyond_the_limit_leaves_nothing_behind(server: Server) -> None:
-    configuration.put(server.app, "source.max_file", "100")
+    server.app.write(configuration.put, "source.max_file", "100", server.app.box)
     with pytest.raises(UsageError, match="larger than 100 bytes"):
         uploads.store(server.app, "x.csv", io.BytesIO(b"x" * 101))
     assert [path for path in uploads.folder(server.app).rglob("*") if path.is_file()] == []

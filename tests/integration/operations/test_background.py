@@ -90,7 +90,7 @@ def test_housekeeping_is_planned_by_every_pass_and_cleaning_waits_for_the_window
     bench: Bench,
 ) -> None:
     jobs.tick(bench.app, report=lambda outcome: None)
-    planned = {job.key: job for job in jobs.listing(bench.app).jobs}
+    planned = {job.key: job for job in bench.app.read(jobs.listing).jobs}
     assert set(planned) == {handlers.CLEAN_UP, handlers.REPAIR}
     assert planned[handlers.CLEAN_UP].time_insensitive
     assert not planned[handlers.REPAIR].time_insensitive
@@ -139,7 +139,7 @@ def test_a_source_that_keeps_failing_is_in_error_stays_scheduled_and_recovers(
     source = fail(bench, 1)
     assert source.status == "error"
     assert str(bench.path) in source.status_reason
-    (job,) = [job for job in jobs.listing(bench.app).jobs if job.handler == "source.sync"]
+    (job,) = [job for job in bench.app.read(jobs.listing).jobs if job.handler == "source.sync"]
     assert job.enabled
     assert job.failures == 3
     assert job.next_run is not None

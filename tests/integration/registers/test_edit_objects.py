@@ -203,7 +203,7 @@ def test_a_restored_object_of_a_source_stays_until_the_row_changes(bench: Bench)
 
 def test_objects_of_a_deleted_source_belong_to_people(bench: Bench) -> None:
     owned = _synced(bench)
-    manage.delete(bench.app, "places")
+    bench.app.write(manage.delete, "places")
     after = edit_objects.patch(bench.app, owned.uuid, {"name": "Mine"}, actor="bob")
     assert after.data["name"] == "Mine"
     assert verify.verify(bench.app).ok

@@ -248,7 +248,7 @@ def test_the_objects_of_a_source_come_by_key_and_each_once(
                 " WHERE source_key IN ('K000002', 'K000003', 'K000001')"
             )
         )
-    source = manage.get(shared.app, "towns")
+    source = shared.app.read(manage.get, "towns")
     first = stepped_pages.of_source(shared.app, source.id, limit=3)
     assert [one.key for one in first.objects] == ["K000004", "K000005", "K000006"]
     second = stepped_pages.of_source(shared.app, source.id, after=first.next, limit=3)

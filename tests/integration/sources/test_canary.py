@@ -21,7 +21,6 @@ import psutil
 import pytest
 import sqlalchemy as sa
 from pydantic import BaseModel, SecretStr
-from sqlalchemy.engine import make_url
 
 from app.database import rotation
 from app.errors import OpenRegisterError
@@ -33,7 +32,7 @@ from app.users.roles import Role
 from connectors.sdk import registry
 from connectors.sdk.config import parse, secrets_of
 from tests.acceptance.command_line import CommandLine
-from tests.integration.served import Client, Server
+from tests.integration.served import Client, Server, command_line
 from tests.servers import ftp, http_api, ssh_password
 from tests.servers.http_api import Answer, Call, HttpApi
 
@@ -230,18 +229,6 @@ def everywhere(client: Client, out: Collected) -> None:
         out.add(form, client.get(f"/registers/geo/town/export?format={form}").text)
 
 
-def command_line(server: Server, directory: Path) -> CommandLine:
-    url = make_url(server.app.engine.url).set(drivername="postgresql")
-    return CommandLine(
-        directory,
-        {
-            "OPENREGISTER_DATABASE_URL": url.render_as_string(hide_password=False),
-            "OPENREGISTER_DATA_DIR": str(server.app.settings.data_dir),
-            "OPENREGISTER_LOG_LEVEL": "debug",
-        },
-    )
-
-
 def run_by_command(cli: CommandLine, name: str, out: Collected) -> str:
     """Run a source at debug level, and note the arguments of every process meanwhile; its log."""
     process = cli.start("source:run", name, "-vv", "--no-interaction")
@@ -268,7 +255,7 @@ def test_no_secret_leaves_a_source_that_fails(
     model = registry.get(type_name).Config
     out, secrets = Collected(), set()
     client = server.signed_in(Role.ADMIN)
-    configuration.put(server.app, "source.retries", "0")
+    server.app.write(configuration.put, "source.retries", "0", server.app.box)
     cli = command_line(server, tmp_path)
     with HttpApi() as api:
         api.handle = echo  # type: ignore[method-assign]

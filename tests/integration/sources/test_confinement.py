@@ -91,20 +91,20 @@ def test_who_sets_up_the_connection_decides_where_it_may_go(
     assert editor.post("/api/sources/towns/test").json()["ok"]
     same = {"connection": {"url": inner.url, "endpoint": "/towns", "pagination": "auto"}}
     assert editor("PATCH", "/api/sources/towns", json=same).status_code == 200
-    assert not manage.get(app, "towns").confined
+    assert not app.read(manage.get, "towns").confined
     # another connection is another matter
     other = {"connection": {"endpoint": "/metadata"}}
     seen = len(inner.calls)
     assert editor("PATCH", "/api/sources/towns", json=other).status_code == 502
     assert editor("PATCH", "/api/sources/towns?test=false", json=other).status_code == 200
-    assert manage.get(app, "towns").confined
+    assert app.read(manage.get, "towns").confined
     assert editor.post("/api/sources/towns/test").status_code == 502
     assert len(inner.calls) == seen
     # the command line changes the rest: that vouches for nothing
     manage.edit(app, "towns", Edits(schedule="daily"), test=False, on_host=True)
-    assert manage.get(app, "towns").confined
+    assert app.read(manage.get, "towns").confined
     manage.edit(app, "towns", Edits(connection={"endpoint": "/towns"}), on_host=True)
-    assert not manage.get(app, "towns").confined
+    assert not app.read(manage.get, "towns").confined
 
 
 def test_no_document_can_free_itself(server: Server, editor: Client, inner: HttpApi) -> None:
@@ -236,7 +236,7 @@ def test_a_page_does_not_send_a_stored_secret_to_another_host(
             assert "must be given again" in answer.text
             assert SECRET not in answer.text
         assert evil.connections == 0
-        assert manage.get(server.app, "towns").connection["url"] == outer.url
+        assert server.app.read(manage.get, "towns").connection["url"] == outer.url
         # given anew, it goes where the person wants it
         given = form(evil.url, **{"connection.auth.bearer.token": "another-t0ken"})
         moved = browser.post(page, data=given, timeout=30, allow_redirects=False)
@@ -311,7 +311,7 @@ def test_a_secret_under_a_lost_key_is_entered_again_and_goes_nowhere_else(
         evil.on("/towns", http_api.always(ROWS))
         assert "entered again" in send(**form(evil.url), untested="1").text
         key.write_text(old)  # the key is found: the secret is still of the old host alone
-        assert manage.get(server.app, "towns").connection["url"] == outer.url
+        assert server.app.read(manage.get, "towns").connection["url"] == outer.url
         key.write_text(Fernet.generate_key().decode())
         client.sign_in(NAMES[Role.REGISTER_ADMIN])
         token = client.headers["X-CSRF-Token"]

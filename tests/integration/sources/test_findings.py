@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
+from app.documents.source import source_document
 from app.operations import status
 from app.sources import decision, manage, testing
 from app.sources import store as source_store
 from app.sources.manage import Edits
+from app.sources.model import to_document
 from app.sync import dry_run
 from app.sync.run import Request
 from tests.integration.bench import Bench
@@ -48,7 +50,8 @@ def test_what_the_first_read_found_is_kept_and_another_guess_fails(
     assert bench.sync().state == "done"
     known = found(bench)
     assert known["records"] == "cases"
-    assert status.describe(bench.app, manage.get(bench.app, "places"))["findings"] == known
+    place = bench.app.read(manage.get, "places")
+    assert source_document(bench.app.read(status.details, place))["findings"] == known
     api.on("/rows", always({"other": [], "filters": [{"code": "f", "name": "A filter"}]}))
     run = bench.sync()
     assert (run.state, len(bench.objects())) == ("failed", 12)
@@ -64,7 +67,7 @@ def test_findings_are_forgotten_with_the_connection_and_only_then(
     api.on("/rows", always({"cases": ROWS}))
     bench.sync()
     known = found(bench)
-    document = manage.to_document(manage.get(bench.app, "places"))
+    document = to_document(bench.app.read(manage.get, "places"))
     assert "findings" not in json.dumps(document)
     manage.save(bench.app, document, test=False)  # an export that is imported again
     manage.edit(bench.app, "places", Edits(schedule="hourly"), test=False)

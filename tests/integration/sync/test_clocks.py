@@ -16,8 +16,10 @@ import psutil
 import pytest
 import sqlalchemy as sa
 
+from app.sync import runs as run_history
+from app.sync.model import Finish, Start
 from app.sync.report import RunState
-from app.sync.run_store import Finish, RunStore, Start
+from app.sync.run_store import RunStore
 from tests.integration.bench import Bench
 from tests.places import PROGRAM, ROOT
 from tests.servers.clocks import MovedClock
@@ -173,7 +175,7 @@ def test_a_run_is_not_taken_from_a_process_because_its_machine_was_set_right(
         run_id = int(process.stdout.readline())
         with proc_of_a_moved_clock(tmp_path / "proc", by):
             assert RunStore(bench.app.engine).repair() == []
-        assert RunStore(bench.app.engine).get(run_id).state is RunState.RUNNING
+        assert bench.app.read(run_history.get, run_id).state is RunState.RUNNING
         process.stdin.close()
     assert [run.id for run in RunStore(bench.app.engine).repair()] == [run_id]
 

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 
 from app.errors import AlreadyRunningError, LostRunError
 from app.sync import run as running
+from app.sync import runs
 from app.sync.report import RunState
 from app.sync.run import Request
 from app.sync.run_store import RunStore
@@ -199,7 +200,7 @@ def test_a_cancelled_run_keeps_what_it_committed_and_the_next_one_goes_on(bench:
     bench.write(ROWS)
 
     def cancel(counters: object, total: int | None) -> None:
-        RunStore(bench.app.engine).request_cancel(1)
+        bench.app.write(runs.request_cancel, 1)
 
     run = running.run(bench.app, "places", Request(), observe=cancel).run
     assert run.state is RunState.CANCELLED

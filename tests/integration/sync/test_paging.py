@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.sync.run_store import Run
+from app.sync.model import Run
 from connectors.sdk import Proof
 from tests.integration.bench import Bench
 from tests.servers.http_api import Answer, Call, HttpApi, answer, numbered

@@ -10,10 +10,10 @@ import pytest
 from app.errors import PlanChangedError
 from app.registers import edit_objects, select
 from app.registers.select import Query
-from app.sync import dry_run
+from app.sync import dry_run, runs
+from app.sync.model import Run
 from app.sync.report import RunState
 from app.sync.run import Request
-from app.sync.run_store import Run, RunStore
 from tests.integration.bench import Bench, figures
 from tests.servers.http_api import HttpApi, always
 
@@ -39,7 +39,7 @@ def _refused(bench: Bench, plan: str) -> None:
     with pytest.raises(PlanChangedError, match=f"since plan {plan}"):
         _apply(bench, plan)
     assert bench.objects() == before
-    (last,) = RunStore(bench.app.engine).history(limit=1)
+    (last,) = bench.app.read(runs.history, limit=1)
     assert last.state is RunState.CANCELLED
 
 

@@ -19,9 +19,9 @@ from app.sources import manage
 from app.sync import dry_run
 from app.sync import run as running
 from app.sync.after import held
+from app.sync.model import Run
 from app.sync.report import RunState
 from app.sync.run import Request
-from app.sync.run_store import Run
 from connectors.databases import ranges
 from connectors.databases.lines import LineFormat
 from connectors.sdk.rows import LineBatch

@@ -13,11 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.errors import DatabaseError, LostRunError
-from app.sync import pipeline
+from app.sync import pipeline, runs
 from app.sync import run as running
 from app.sync.report import RunState
 from app.sync.run import Request
-from app.sync.run_store import RunStore
 from tests.integration.bench import Bench
 
 MOST = 24
@@ -91,9 +90,8 @@ def attempt(bench: Bench, fault: str, key: str, place: int) -> None:
         if counters.read < place:
             return
         if fault == "cancel":
-            RunStore(bench.app.engine).request_cancel(
-                bench.scalar("SELECT max(id) FROM openregister.runs")
-            )
+            latest = bench.scalar("SELECT max(id) FROM openregister.runs")
+            bench.app.write(runs.request_cancel, latest)
         elif fault == "take away":
             execute(bench, TAKE_AWAY)
 

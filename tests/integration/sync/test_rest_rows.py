@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from app.sources import manage, preview, propose_schema, testing
+from app.sources.model import to_document
 from app.sync import dry_run
 from app.sync import run as running
 from app.sync.after import rejects
@@ -172,9 +173,9 @@ def test_a_key_in_a_url_is_moved_to_the_secrets(source: Source) -> None:
     app = source.bench.app
     saved = manage.save(app, document)
     assert [warning for warning in saved.warnings if "secret_query.api_key" in warning]
-    assert "canary" not in json.dumps(manage.to_document(saved.source))
+    assert "canary" not in json.dumps(to_document(saved.source))
     assert source.api.calls[-1].query == {"api_key": "canary-key"}
-    again = manage.to_document(saved.source)  # as it is exported: without the secret
+    again = to_document(saved.source)  # as it is exported: without the secret
     manage.save(app, again, test=False)
     run = running.run(app, "keyed", Request()).run
     assert run.counters.created == 1

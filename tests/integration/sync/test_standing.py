@@ -17,9 +17,9 @@ from app.sources import store as source_store
 from app.sync import dry_run
 from app.sync.after import held, rejects, replay
 from app.sync.after import undo as undoing
+from app.sync.model import Run
 from app.sync.report import RunState
 from app.sync.run import Request
-from app.sync.run_store import Run
 from connectors.sdk.rows import End, Proof, Row, RowBatch
 from tests.integration.bench import Bench, figures
 
@@ -278,7 +278,7 @@ def test_health_and_freshness_tell_of_rejected_rows(bench: Bench) -> None:
         )
     unchanged(bench)
     assert "1 row has been rejected, the first since" in check("freshness").message
-    assert status.sources(bench.app)[0]["fresh"] is False
+    assert bench.app.read(status.sources)[0].fresh is False
     bench.write(GOOD)
     bench.sync()
     assert (check("rejected").state, check("freshness").state) == (Health.OK, Health.OK)

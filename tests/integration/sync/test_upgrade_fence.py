@@ -15,10 +15,12 @@ import sqlalchemy as sa
 from app.database import migrate, revision
 from app.errors import NewerDatabaseError
 from app.sync import run as running
+from app.sync import runs as run_history
+from app.sync.model import Start
 from app.sync.postgres.writer import Lane
 from app.sync.report import RunState
 from app.sync.run import Request
-from app.sync.run_store import RunStore, Start
+from app.sync.run_store import RunStore
 from jobs.errors import OutdatedError
 from tests.acceptance.command_line import CommandLine
 from tests.integration.bench import Bench
@@ -184,7 +186,7 @@ def test_a_zombie_holds_no_source(bench: Bench, database_url: str) -> None:
             time.sleep(0.01)
         again = RunStore(bench.app.engine).start(Start(int(source), "cron", "cron", full=True))
         assert again > run_id
-    assert RunStore(bench.app.engine).get(run_id).state is RunState.CRASHED
+    assert bench.app.read(run_history.get, run_id).state is RunState.CRASHED
 
 
 IN_A_CONTAINER = """
@@ -224,7 +226,7 @@ def test_a_source_is_free_again_in_a_container_without_init(
     assert done.returncode == 0, done.stderr
     first, second = done.stdout.split()
     assert int(second) > int(first)
-    assert RunStore(bench.app.engine).get(int(first)).state is RunState.CRASHED
+    assert bench.app.read(run_history.get, int(first)).state is RunState.CRASHED
 
 
 def test_a_process_of_another_container_is_not_taken_for_gone(bench: Bench) -> None:
@@ -237,4 +239,4 @@ def test_a_process_of_another_container_is_not_taken_for_gone(bench: Bench) -> N
             "UPDATE openregister.runs SET pid = 999999, process = 'boot/pid:[1]/77'"
         )
     assert RunStore(bench.app.engine).repair() == []
-    assert RunStore(bench.app.engine).get(run_id).state is RunState.RUNNING
+    assert bench.app.read(run_history.get, run_id).state is RunState.RUNNING

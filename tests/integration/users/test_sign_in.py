@@ -144,9 +144,9 @@ def test_a_cookie_that_was_made_up_or_is_too_old_is_no_session(
 
 def test_a_demoted_or_deleted_person_loses_their_rights_at_once(server: Server) -> None:
     client = server.signed_in(Role.REGISTER_ADMIN)
-    sign_in.update(server.app, NAMES[Role.REGISTER_ADMIN], role=Role.VIEWER)
+    server.app.write(sign_in.update, NAMES[Role.REGISTER_ADMIN], role=Role.VIEWER)
     assert client.post("/api/registers", {"slug": "new"}).status_code == 403
-    sign_in.delete(server.app, NAMES[Role.REGISTER_ADMIN])
+    server.app.write(sign_in.delete, NAMES[Role.REGISTER_ADMIN])
     assert client.get("/api/session").status_code == 401
 
 

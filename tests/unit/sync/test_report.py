@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 
 from app.sources.warnings import no_key, nothing_matches, repeated_keys
 from app.sync.missing import DeleteGuard
-from app.sync.report import PROOFS, Counters, CountersError, RunState, Standing, evidence
+from app.sync.report import (
+    PROOFS,
+    Counters,
+    CountersError,
+    RunState,
+    Standing,
+    closing,
+    evidence,
+)
 from connectors.sdk.rows import Proof
 
 FATES = ("created", "updated", "unchanged", "filtered", "duplicate", "errors")
@@ -56,14 +64,16 @@ def test_the_state_follows_from_the_counters(
 
 def test_the_last_line_of_a_run() -> None:
     counters = Counters(read=7, created=3, updated=1, unchanged=2, errors=1, deleted=4)
-    assert counters.summary() == "Done — 3 created, 1 updated, 1 errors"
+    assert closing(RunState.PARTIAL, counters) == "Done — 3 created, 1 updated, 1 errors"
     assert counters.details() == "2 unchanged, 4 deleted"
+    assert closing(RunState.CANCELLED, counters).startswith("Cancelled — 3 created, ")
+    assert closing(RunState.CANCELLED, Counters(held=1)).startswith("Done — ")
 
 
 def test_rows_that_stay_rejected_are_part_of_the_last_line() -> None:
     done = "Done — 0 created, 0 updated, 0 errors"
-    assert Counters().summary(300) == f"{done}; 300 rows stay rejected"
-    assert Counters().summary(1) == f"{done}; 1 row stays rejected"
+    assert closing(RunState.PARTIAL, Counters(), 300) == f"{done}; 300 rows stay rejected"
+    assert closing(RunState.PARTIAL, Counters(), 1) == f"{done}; 1 row stays rejected"
 
 
 @pytest.mark.parametrize(

@@ -20,14 +20,17 @@ from app.users.roles import Role
 from app.users.sign_in import SignInError
 from app.web import filters, forms, languages, rendering
 
-WEB = Path(languages.__file__).parent
+APP = Path(languages.__file__).parents[1]
 PLACEHOLDER = re.compile(r"%\(\w+\)s|%s")
 
 
 def _texts() -> set[str]:
     found = extract_from_dir(
-        WEB,
-        method_map=[("**.py", "python"), ("templates/**.html", "jinja2.ext:babel_extract")],
+        APP,
+        method_map=[
+            *((f"{place}.py", "python") for place in ("web/**", "sync/report", "sources/warnings")),
+            ("web/templates/**.html", "jinja2.ext:babel_extract"),
+        ],
         keywords={"_": None, "gettext": None, "ngettext": (1, 2)},
     )
     return {text[0] if isinstance(text, tuple) else text for _, _, text, _, _ in found}

@@ -9,9 +9,9 @@ from app.audit import verify
 from app.registers import schemas
 from app.sources import manage
 from app.sync.after import rejects, replay
+from app.sync.model import Run
 from app.sync.report import RunState
 from app.sync.run import Request
-from app.sync.run_store import Run
 from tests.integration.bench import SCHEMA, Bench, figures
 
 

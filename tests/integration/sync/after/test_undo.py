@@ -13,8 +13,9 @@ from app.registers import edit_objects, select
 from app.registers.select import Query
 from app.sync.after import undo
 from app.sync.after.undo import Undone
+from app.sync.model import Finish, Start
 from app.sync.report import RunState
-from app.sync.run_store import Finish, RunStore, Start
+from app.sync.run_store import RunStore
 from tests.integration.bench import Bench, figures
 
 
