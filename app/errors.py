@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import secrets
 from contextlib import suppress
+from enum import IntEnum
 from typing import ClassVar
 
 from connectors.sdk.errors import ConfigurationError, ConnectorError, OpenRegisterError
@@ -24,6 +25,7 @@ __all__ = [
     "DatabaseVersionError",
     "EmbeddedServerError",
     "ExistsError",
+    "ExitCode",
     "HeldError",
     "InUseError",
     "IntegrityError",
@@ -50,13 +52,24 @@ _log = logging.getLogger(__name__)
 _TOLD = "openregister_internal_error"
 
 
-EXIT_CODES = {
-    0: "done",
-    1: "failed: unreachable source, database error, lost run",
-    2: "wrong usage or invalid configuration",
-    3: "finished, but with row errors (`partial`)",
-    4: "already running elsewhere",
-    5: "held for approval",
+class ExitCode(IntEnum):
+    """What a command ends with; scripts rely on the numbers."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    PARTIAL = 3
+    RUNNING = 4
+    HELD = 5
+
+
+EXIT_CODES: dict[int, str] = {
+    ExitCode.DONE: "done",
+    ExitCode.FAILED: "failed: unreachable source, database error, lost run",
+    ExitCode.USAGE: "wrong usage or invalid configuration",
+    ExitCode.PARTIAL: "finished, but with row errors (`partial`)",
+    ExitCode.RUNNING: "already running elsewhere",
+    ExitCode.HELD: "held for approval",
 }
 """What each exit code of a command means to a script."""
 
@@ -64,7 +77,7 @@ EXIT_CODES = {
 class UsageError(OpenRegisterError):
     """What was asked for makes no sense as it stands."""
 
-    exit_code: ClassVar[int] = 2
+    exit_code: ClassVar[int] = ExitCode.USAGE
 
 
 class NotFoundError(UsageError):
@@ -182,21 +195,21 @@ class InternalError(OpenRegisterError):
 class PartialError(OpenRegisterError):
     """The run finished, but some rows could not be written."""
 
-    exit_code: ClassVar[int] = 3
+    exit_code: ClassVar[int] = ExitCode.PARTIAL
     default_hint: ClassVar[str] = "`openregister source:errors NAME` shows the rejected rows"
 
 
 class AlreadyRunningError(OpenRegisterError):
     """Another process is doing it right now."""
 
-    exit_code: ClassVar[int] = 4
+    exit_code: ClassVar[int] = ExitCode.RUNNING
     default_hint: ClassVar[str] = "Wait until it has finished, or stop it with source:cancel"
 
 
 class HeldError(OpenRegisterError):
     """Stopped short of something drastic until a person says yes."""
 
-    exit_code: ClassVar[int] = 5
+    exit_code: ClassVar[int] = ExitCode.HELD
     default_hint: ClassVar[str] = "`openregister source:deletes NAME` shows what waits for approval"
 
 

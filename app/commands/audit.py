@@ -15,6 +15,7 @@ from app.commands.cli.command import command
 from app.commands.cli.context import Cli
 from app.commands.cli.files import read_json
 from app.commands.cli.output import plural
+from app.errors import ExitCode
 
 
 @command("audit:list")
@@ -106,7 +107,7 @@ def verify(cli: Cli, source: str | None, path: str | None) -> None:
     if cli.output.plain:
         for fault in found.faults:
             cli.output.message(f"  {fault.sentence()}")
-    cli.exit(1)
+    cli.exit(ExitCode.FAILED)
 
 
 commands: list[click.Command] = [list_, verify]

@@ -12,6 +12,7 @@ from app.commands.cli.command import command
 from app.commands.cli.context import Cli
 from app.commands.cli.output import plural
 from app.documents.job import attempt_document, job_document, outcome_document
+from app.errors import ExitCode
 from app.operations import jobs
 from app.sync.report import RunState
 from jobs.model import Outcome
@@ -42,7 +43,7 @@ def cron(cli: Cli, max_time: float, workers: int) -> None:
     summary = jobs.tick(cli.application, max_time=max_time, workers=workers, report=told)
     told.conclude(asdict(summary))
     if summary.failed:
-        cli.exit(1)
+        cli.exit(ExitCode.FAILED)
 
 
 @command("background-job:worker")
@@ -71,7 +72,7 @@ def worker(cli: Cli, once: bool, workers: int) -> None:
         summary = jobs.work(cli.application, workers=workers, report=told)
     told.conclude(asdict(summary))
     if once and summary.failed:
-        cli.exit(1)
+        cli.exit(ExitCode.FAILED)
 
 
 @command("background-job:execute")
@@ -212,7 +213,7 @@ def _when(moment: datetime) -> str:
 
 def _exit_code(outcome: Outcome) -> int:
     if outcome.state != "done":
-        return 1
+        return ExitCode.FAILED
     state = (outcome.result or {}).get("state")
     return RunState(state).exit_code if state in set(RunState) else 0
 

@@ -8,8 +8,8 @@ import click
 
 from app.commands.cli.command import command
 from app.commands.cli.context import Cli
-from app.database.instance_settings import Value
 from app.operations import configuration
+from app.operations.configuration import Value
 
 
 @command("config:list")

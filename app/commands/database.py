@@ -9,6 +9,7 @@ import click
 from app.commands.cli.command import command
 from app.commands.cli.context import Cli
 from app.commands.cli.output import plural
+from app.errors import ExitCode
 from app.operations import instance
 
 
@@ -65,7 +66,7 @@ def dump(cli: Cli) -> None:
     """
     code = instance.dump_embedded(cli.settings)
     if code:
-        cli.exit(1)
+        cli.exit(ExitCode.FAILED)
 
 
 @command("db:restore")

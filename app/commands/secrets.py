@@ -9,6 +9,7 @@ import click
 from app.commands.cli.command import command
 from app.commands.cli.context import Cli
 from app.commands.cli.output import plural
+from app.errors import ExitCode
 from app.operations import rotate_secrets
 
 
@@ -83,7 +84,7 @@ def check(cli: Cli) -> None:
         lines += [f"  {one.title}: {one.error}", f"    {one.fix}"]
     lines.append(f"The keys are looked for in {found.where}; restoring the old key repairs all")
     cli.output.result(result, "\n".join(lines))
-    cli.exit(1)
+    cli.exit(ExitCode.FAILED)
 
 
 commands: list[click.Command] = [rotate, check]

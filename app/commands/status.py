@@ -8,6 +8,7 @@ import click
 
 from app.commands.cli.command import command
 from app.commands.cli.context import Cli
+from app.errors import ExitCode
 from app.operations import health, instance
 from app.operations.health import Health
 from app.operations.instance import Status
@@ -59,7 +60,7 @@ def _check(cli: Cli) -> None:
             }
         )
     if state is not Health.OK:
-        cli.exit(1)
+        cli.exit(ExitCode.FAILED)
 
 
 def _lines(found: Status) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from app.application import Application
 from app.sources import jobs as scheduling
-from app.sources.store import Source
+from app.sources.model import Source
 from app.sync import runs
 from app.sync.model import Run
 from app.sync.report import RunState

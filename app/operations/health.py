@@ -26,7 +26,7 @@ from app.operations import instance
 from app.operations.instance import Cron
 from app.settings import Settings
 from app.sources import store as source_store
-from app.sources.store import Source
+from app.sources.model import Source
 from connectors.sdk.redact import shorten
 from jobs import store as jobs
 from jobs.notify import anyone_listening

@@ -15,7 +15,7 @@ from app.application import Application
 from app.database.tables import COUNTERS, RUN_STATES, chains, runs, sources
 from app.operations import status as overview
 from app.sources import store
-from app.sources.store import Source
+from app.sources.model import Source
 from app.version import __version__
 from jobs import store as jobs
 

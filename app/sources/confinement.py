@@ -15,8 +15,7 @@ from app.errors import ConfigurationError
 from app.sources import connect, manage, store
 from app.sources import secrets as secret_references
 from app.sources.manage import Edits, Saved
-from app.sources.model import to_document
-from app.sources.store import Source
+from app.sources.model import Source, to_document
 from connectors.sdk import CheckResult
 from connectors.sdk import config as configs
 

@@ -10,9 +10,9 @@ from app.application import Application
 from app.mapping.compile import plain_key
 from app.mapping.spec import MappingSpec
 from app.sources import store
+from app.sources.model import Source
 from app.sources.state import SourceState
-from app.sources.store import Source
-from connectors.sdk import CheckResult, Connector, Context, Findings, Limits, Policy, registry
+from connectors.sdk import Connector, Context, Findings, Limits, Policy, registry
 from connectors.sdk import config as configs
 from connectors.sdk.config import ConnectorConfig
 from connectors.sdk.net.hosts import HostList, HostRules
@@ -115,22 +115,3 @@ def key_fields(source: Source) -> tuple[str, ...]:
     """The fields of a row that every target's key is made of; none where they differ."""
     keys = {plain_key(MappingSpec.model_validate(place.mapping)) for place in source.targets}
     return keys.pop() if len(keys) == 1 else ()
-
-
-def check(
-    app: Application, source: Source, *, stop: Callable[[], bool] = lambda: False
-) -> CheckResult:
-    """Connect for real. Raises ConnectorError with the protocol-level reason."""
-    return connector(app, source, stop=stop).check()
-
-
-def check_draft(
-    app: Application, name: str, type_name: str, parsed: Connection, *, confined: bool
-) -> CheckResult:
-    """Connect for real with settings that are not stored yet."""
-    return draft(app, name, type_name, parsed.config, confined=confined).check()
-
-
-def proposed_key(connector: Connector[ConnectorConfig]) -> Sequence[str]:
-    """The key that the source itself suggests, such as a primary key."""
-    return connector.default_key()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from app.sources.setting_schema import Node, SettingSchema, is_null, variant
 from connectors.sdk import OpenRegisterError, registry
 
 
@@ -36,51 +37,51 @@ def fields(type_name: str) -> list[dict[str, Any]]:
     Where a setting takes one of several shapes (`auth`, `pagination`), the lines of all shapes are
     merged: `required` is what every shape asks for, and the help names the shapes of the others.
     """
-    document = schema(type_name)
-    return list(_lines(document, document, ""))
+    settings = SettingSchema(schema(type_name))
+    return list(_lines(settings, settings.root, ""))
 
 
 def _lines(
-    document: dict[str, Any], node: dict[str, Any], prefix: str, *, needed: bool = True
+    settings: SettingSchema, node: Node, prefix: str, *, needed: bool = True
 ) -> list[dict[str, Any]]:
     """The lines of one model; `needed`: the model itself cannot be left out."""
     lines = []
     for name, raw in node.get("properties", {}).items():
-        field = _resolve(document, raw)
+        field = settings.resolved(raw)
         path = f"{prefix}{name}"
         required = name in node.get("required", [])
-        choices = _choices(document, field)
+        choices = settings.choices(field)
         shapes = [choice for choice in choices if choice.get("properties")]
-        plain = [choice for choice in choices if choice not in shapes and not _is_null(choice)]
+        plain = [choice for choice in choices if choice not in shapes and not is_null(choice)]
         if plain or not shapes:
             lines.append(
                 {
                     "field": path,
-                    "type": _type(document, {"anyOf": plain} if shapes else field),
+                    "type": _type(settings, {"anyOf": plain} if shapes else field),
                     "required": required and needed,
-                    "help": raw.get("description") or field.get("description", ""),
-                    "default": raw.get("default"),
+                    "help": field.get("description", ""),
+                    "default": field.get("default"),
                 }
             )
         if shapes:
             always = needed and required and len(shapes) == len(choices)
-            lines += _merged(document, shapes, f"{path}.", raw, needed=always)
+            lines += _merged(settings, shapes, f"{path}.", raw, needed=always)
     return lines
 
 
 def _merged(
-    document: dict[str, Any],
-    shapes: list[dict[str, Any]],
+    settings: SettingSchema,
+    shapes: list[Node],
     prefix: str,
-    parent: dict[str, Any],
+    parent: Node,
     *,
     needed: bool,
 ) -> list[dict[str, Any]]:
     """One line per field of the shapes that a setting may have."""
     found: dict[str, list[tuple[str, dict[str, Any]]]] = {}
     for shape in shapes:
-        word = _word(shape)
-        for line in _lines(document, shape, prefix):
+        word = variant(shape) or str(shape.get("title", ""))
+        for line in _lines(settings, shape, prefix):
             found.setdefault(line["field"], []).append((word, line))
     lines = []
     for path, lines_of_shapes in found.items():
@@ -121,12 +122,6 @@ def _help(
     return "; ".join(f"{', '.join(words)}: {text}" for text, words in texts.items())
 
 
-def _word(shape: dict[str, Any]) -> str:
-    """The word in `type` that chooses this shape, or the shape's own name."""
-    kind = shape.get("properties", {}).get("type", {})
-    return str(kind.get("const") or shape.get("title", ""))
-
-
 def _words(types: Iterable[str]) -> Iterator[str]:
     for kind in types:
         yield from kind.split("|")
@@ -136,24 +131,7 @@ def _all_equal(values: list[Any]) -> bool:
     return all(value == values[0] for value in values)
 
 
-def _is_null(node: dict[str, Any]) -> bool:
-    return node.get("type") == "null"
-
-
-def _resolve(document: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
-    reference = node.get("$ref")
-    if reference is None:
-        return node
-    resolved: dict[str, Any] = document["$defs"][reference.rsplit("/", 1)[1]]
-    return resolved
-
-
-def _choices(document: dict[str, Any], node: dict[str, Any]) -> list[dict[str, Any]]:
-    choices = node.get("anyOf") or node.get("oneOf") or [node]
-    return [_resolve(document, choice) for choice in choices]
-
-
-def _type(document: dict[str, Any], node: dict[str, Any]) -> str:
+def _type(settings: SettingSchema, node: Node) -> str:
     if "const" in node:
         return str(node["const"])
     if "enum" in node:
@@ -161,6 +139,6 @@ def _type(document: dict[str, Any], node: dict[str, Any]) -> str:
     if node.get("format") == "password":
         return "secret"
     if "anyOf" in node or "oneOf" in node:
-        names = [_type(document, choice) for choice in _choices(document, node)]
+        names = [_type(settings, choice) for choice in settings.choices(node)]
         return "|".join(dict.fromkeys(name for name in names if name != "null"))
     return str(node.get("type", "any"))

@@ -48,7 +48,7 @@ def decide_from_outside(app: Application, name: str) -> CheckResult:
     """
     with app.engine.connect() as connection:
         source = store.get(connection, name)
-    check = connect.check(app, source)
+    check = connect.connector(app, source).check()
     if not check.decision:
         raise UsageError(
             f"Nothing is to be decided about source {name}",

@@ -18,7 +18,7 @@ from app.registers import history
 from app.registers.history import History, Version, value_at
 from app.registers.object_store import StoredObject
 from app.sources import store
-from app.sources.store import Source
+from app.sources.model import Source
 from connectors.sdk import JsonValue
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from app.sources.model import Source
 from app.sources.schedules import schedule as schedules
-from app.sources.store import Source
 from jobs import store as jobs
 from jobs.model import Job, Plan
 

@@ -331,7 +331,7 @@ def check_draft(
     if kept.lost and not parsed.secrets:
         raise kept.lost
     confined = _confined(existing, type_name, parsed, confined)
-    return connect.check_draft(app, name, type_name, parsed, confined=confined)
+    return connect.draft(app, name, type_name, parsed.config, confined=confined).check()
 
 
 def secret_fields(connection: sa.Connection, source: Source, box: SecretBox) -> frozenset[str]:

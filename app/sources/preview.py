@@ -18,7 +18,7 @@ from app.mapping.target import Target
 from app.registers import object_store
 from app.registers.object_store import StoredObject
 from app.sources import connect, store, targets
-from app.sources.store import Source
+from app.sources.model import Source
 from app.sources.warnings import no_key, nothing_matches
 from connectors.sdk import canonical
 from connectors.sdk.rows import FieldError, JsonValue, Row, RowDecodeError, RowProblem, Stage
@@ -85,7 +85,7 @@ def preview(
         source = store.get(connection, name)
     sampled = read_rows(app, source, None if key or problems_only else limit, stop=stop)
     found = preview_rows(app, source, sampled, limit=limit, key=key, problems_only=problems_only)
-    return replace(found, evidence=connect.check(app, source, stop=stop).evidence)
+    return replace(found, evidence=connect.connector(app, source, stop=stop).check().evidence)
 
 
 def preview_rows(

@@ -17,8 +17,8 @@ from app.mapping.infer import Inference, Note, infer_schema
 from app.mapping.spec import MappingSpec
 from app.registers.lookups import RegisterLookups
 from app.sources import store
+from app.sources.model import Source
 from app.sources.preview import read_rows
-from app.sources.store import Source
 from connectors.sdk import RowData, RowProblem
 
 _ANYTHING = {"type": "object"}

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from app.application import Application
 from app.errors import ConfigurationError, SecretKeyError
 from app.sources import store
-from app.sources.store import Source
+from app.sources.model import Source
 
 
 def resolve(secrets: Mapping[str, str]) -> dict[str, str]:

@@ -20,8 +20,6 @@ from app.sources.model import Source, SourceDraft, SourceTarget, Status, TargetD
 from connectors.sdk import JsonValue
 from connectors.sdk.redact import remember
 
-__all__ = ["Source", "SourceDraft", "SourceTarget", "Status", "TargetDraft"]
-
 _CONFINED = "confined"
 """Kept among the options, where no document can name it: `SourceOptions` knows no such member."""
 

@@ -14,7 +14,7 @@ from app.mapping.spec import MappingSpec
 from app.mapping.target import Target
 from app.registers import schema_store
 from app.registers.lookups import RegisterLookups
-from app.sources.store import Source
+from app.sources.model import Source
 
 
 def compile_targets(

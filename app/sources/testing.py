@@ -33,7 +33,7 @@ def test(
     """
     with app.engine.connect() as connection:
         source = store.get(connection, name)
-    check = connect.check(app, source, stop=stop)
+    check = connect.connector(app, source, stop=stop).check()
     sampled = preview.read_rows(app, source, SAMPLE, stop=stop)
     sample = preview.preview_rows(app, source, sampled, limit=SAMPLE)
     warnings = [*check.warnings, *standing_warnings(source), *sample.warnings]

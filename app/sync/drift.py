@@ -15,7 +15,7 @@ from app.application import Application
 from app.errors import HeldError
 from app.sources import store
 from app.sources.document import DriftPolicy, SourceOptions
-from app.sources.store import Source
+from app.sources.model import Source
 from connectors.sdk import JsonValue, RowData, lenient
 from connectors.sdk.rows import Batch, RowDecodeError
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 
+from app.errors import ExitCode
 from app.sources.document import JUDGED_AFTER
 from app.sources.warnings import stay_rejected
 from app.wording import ENGLISH, Wording
@@ -24,18 +25,18 @@ class RunState(StrEnum):
     CANCELLED = "cancelled"
 
     @property
-    def exit_code(self) -> int:
+    def exit_code(self) -> ExitCode:
         return _EXIT_CODES[self]
 
 
 _EXIT_CODES = {
-    RunState.RUNNING: 4,
-    RunState.DONE: 0,
-    RunState.PARTIAL: 3,
-    RunState.HELD: 5,
-    RunState.FAILED: 1,
-    RunState.CRASHED: 1,
-    RunState.CANCELLED: 1,
+    RunState.RUNNING: ExitCode.RUNNING,
+    RunState.DONE: ExitCode.DONE,
+    RunState.PARTIAL: ExitCode.PARTIAL,
+    RunState.HELD: ExitCode.HELD,
+    RunState.FAILED: ExitCode.FAILED,
+    RunState.CRASHED: ExitCode.FAILED,
+    RunState.CANCELLED: ExitCode.FAILED,
 }
 
 

@@ -29,7 +29,7 @@ from app.mapping.target import Target
 from app.sources import connect, document, targets
 from app.sources import store as source_store
 from app.sources.document import OnMissing
-from app.sources.store import Source
+from app.sources.model import Source
 from app.sync import drift as drifting
 from app.sync import tracing
 from app.sync import verdict as judging

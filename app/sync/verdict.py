@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from app.mapping.target import Target
-from app.sources.store import Source
+from app.sources.model import Source
 from app.sources.warnings import no_key, nothing_fits, nothing_matches, repeated_keys
 from app.sync.pipeline import Fate, Options, Outcome
 from app.sync.report import RunState

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from app.errors import ConfigurationError
+from app.sources.setting_schema import SettingSchema, is_null, variant
 from app.web.answers import indented
 from app.web.languages import gettext
 from connectors.sdk import canonical
@@ -130,20 +131,16 @@ class Form:
         return document
 
 
-class _Walker:
-    def __init__(self, root: Document) -> None:
-        self._definitions = root.get("$defs", {})
-
+class _Walker(SettingSchema):
     def node(self, raw: Document) -> _Node:
         """What kind of field shows this schema."""
-        schema = self._resolved(raw)
+        schema = self.resolved(raw)
         if "enum" in schema:
             return _Node("choice", schema, tuple(map(str, schema["enum"])))
         if schema.get("format") == "password":
             return _Node("secret", schema)
-        members = [self._resolved(m) for m in schema.get("oneOf") or schema.get("anyOf") or ()]
-        if members:
-            return self._union(schema, members)
+        if "oneOf" in schema or "anyOf" in schema:
+            return self._union(schema, self.choices(schema))
         match schema.get("type"):
             case "boolean":
                 return _Node("switch", schema)
@@ -151,7 +148,7 @@ class _Walker:
                 return _Node("number", schema)
             case "string":
                 return _Node("text", schema)
-            case "array" if self._resolved(schema.get("items", {})).get("type") == "string":
+            case "array" if self.resolved(schema.get("items", {})).get("type") == "string":
                 return _Node("lines", schema)
             case "object" if schema.get("properties"):
                 return _Node("group", schema)
@@ -160,27 +157,15 @@ class _Walker:
         return _Node("json", schema)
 
     def _union(self, schema: Document, members: list[Document]) -> _Node:
-        some = [member for member in members if member.get("type") != "null"]
+        some = [member for member in members if not is_null(member)]
         if len(some) == 1:
             inner = self.node(some[0])
             return _Node(inner.kind, {**some[0], **schema}, inner.choices, inner.variants)
-        objects = {kind: member for member in some if (kind := _type_of(member)) is not None}
+        objects = {kind: member for member in some if (kind := variant(member)) is not None}
         words = [word for member in some for word in member.get("enum", ())]
         if objects and len(objects) + bool(words) == len(some):
             return _Node("variant", schema, tuple(objects), objects, word=bool(words))
         return _Node("json", schema)
-
-    def _resolved(self, schema: Document) -> Document:
-        reference = schema.get("$ref")
-        if reference is None:
-            return schema
-        found: Document = self._definitions[reference.rsplit("/", 1)[1]]
-        return {**found, **{name: value for name, value in schema.items() if name != "$ref"}}
-
-
-def _type_of(member: Document) -> str | None:
-    constant = member.get("properties", {}).get("type", {}).get("const")
-    return constant if isinstance(constant, str) else None
 
 
 class _Maker(_Walker):
@@ -328,7 +313,7 @@ class _Reader(_Walker):
         return text.strip()
 
     def _pairs(self, text: str, path: str, schema: Document) -> Document:
-        texts_only = self._resolved(schema.get("additionalProperties") or {}).get("type")
+        texts_only = self.resolved(schema.get("additionalProperties") or {}).get("type")
         found: Document = {}
         for line in filter(None, map(str.strip, text.split("\n"))):
             name, colon, value = line.partition(":")

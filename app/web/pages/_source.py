@@ -10,7 +10,7 @@ from starlette.responses import Response
 from app.application import Application
 from app.operations import following, status
 from app.operations.following import Progress
-from app.sources.store import Source
+from app.sources.model import Source
 from app.sources.warnings import standing_warnings
 from app.sync import report
 from app.sync.model import SETTLED, Run

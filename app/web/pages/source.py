@@ -20,8 +20,7 @@ from app.registers import stepped_pages
 from app.sources import confinement, connector_types, jobs, manage, uploads
 from app.sources.document import SourceOptions
 from app.sources.manage import Edits
-from app.sources.model import to_document
-from app.sources.store import Source
+from app.sources.model import Source, to_document
 from app.web import answers
 from app.web.forms import Form
 from app.web.languages import gettext as _

@@ -23,8 +23,7 @@ from app.mapping.spec import parse_mapping
 from app.registers import registers, schemas
 from app.sources import confinement, manage
 from app.sources import preview as previewing
-from app.sources.model import to_document
-from app.sources.store import Source, SourceTarget
+from app.sources.model import Source, SourceTarget, to_document
 from app.web import answers
 from app.web.languages import gettext as _
 from app.web.languages import speak

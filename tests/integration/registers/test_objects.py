@@ -15,7 +15,7 @@ from app.errors import NotFoundError
 from app.registers import object_store
 from app.registers.object_store import About, PropertyFilter, Selection
 from app.sources import store
-from app.sources.store import SourceDraft
+from app.sources.model import SourceDraft
 from app.sync import quarantine
 
 

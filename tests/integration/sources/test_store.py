@@ -22,8 +22,8 @@ from app.errors import (
 )
 from app.registers import register_store, schema_store
 from app.sources import store
+from app.sources.model import SourceDraft, TargetDraft
 from app.sources.state import SourceState
-from app.sources.store import SourceDraft, TargetDraft
 from connectors.sdk.redact import redact
 
 OLD_KEY, NEW_KEY = "A" * 43 + "=", "B" * 43 + "="

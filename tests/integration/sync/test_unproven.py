@@ -11,7 +11,7 @@ import pytest
 
 from app.sources import manage
 from app.sources import store as source_store
-from app.sources.store import Source
+from app.sources.model import Source
 from app.sync.after import held, rejects
 from app.sync.report import RunState
 from connectors.sdk.rows import (
