@@ -9,6 +9,7 @@ DEMO_DIR ?= var/demo
 WORKERS ?= auto
 ROWS ?= 200000
 ARGS ?=
+CODE := app cli.py connectors jobs migrations scripts
 
 # Stamps: what is installed in the virtual environment, and from which lock file.
 RUN := $(VENV)/.installed-run
@@ -54,11 +55,15 @@ coverage: $(DEV) ## Run every test and show which lines none of them reached
 	@$(BIN)/coverage report
 
 .PHONY: lint
-lint: $(DEV) ## Check style, types, layers and the lock files
+lint: $(DEV) ## Check style, types, layers, dead code, dependencies, spelling and the lock files
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --config setup.cfg --no-logo
+	@$(BIN)/vulture $(CODE)
+	@$(BIN)/vulture $(CODE) benchmarks examples tests
+	@$(BIN)/deptry .
+	@$(BIN)/codespell
 	@! grep -nE '://|^--|[[:space:]]@[[:space:]]' requirements.lock requirements-dev.lock \
 		|| { echo "The lock files must not hold addresses" >&2; exit 1; }
 

@@ -22,7 +22,7 @@ _BLOCK = re.compile(
     r"(?P<begin><!-- settings of (?P<type>\w+) -->\n).*?(?P<end><!-- end of settings -->)",
     re.DOTALL,
 )
-_FILE = re.compile(
+FILE = re.compile(
     r'^(?P<begin>```\w+ title="(?P<file>[^"]+)"\n)(?:(?!```).*\n)*?(?P<end>```)$', re.MULTILINE
 )
 
@@ -46,12 +46,7 @@ def _shown(default: object) -> str:
 def renewed(page: str) -> str:
     """A page with its tables as the models have them, and its files as they are."""
     page = _BLOCK.sub(lambda m: f"{m['begin']}\n{table(m['type'])}\n{m['end']}", page)
-    return _FILE.sub(lambda m: m["begin"] + (EXAMPLE / m["file"]).read_text() + m["end"], page)
-
-
-def files_shown(page: str) -> set[str]:
-    """The files of the example that a page shows."""
-    return {match["file"] for match in _FILE.finditer(page)}
+    return FILE.sub(lambda m: m["begin"] + (EXAMPLE / m["file"]).read_text() + m["end"], page)
 
 
 def main() -> int:

@@ -40,7 +40,6 @@ class Action(StrEnum):
     RESTORE = "restore"
 
 
-HASH_SIZE = 32
 ACTIONS = {"create": 1, "update": 2, "delete": 3, "restore": 4}
 
 _ANCHOR = Struct(">qi")

@@ -250,11 +250,3 @@ def _said(error: psycopg.Error) -> str:
         text = str(error)  # one line for each address that was tried
     state = f" (SQLSTATE {error.sqlstate})" if error.sqlstate else ""
     return f"{shorten(text).rstrip('.')}{state}"
-
-
-def sentences() -> set[str]:
-    """Every fixed text above, for the translations of the pages."""
-    words = [*_BY_STATE.values(), *_BY_CLASS.values(), *(each for _, each in _BY_TEXT)]
-    words += [_CROWDED, _OTHER, _LOST]
-    texts = {text for each in words for text in (each.what, each.hint or each.kind.default_hint)}
-    return texts - {""}

@@ -18,8 +18,6 @@ from app.database.secrets import SecretBox
 from app.database.tables import settings, source_state, sources
 from app.errors import SecretKeyError
 
-ENCRYPTED = frozenset({"sources.secrets", "source_state.value", "settings.value"})
-
 _LOCK = 0x6F72_6567_0002  # "oreg": the advisory lock of rotations, the same in every version
 
 
@@ -73,7 +71,7 @@ def reencrypt(connection: sa.Connection, box: SecretBox) -> Counts:
     for stored in found:
         with _naming(stored):
             changed = box.rotate(stored.token)
-        table, column, keys = _PLACES[stored.kind]
+        table, column, keys = PLACES[stored.kind]
         connection.execute(
             sa.update(table)
             .where(*(key == part for key, part in zip(keys, stored.place, strict=True)))
@@ -93,7 +91,7 @@ def verify(connection: sa.Connection, box: SecretBox) -> Counts:
     return counts(found)
 
 
-_PLACES: dict[str, tuple[sa.Table, sa.Column[Any], tuple[sa.Column[Any], ...]]] = {
+PLACES: dict[str, tuple[sa.Table, sa.Column[Any], tuple[sa.Column[Any], ...]]] = {
     "source": (sources, sources.c.secrets, (sources.c.id,)),
     "token": (source_state, source_state.c.value, (source_state.c.source_id, source_state.c.name)),
     "setting": (settings, settings.c.value, (settings.c.key,)),

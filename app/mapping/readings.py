@@ -83,7 +83,6 @@ class Texts:
     _styles: set[str] = field(default_factory=lambda: set(_NUMBERS))
     _integers: int = 0
     _numeric: int = 0
-    _points: bool = False
     _commas: bool = False
     _zeros: int = 0
     _compact: bool = True
@@ -126,7 +125,6 @@ class Texts:
         if not zero:
             self._styles &= styles
         if styles:
-            self._points |= "." in text
             self._commas |= "," in text
 
     def _add_date(self, text: str) -> None:

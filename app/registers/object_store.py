@@ -196,26 +196,6 @@ def about(connection: sa.Connection, selection: Selection, *, exact_below: int =
     return About(max(found, int(plan[0]["Plan"]["Plan Rows"])), False)
 
 
-def count_by_target(connection: sa.Connection) -> dict[tuple[int, int], int]:
-    """Live objects per ``(register_id, schema_id)``; pairs without any are left out."""
-    rows = connection.execute(
-        sa.select(objects.c.register_id, objects.c.schema_id, sa.func.count())
-        .where(objects.c.deleted.is_(None))
-        .group_by(objects.c.register_id, objects.c.schema_id)
-    )
-    return {(register_id, schema_id): number for register_id, schema_id, number in rows}
-
-
-def count_by_source(connection: sa.Connection) -> dict[int, int]:
-    """Live objects per source; sources without any are left out."""
-    rows = connection.execute(
-        sa.select(objects.c.source_id, sa.func.count())
-        .where(objects.c.deleted.is_(None), objects.c.source_id.is_not(None))
-        .group_by(objects.c.source_id)
-    )
-    return {row[0]: row[1] for row in rows}
-
-
 def _conditions(selection: Selection) -> list[sa.ColumnElement[bool]]:
     conditions: list[sa.ColumnElement[bool]] = []
     if not selection.deleted:

@@ -64,7 +64,6 @@ class Run:
     complete_because: str | None
     rejected_before: int
     full: bool
-    cursor_before: dict[str, Any] | None
     cursor_after: dict[str, Any] | None
     drift: dict[str, Any] | None
     warnings: list[str]

@@ -75,14 +75,6 @@ def count(connection: sa.Connection, source_id: int, *, run_id: int | None = Non
     )
 
 
-def count_by_source(connection: sa.Connection) -> dict[int, int]:
-    """How many rows of each source are in quarantine; sources without any are left out."""
-    rows = connection.execute(
-        sa.select(quarantine.c.source_id, sa.func.count()).group_by(quarantine.c.source_id)
-    )
-    return {row[0]: row[1] for row in rows}
-
-
 def groups(
     connection: sa.Connection, source_id: int, *, run_id: int | None = None, limit: int = 50
 ) -> list[ErrorGroup]:

@@ -64,10 +64,6 @@ class Known:
         entry = self.files.get(file.path)
         return entry is not None and entry.same_stat(file)
 
-    def has_content(self, file: FileInfo, digest: str) -> bool:
-        entry = self.files.get(file.path)
-        return entry is not None and entry.size == file.size and entry.digest == digest
-
     def add(self, file: FileInfo, digest: str, looked: float) -> None:
         """Note a file; `looked` is when its size and time were seen, by our clock."""
         sure = abs(looked - file.mtime) > 2 * file.grain

@@ -13,11 +13,12 @@ import pytest
 import sqlalchemy as sa
 
 from app.database import engine as engines
-from app.database import instance_settings, rotation, tables
+from app.database import instance_settings, tables
 from app.database.secrets import SecretBox
 from app.errors import SecretKeyError
 from app.sources import store
 from app.sources.state import SourceState
+from tests import stored
 from tests.acceptance.command_line import CommandLine
 
 SECRETS = {"auth.token": "t0ken-of-the-source"}
@@ -73,25 +74,18 @@ def assert_readable(engine: sa.Engine, box: SecretBox) -> None:
 
 def tokens(engine: sa.Engine) -> dict[str, list[str]]:
     """Every value of every column that looks encrypted, by ``table.column``."""
-    found: dict[str, list[str]] = {}
-    with engine.connect() as connection:
-        for table in sa.inspect(connection).get_table_names("openregister"):
-            for column in sa.inspect(connection).get_columns(table, "openregister"):
-                plain = f'"{column["name"]}"'
-                if isinstance(column["type"], sa.LargeBinary):
-                    plain = f"encode({plain}, 'escape')"
-                query = f'SELECT {plain}::text FROM openregister."{table}"'  # noqa: S608
-                values = [v for v in connection.execute(sa.text(query)).scalars() if v]
-                if encrypted := [v for v in values if "gAAAAA" in v]:
-                    found[f"{table}.{column['name']}"] = encrypted
-    return found
+    found = {
+        place: [value for value in values if "gAAAAA" in value]
+        for place, values in stored.columns(engine).items()
+    }
+    return {place: values for place, values in found.items() if values}
 
 
 def test_every_encrypted_value_goes_under_the_new_key(
     filled: CommandLine, engine: sa.Engine, box: SecretBox, key_file: Path
 ) -> None:
     before, old = tokens(engine), key_file.read_text()
-    assert before.keys() == rotation.ENCRYPTED
+    assert before.keys() == stored.encrypted_columns()
     done = filled.json("secrets:rotate")
     assert done == {
         "sources": 1,
@@ -128,7 +122,7 @@ def test_a_process_that_runs_meanwhile_reads_and_writes_on(
 def test_every_column_that_says_it_is_encrypted_is_rotated() -> None:
     every = [column for table in tables.metadata.tables.values() for column in table.columns]
     said = {f"{c.table.name}.{c.name}" for c in every if (c.comment or "").startswith("Encrypted")}
-    assert said == rotation.ENCRYPTED - {"settings.value"}
+    assert said == stored.encrypted_columns() - {"settings.value"}
     assert [known.key for known in instance_settings.known() if known.secret]
 
 

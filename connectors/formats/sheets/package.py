@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zipfile
-import zlib
 from collections.abc import Iterator
 from typing import IO, Any, BinaryIO
 
@@ -22,9 +21,6 @@ RATIO_FROM = 64 * 1024 * 1024
 
 SHORT_PART = 64 * 1024 * 1024
 """Bytes of a part that is read as a whole: lists of sheets, styles."""
-
-BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, etree.LxmlError, NotImplementedError)
-"""What reading a damaged archive or part raises."""
 
 
 class Package:

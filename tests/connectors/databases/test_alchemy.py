@@ -16,7 +16,7 @@ from connectors.sdk.config import parse
 from connectors.sdk.testing import ConnectorContract, read_all, rows_of
 
 METADATA = sa.MetaData()
-THINGS = sa.Table(
+sa.Table(
     "things",
     METADATA,
     sa.Column("id", sa.Integer, primary_key=True),

@@ -20,7 +20,6 @@ from typing import Any
 import psycopg
 import pytest
 import sqlalchemy as sa
-from babel.messages.pofile import read_po
 from sqlalchemy.engine import make_url
 
 from app.database import engine as engines
@@ -37,7 +36,6 @@ from app.sync import pipeline
 from app.sync import run as running
 from app.sync.report import RunState
 from app.sync.run import Request
-from app.web import languages
 from tests.acceptance.command_line import CommandLine
 from tests.conftest import DatabaseServer
 from tests.integration.bench import Bench, figures
@@ -118,12 +116,6 @@ def test_a_page_and_a_program_get_the_words_and_never_the_statement(engine: sa.E
     assert problem.where == ""  # the server's own words are for the log
     assert "Retry-After" in busy.headers
     assert not any(raw in str(problem.document()) for raw in RAW)
-
-
-def test_every_sentence_is_translated() -> None:
-    with (languages.LOCALES / "nl" / "LC_MESSAGES" / "messages.po").open("rb") as file:
-        known = {message.id for message in read_po(file) if message.string}
-    assert errors.sentences() - known == set()
 
 
 def test_a_pool_that_is_used_up_is_told_without_a_link(any_database_url: str) -> None:

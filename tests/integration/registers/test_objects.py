@@ -88,7 +88,6 @@ def test_a_selection_narrows_by_where_objects_belong(connection, place, source_i
     assert found(schema_id=other.schema_id) == ["other"]
     assert found(source_id=source_id) == ["here"]
     assert found(source_id=source_id, key="2", deleted=True) == ["gone"]
-    assert object_store.count_by_source(connection) == {source_id: 1}
 
 
 @pytest.mark.parametrize(
@@ -185,7 +184,6 @@ def test_reasons_are_counted_the_most_frequent_first(connection, source_id, reje
     assert groups[0].positions == ("row 0", "row 1")
     assert quarantine.count(connection, source_id) == 3
     assert quarantine.count(connection, source_id, run_id=1) == 2
-    assert quarantine.count_by_source(connection) == {source_id: 3}
 
 
 def test_rows_leave_when_repaired_and_lose_their_content_in_time(connection, source_id, rejected):

@@ -20,7 +20,7 @@ from app.errors import (
     NotFoundError,
     UsageError,
 )
-from app.registers import object_store, register_store, schema_store
+from app.registers import register_store, schema_store
 
 COUNTRY: dict[str, Any] = {"type": "object", "properties": {"name": {"type": "string"}, "code": {}}}
 
@@ -256,9 +256,3 @@ def test_a_tick_is_begun_finished_and_forgotten(connection):
     )
     assert cron_ticks.purge(connection, older_than=timedelta(days=2)) == 1
     assert [tick.id for tick in cron_ticks.latest(connection)] == [second]
-
-
-def test_counts_leave_deleted_objects_out(connection, place):
-    kept = place(connection)
-    place(connection, deleted=True)
-    assert object_store.count_by_target(connection) == {(kept.register_id, kept.schema_id): 1}

@@ -19,10 +19,8 @@ from urllib.parse import quote, quote_plus
 
 import psutil
 import pytest
-import sqlalchemy as sa
 from pydantic import BaseModel, SecretStr
 
-from app.database import rotation
 from app.errors import OpenRegisterError
 from app.operations import configuration
 from app.sources import manage
@@ -31,6 +29,7 @@ from app.sync.run_store import RunStore
 from app.users.roles import Role
 from connectors.sdk import registry
 from connectors.sdk.config import parse, secrets_of
+from tests import stored
 from tests.acceptance.command_line import CommandLine
 from tests.integration.served import Client, Server, command_line
 from tests.servers import ftp, http_api, ssh_password
@@ -190,18 +189,10 @@ class Collected:
 
 def database(server: Server) -> dict[str, str]:
     """Every column of every table as text; encrypted values as they are stored."""
-    found = {}
-    with server.app.engine.connect() as connection:
-        look = sa.inspect(connection)
-        for table in look.get_table_names("openregister"):
-            for column in look.get_columns(table, "openregister"):
-                plain = f'"{column["name"]}"'
-                if isinstance(column["type"], sa.LargeBinary):
-                    plain = f"encode({plain}, 'escape')"
-                query = f'SELECT {plain}::text FROM openregister."{table}"'  # noqa: S608
-                values = connection.execute(sa.text(query)).scalars()
-                found[f"{table}.{column['name']}"] = "\n".join(map(str, values))
-    assert found.keys() >= rotation.ENCRYPTED
+    found = {
+        place: "\n".join(values) for place, values in stored.columns(server.app.engine).items()
+    }
+    assert found.keys() >= stored.encrypted_columns()
     return found
 
 
