@@ -158,7 +158,7 @@ def held(cli: Cli, name: str, approve: int | None) -> None:
             empty="No deletions wait for approval",
         )
         return
-    run = deletes.approve_run(cli.application, name, ceiling=approve, actor=cli.actor)
+    run = deletes.approve(cli.application, name, ceiling=approve, actor=cli.actor)
     count, left = run.counters.deleted, run.rejected_before
     rejected = f"; {stay_rejected(left)}" if left else ""
     cli.output.result(

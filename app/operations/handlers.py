@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, time, timedelta
 from typing import Any
 
@@ -27,6 +28,7 @@ from app.sync import quarantine
 from app.sync import run as running
 from app.sync.after import held, replay
 from app.sync.after import undo as undoing
+from app.sync.model import Run
 from app.sync.report import RunState
 from app.sync.run import Request
 from app.sync.run_store import RunStore
@@ -65,10 +67,10 @@ def handlers(app: Application) -> dict[str, Handler]:
         return retry_errors(app, context, arguments)
 
     def undo(context: JobContext, arguments: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        return undo_run(app, arguments)
+        return undo_run(app, context, arguments)
 
     def approve(context: JobContext, arguments: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        return approve_deletes(app, arguments)
+        return approve_deletes(app, context, arguments)
 
     def deliver(context: JobContext, arguments: Mapping[str, Any]) -> Mapping[str, Any] | None:
         return review.deliver(app, context, arguments)
@@ -147,13 +149,10 @@ def sync_source(
     request = Request(
         trigger=arguments.get("trigger", "cron"), actor=arguments.get("actor", "cron")
     )
-    try:
+    with _patiently():
         result = running.run(app, source.name, request, should_stop=lambda: context.should_stop)
-    except AlreadyRunningError as error:
-        raise Postponed(_BUSY_AGAIN, error.what) from None
     run = result.run
-    if run.state is RunState.CANCELLED and context.should_stop:
-        raise Interrupted
+    _unless_interrupted(context, run)
     if run.state is RunState.FAILED:
         if isinstance(result.error, RetriableError) and result.error.retry_after:
             raise Postponed(result.error.retry_after, str(result.error))
@@ -164,42 +163,73 @@ def sync_source(
 def retry_errors(
     app: Application, context: JobContext, arguments: Mapping[str, Any]
 ) -> Mapping[str, Any] | None:
-    """Replay a source's quarantine for its job. Raises Postponed while the source is running."""
+    """Replay a source's quarantine for its job. Raises Interrupted, Postponed as `sync_source`."""
     with app.engine.connect() as connection:
         source = source_store.by_id(connection, int(arguments["source_id"]))
     request = Request(trigger="api", actor=str(arguments["actor"]))
-    try:
+    with _patiently():
         result = replay.retry_errors(
             app, source.name, request, should_stop=lambda: context.should_stop
         )
-    except AlreadyRunningError as error:
-        raise Postponed(_BUSY_AGAIN, error.what) from None
+    _unless_interrupted(context, result.run)
     return {"run": result.run.id, "state": result.run.state.value}
 
 
-def undo_run(app: Application, arguments: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Take a run back for its job. Raises Postponed while the source is running."""
-    try:
-        undone = undoing.undo(app, int(arguments["run_id"]), actor=str(arguments["actor"]))
-    except AlreadyRunningError as error:
-        raise Postponed(_BUSY_AGAIN, error.what) from None
+def undo_run(
+    app: Application, context: JobContext, arguments: Mapping[str, Any]
+) -> Mapping[str, Any] | None:
+    """Take a run back for its job. Raises Interrupted, Postponed as `sync_source`."""
+    with _patiently():
+        undone = undoing.undo(
+            app,
+            int(arguments["run_id"]),
+            actor=str(arguments["actor"]),
+            trigger="api",
+            should_stop=lambda: context.should_stop,
+        )
+    if undone.run is not None:
+        _unless_interrupted(context, undone.run)
     return {"run": undone.run.id if undone.run else None, "skipped": undone.skipped}
 
 
-def approve_deletes(app: Application, arguments: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Delete what a person has approved. Raises Postponed while the source is running.
+def approve_deletes(
+    app: Application, context: JobContext, arguments: Mapping[str, Any]
+) -> Mapping[str, Any] | None:
+    """Delete what a person has approved. Raises Interrupted, Postponed as `sync_source`.
 
     When more waits by now, nothing is deleted; the cancelled run says so.
     """
     with app.engine.connect() as connection:
         source = source_store.by_id(connection, int(arguments["source_id"]))
-    actor, ceiling = str(arguments["actor"]), int(arguments["ceiling"])
     try:
-        return {"deleted": held.approve(app, source.name, ceiling=ceiling, actor=actor)}
+        with _patiently():
+            run = held.approve(
+                app,
+                source.name,
+                ceiling=int(arguments["ceiling"]),
+                actor=str(arguments["actor"]),
+                trigger="api",
+                should_stop=lambda: context.should_stop,
+            )
     except HeldError as error:
         return {"deleted": 0, "refused": str(error)}
+    _unless_interrupted(context, run)
+    return {"deleted": run.counters.deleted}
+
+
+@contextmanager
+def _patiently() -> Iterator[None]:
+    """Let the job come again where the source is run by somebody else. Raises Postponed."""
+    try:
+        yield
     except AlreadyRunningError as error:
         raise Postponed(_BUSY_AGAIN, error.what) from None
+
+
+def _unless_interrupted(context: JobContext, run: Run) -> None:
+    """Raise Interrupted where the run broke off because its job was told to stop."""
+    if run.state is RunState.CANCELLED and context.should_stop:
+        raise Interrupted
 
 
 def crashed(app: Application, connection: sa.Connection, job: Job) -> None:

@@ -1,6 +1,7 @@
 """One run of a source, stage by stage.
 
-`run` takes the source's lock and `pipeline` drives the stages, in this order:
+`run` says what to do, `lock` does it under the source's lock, and `pipeline` drives the stages, in
+this order:
 
 1. `read_ahead`: the connector reads in a thread of its own, a few batches ahead
 2. `identify`: hash every row and find its key; nothing is decoded

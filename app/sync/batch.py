@@ -195,8 +195,8 @@ class Transaction(Protocol):
         when the run is not ours any more.
         """
 
-    def delete(self, missing: Sequence[Missing], progress: Progress) -> None:
-        """Mark objects as deleted, each with its audit entry."""
+    def delete(self, missing: Sequence[Missing], progress: Progress) -> bool:
+        """Mark objects as deleted, each with its audit entry; True as from `write`."""
 
     def hold(self, missing: Sequence[Missing], progress: Progress) -> None:
         """Set deletions aside for approval."""

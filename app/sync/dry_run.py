@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pickle
 import tempfile
-from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import sha256
 from types import TracebackType
 from typing import IO, Any, Self
@@ -17,11 +18,12 @@ from app.sources.warnings import stay_rejected
 from app.sync import drift, run
 from app.sync import verdict as judging
 from app.sync.batch import Changes, Missing, Observer
+from app.sync.lock import Result, Stop
 from app.sync.pipeline import Sync
 from app.sync.postgres.dry_run import DryRunObjects
 from app.sync.report import Counters, RunState
-from app.sync.run import Job, Request, Result
-from connectors.sdk import canonical
+from app.sync.run import Job, Request
+from connectors.sdk import Connector, ConnectorConfig, canonical
 from connectors.sdk.rows import Batch, Proof, Row, RowDecodeError, RowProblem
 
 
@@ -201,10 +203,12 @@ def dry_run(
     request: Request,
     *,
     observe: Observer = lambda counters, total: None,
-    should_stop: Callable[[], bool] = lambda: False,
+    should_stop: Stop = lambda: False,
 ) -> Plan:
     """What a run would do. Writes nothing. Raises ConnectorError, ConfigurationError."""
-    return _planned(run.prepare(app, name, request), observe, should_stop, lambda rows: rows)
+    job = run.prepare(app, name, request)
+    connector = connect.connector(app, job.source, limit=request.limit, stop=should_stop)
+    return _planned(job, connector.read(job.cursor), observe, should_stop)
 
 
 def apply(
@@ -214,66 +218,47 @@ def apply(
     plan: str,
     *,
     observe: Observer = lambda counters, total: None,
-    should_stop: Callable[[], bool] = lambda: False,
+    should_stop: Stop = lambda: False,
 ) -> Result:
     """Run the source, but only if that does what the dry run with this hash has shown.
 
     The source is read once, under its lock, into a file on disk: what was compared with the plan
     is what is written, whatever the source says meanwhile. Raises PlanChangedError, with a
-    cancelled run, and what `running.run` raises.
+    cancelled run, and what `run.run` raises.
     """
     with Spool() as spool:
-        return _apply(app, name, request, plan, spool, observe, should_stop)
-
-
-def _apply(
-    app: Application,
-    name: str,
-    request: Request,
-    plan: str,
-    spool: Spool,
-    observe: Observer,
-    should_stop: Callable[[], bool],
-) -> Result:
-    def compare(job: Job) -> None:
-        paths = [found for target in job.targets if (found := target.plan.key_paths) is not None]
-        now = _planned(
-            job, lambda counters, total: None, should_stop, lambda rows: spool.keep(rows, paths)
-        )
-        job.spooled = spool.again
-        if now.hash != plan:
-            counters = now.counters
-            raise PlanChangedError(
-                f"The source or the register has changed since plan {plan}: now it is plan "
-                f"{now.hash}, which would create {counters.created:,}, update "
-                f"{counters.updated:,} and delete {counters.deleted:,} objects",
-                where=f"source {name}",
-            )
-
-    result = run.run(
-        app, name, request, observe=observe, should_stop=should_stop, beforehand=compare
-    )
+        rows = partial(_compared, plan, spool)
+        result = run.run(app, name, request, observe=observe, should_stop=should_stop, rows=rows)
     if isinstance(result.error, PlanChangedError):
         raise result.error
     return result
 
 
-def _planned(
-    job: Job,
-    observe: Observer,
-    should_stop: Callable[[], bool],
-    over: Callable[[Iterator[Batch]], Iterator[Batch]],
-) -> Plan:
-    """The pipeline over the whole source, in read-only transactions; `over` sees its batches."""
-    app = job.app
-    connector = job.connector = connect.connector(
-        app, job.source, limit=job.request.limit, stop=should_stop
-    )
+def _compared(
+    plan: str, spool: Spool, job: Job, connector: Connector[ConnectorConfig], stop: Stop
+) -> Iterator[Batch]:
+    """The source's rows, read now and found to do what the plan says. Raises PlanChangedError."""
+    paths = [found for target in job.targets if (found := target.plan.key_paths) is not None]
+    batches = spool.keep(connector.read(job.cursor), paths)
+    now = _planned(job, batches, lambda counters, total: None, stop)
+    if now.hash != plan:
+        counters = now.counters
+        raise PlanChangedError(
+            f"The source or the register has changed since plan {plan}: now it is plan "
+            f"{now.hash}, which would create {counters.created:,}, update "
+            f"{counters.updated:,} and delete {counters.deleted:,} objects",
+            where=f"source {job.source.name}",
+        )
+    return spool.again()
+
+
+def _planned(job: Job, batches: Iterator[Batch], observe: Observer, stop: Stop) -> Plan:
+    """The pipeline over the whole source, in read-only transactions."""
     recorder = _Recorder()
-    with DryRunObjects(app.engine, job.source.id, recorder) as objects:
-        sync = Sync(job.targets, objects, job.options, observe=observe, stop=should_stop)
-        watch = drift.watch(app, job.source, dry=True)
-        outcome = sync.run(watch.over(over(connector.read(job.cursor))))
+    with DryRunObjects(job.app.engine, job.source.id, recorder) as objects:
+        sync = Sync(job.targets, objects, job.options, observe=observe, stop=stop)
+        watch = drift.watch(job.app, job.source, dry=True)
+        outcome = sync.run(watch.over(batches))
         standing = objects.standing()
     verdict = judging.judge(outcome, job.options, job.targets, job.source)
     return Plan(

@@ -126,9 +126,9 @@ class _TracedTransaction:
         self._trace.count(progress.counters)
         return self._transaction.write(changes, progress)
 
-    def delete(self, missing: Sequence[Missing], progress: Progress) -> None:
+    def delete(self, missing: Sequence[Missing], progress: Progress) -> bool:
         self._trace.count(progress.counters)
-        self._transaction.delete(missing, progress)
+        return self._transaction.delete(missing, progress)
 
 
 @contextmanager

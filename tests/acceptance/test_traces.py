@@ -98,6 +98,20 @@ def test_a_run_is_a_span_and_so_is_each_of_its_batches(
     assert (service["service.name"], service["service.version"]) == ("openregister", __version__)
 
 
+def test_an_approval_of_deletions_is_traced_as_a_run(cli: CommandLine, collector: HttpApi) -> None:
+    path = add_source(cli, ROWS)
+    cli("source:edit", "cities", "--on-missing", "delete").ok()
+    cli("source:run", "cities").ok()
+    path.write_text("\n".join(["code", *ROWS[:5]]))
+    assert cli("source:run", "cities").exit_code == 5
+    tracing(cli, collector)("source:deletes", "cities", "--approve", "20").ok()
+    (whole,) = [span for span in spans(collector) if span.name == "openregister.run"]
+    (batch,) = [span for span in spans(collector) if span.name == "openregister.batch"]
+    assert attributes(whole.attributes)["rows.deleted"] == 20
+    assert attributes(batch.attributes)["rows.deleted"] == 20
+    assert batch.parent_span_id == whole.span_id
+
+
 def test_a_worker_process_sends_its_own(
     cli: CommandLine, collector: HttpApi, database_url: str
 ) -> None:

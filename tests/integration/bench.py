@@ -15,7 +15,7 @@ from app.application import Application
 from app.sources import manage
 from app.sync import run as running
 from app.sync.model import Run
-from app.sync.run import Job, Request
+from app.sync.run import Request
 from connectors.sdk.rows import Batch
 
 SCHEMA = {
@@ -64,12 +64,8 @@ class Bench:
 
     def play(self, *batches: Batch, **request: Any) -> Run:
         """One run over these batches in place of the file's."""
-
-        def hand_over(job: Job) -> None:
-            job.spooled = lambda: iter(batches)
-
         wanted = Request(**request)
-        return running.run(self.app, "places", wanted, beforehand=hand_over).run
+        return running.run(self.app, "places", wanted, rows=lambda *_: iter(batches)).run
 
     def objects(self) -> dict[str | None, dict[str, Any]]:
         """The live objects' data by key."""

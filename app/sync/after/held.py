@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
 
-from app import logs
 from app.application import Application
 from app.database.tables import held_deletions, objects, registers, schemas
 from app.errors import HeldError
 from app.sources import store
-from app.sync import standing
-from app.sync.batch import Missing, Progress
+from app.sources.model import Source
+from app.sync import standing, tracing
+from app.sync.batch import Missing, ObjectStore, Progress
+from app.sync.lock import Stop, under_lock
 from app.sync.model import Finish, Run, Start
+from app.sync.pipeline import retried
 from app.sync.postgres.writer import RunIdentity, RunObjects
 from app.sync.report import Counters, RunState
-from app.sync.run import heartbeat
-from app.sync.run_store import RunStore
 
 BATCH = 5000
 
@@ -41,49 +43,64 @@ def held(app: Application, name: str, *, limit: int = 1000) -> list[dict[str, An
         ]
 
 
-def approve(app: Application, name: str, *, ceiling: int, actor: str) -> int:
-    """As `approve_run`; returns how many were deleted."""
-    return approve_run(app, name, ceiling=ceiling, actor=actor).counters.deleted
+def approve(
+    app: Application,
+    name: str,
+    *,
+    ceiling: int,
+    actor: str,
+    trigger: str = "manual",
+    should_stop: Stop = lambda: False,
+) -> Run:
+    """Delete what waits, if it is at most `ceiling` now, as a run under the source's lock.
 
-
-def approve_run(app: Application, name: str, *, ceiling: int, actor: str) -> Run:
-    """Delete what waits, if it is at most `ceiling` now; the run that did.
-
-    Counts again under the source's lock. An object that a later run met is not deleted any
-    more. Raises HeldError when more than `ceiling` wait, AlreadyRunningError, NotFoundError.
+    What waits is counted again under the lock. An object that a later run met is not deleted any
+    more; told to stop half-way, the rest still waits. Raises HeldError when more than `ceiling`
+    wait, AlreadyRunningError, LostRunError, NotFoundError, and what made the run fail.
     """
     with app.engine.connect() as connection:
         source = store.get(connection, name)
-    run_id = RunStore(app.engine).start(Start(source.id, "manual", actor, full=False))
-    counters = Counters()
-    state, message = RunState.FAILED, "Approval of held deletions was interrupted"
-    try:
-        with (
-            logs.bound(run=run_id, source=name),
-            heartbeat(app, run_id),
-            app.engine.connect() as connection,
-        ):
-            rows = connection.execute(_waiting(source.id)).all()
-            if len(rows) > ceiling:
-                state, message = RunState.CANCELLED, "More deletions wait than were approved"
-                raise HeldError(
-                    f"{len(rows):,} deletions wait for approval, more than {ceiling:,}",
-                    where=f"source {name}",
-                    hint=f"Look at them with `source:deletes {name}`, then `--approve {len(rows)}`",
-                )
-            missing = iter([Missing(r.uuid, r.version, r.data_hash, r.target) for r in rows])
-            identity = RunIdentity(run_id, source.id, source.name, actor, b"")
-            with RunObjects(app.engine, identity) as writer:
-                while batch := list(islice(missing, BATCH)):
-                    step = Counters(deleted=len(batch))
-                    with writer.transaction(0) as transaction:
-                        transaction.delete(batch, Progress(step, None, None))
-                    counters.add(step)
-                writer.settle_held()
-        state, message = RunState.DONE, f"{counters.deleted:,} held deletions were approved"
-    finally:
-        run = RunStore(app.engine).finish(run_id, Finish(state, message=message, syncs=False))
-    return run
+    work = partial(_delete, app, source, ceiling, actor)
+    start = Start(source.id, trigger, actor, full=False)
+    result = under_lock(app, start, work, source=name, should_stop=should_stop)
+    if result.error is not None:
+        raise result.error
+    return result.run
+
+
+def _delete(
+    app: Application, source: Source, ceiling: int, actor: str, run_id: int, stop: Stop
+) -> Finish:
+    with app.engine.connect() as connection:
+        rows = connection.execute(_waiting(source.id)).all()
+    if len(rows) > ceiling:
+        raise HeldError(
+            f"More deletions wait than were approved: {len(rows):,}, not {ceiling:,}",
+            where=f"source {source.name}",
+            hint=f"Look at them with `source:deletes {source.name}`, then `--approve {len(rows)}`",
+        )
+    missing = iter([Missing(r.uuid, r.version, r.data_hash, r.target) for r in rows])
+    identity = RunIdentity(run_id, source.id, source.name, actor, b"")
+    deleted, stopped = 0, stop()
+    with RunObjects(app.engine, identity) as objects:
+        writer = tracing.traced(objects, source.name)
+        while not stopped and (batch := list(islice(missing, BATCH))):
+            cancelled = retried(partial(_delete_batch, writer, batch))
+            deleted += len(batch)
+            stopped = cancelled or stop()
+        left = len(rows) - deleted
+        if not left:
+            writer.settle_held()
+    message = f"{deleted:,} held deletions were approved"
+    if left:
+        return Finish(RunState.CANCELLED, message=f"{message}; {left:,} still wait", syncs=False)
+    return Finish(RunState.DONE, message=message, syncs=False)
+
+
+def _delete_batch(writer: ObjectStore, batch: Sequence[Missing]) -> bool:
+    """One transaction; whether somebody asked the run to stop."""
+    with writer.transaction(0) as transaction:
+        return transaction.delete(batch, Progress(Counters(deleted=len(batch)), None, None))
 
 
 def _waiting(source_id: int) -> sa.Select[Any]:

@@ -6,7 +6,7 @@ there with today's reason. Rows that could not even be decoded wait for the sour
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
@@ -14,13 +14,14 @@ import sqlalchemy as sa
 from app.application import Application
 from app.mapping.target import Target
 from app.sources.document import OnMissing
-from app.sync import quarantine, run
+from app.sync import lock, quarantine, run
 from app.sync.batch import Observer
+from app.sync.lock import Result, Stop
 from app.sync.model import Finish, Start
 from app.sync.pipeline import Options, Sync
 from app.sync.postgres.writer import RunIdentity, RunObjects
 from app.sync.report import Counters, ErrorBudget, RunState
-from app.sync.run import Job, Request, Result, Stop
+from app.sync.run import Job, Request
 from connectors.sdk.rows import Batch, End, Proof, Row, RowBatch
 
 BATCH = 1000
@@ -62,7 +63,7 @@ def retry_errors(
     request: Request,
     *,
     observe: Observer = lambda counters, total: None,
-    should_stop: Callable[[], bool] = lambda: False,
+    should_stop: Stop = lambda: False,
 ) -> Result:
     """Replay the quarantine of a source as a run of its own, under the source's lock.
 
@@ -80,7 +81,7 @@ def retry_errors(
         return Finish(state, message=_message(app, job, counters), syncs=False)
 
     start = Start(job.source.id, request.trigger, request.actor, full=False)
-    return run.under_lock(app, start, work, source=job.source.name, should_stop=should_stop)
+    return lock.under_lock(app, start, work, source=job.source.name, should_stop=should_stop)
 
 
 def _replay(

@@ -27,9 +27,9 @@ from app.registers.object_store import StoredObject
 from app.registers.write_objects import Revision
 from app.sources import store as sources
 from app.sync import runs
+from app.sync.lock import Stop, under_lock
 from app.sync.model import Finish, Run, Start
 from app.sync.report import Counters, RunState
-from app.sync.run import Stop, under_lock
 from app.sync.run_store import RunStore
 from connectors.sdk import canonical
 
@@ -68,7 +68,14 @@ class Undone:
             self.listed.append(skipped)
 
 
-def undo(app: Application, run_id: int, *, actor: str) -> Undone:
+def undo(
+    app: Application,
+    run_id: int,
+    *,
+    actor: str,
+    trigger: str = "manual",
+    should_stop: Stop = lambda: False,
+) -> Undone:
     """Take back what a run wrote, batch by batch; an object with a later edit is skipped.
 
     Killed half-way, the rest is undone by calling it again. Raises NotFoundError,
@@ -88,8 +95,8 @@ def undo(app: Application, run_id: int, *, actor: str) -> Undone:
             state = RunState.CANCELLED
         return Finish(state, message=_message(undone), syncs=False)
 
-    start = Start(run.source_id, "manual", actor, full=False)
-    result = under_lock(app, start, work, source=run.source)
+    start = Start(run.source_id, trigger, actor, full=False)
+    result = under_lock(app, start, work, source=run.source, should_stop=should_stop)
     if result.error is not None:
         raise result.error
     undone.run = result.run

@@ -164,8 +164,9 @@ class _Reading:
     def empties(self, gone: Sequence[Known]) -> bool:
         return absent.empties(self._connection, self._identity.source_id, gone)
 
-    def delete(self, missing: Sequence[Missing], progress: Progress) -> None:
+    def delete(self, missing: Sequence[Missing], progress: Progress) -> bool:
         self._record.missing(missing)
+        return False
 
     def hold(self, missing: Sequence[Missing], progress: Progress) -> None:
         self._record.missing(missing)

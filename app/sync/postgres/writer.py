@@ -276,12 +276,12 @@ class _Writing:
             append.append(self._connection, self._writer, steps, moment)
         return self._progress(progress)
 
-    def delete(self, missing: Sequence[Missing], progress: Progress) -> None:
+    def delete(self, missing: Sequence[Missing], progress: Progress) -> bool:
         moment = self._moment()
         steps = Steps()
         self._mark_deleted(missing, moment, steps)
         append.append(self._connection, self._writer, steps, moment)
-        self._progress(progress)
+        return self._progress(progress)
 
     def hold(self, missing: Sequence[Missing], progress: Progress) -> None:
         self._set_aside(missing)

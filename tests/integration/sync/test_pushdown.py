@@ -307,7 +307,7 @@ def test_a_mass_deletion_is_held_and_found_again_until_it_is_approved(desk: Desk
     run = desk.sync()
     assert figures(run) == {"read": 251, "unchanged": 250, "updated": 1, "held": 149}
     assert len(held.held(desk.app, "people")) == 149
-    assert held.approve(desk.app, "people", ceiling=149, actor="test") == 149
+    assert held.approve(desk.app, "people", ceiling=149, actor="test").counters.deleted == 149
     assert len(desk.keys()) == 251
     for _ in range(2):
         assert figures(desk.sync()) == {"read": 251, "unchanged": 251}
@@ -324,7 +324,7 @@ def test_rows_that_came_back_are_not_deleted_by_a_late_approval(desk: Desk) -> N
     assert desk.sync().state is RunState.HELD
     desk.database.run("INSERT INTO people SELECT * FROM kept")
     assert figures(desk.sync()) == {"read": ROWS, "unchanged": ROWS}
-    assert held.approve(desk.app, "people", ceiling=ROWS, actor="test") == 0
+    assert held.approve(desk.app, "people", ceiling=ROWS, actor="test").counters.deleted == 0
     assert len(desk.keys()) == ROWS
 
 

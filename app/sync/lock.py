@@ -1,0 +1,178 @@
+"""Work under a source's lock: a run with its number, its heartbeat, and an end in any case."""
+
+from __future__ import annotations
+
+import logging
+import resource
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from app import logs
+from app.application import Application
+from app.database.engine import describe
+from app.database.errors import translate
+from app.errors import (
+    HeldError,
+    LostRunError,
+    NewerDatabaseError,
+    OpenRegisterError,
+    PlanChangedError,
+    expected,
+)
+from app.sync import tracing
+from app.sync.drift import DriftError
+from app.sync.model import Finish, Run, Start
+from app.sync.report import RunState
+from app.sync.run_store import HEARTBEAT_SECONDS, RunStore
+from app.sync.tracing import Trace
+
+_log = logging.getLogger(__name__)
+
+Stop = Callable[[], bool]
+"""Whether the work was asked to stop."""
+Work = Callable[[int, Stop], Finish]
+"""What is done under the lock, given the number of its run; how it ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A finished run; `error` is what made it fail, for callers that tell failures apart."""
+
+    run: Run
+    error: OpenRegisterError | None = None
+
+
+def under_lock(
+    app: Application,
+    start: Start,
+    work: Work,
+    *,
+    source: str,
+    should_stop: Stop = lambda: False,
+) -> Result:
+    """Do something as a run: with the source's lock, a heartbeat, and an end in any case.
+
+    `work` is asked to stop by `should_stop`, by `source:cancel`, and when the run was taken away.
+    Raises AlreadyRunningError and LostRunError.
+    """
+    run_id = RunStore(app.engine).start(start)
+    with (
+        logs.bound(run=run_id, source=source),
+        tracing.run(run_id, source, trigger=start.trigger, actor=start.actor) as trace,
+    ):
+        _log.info("The run has started", extra={"trigger": start.trigger, "actor": start.actor})
+        with _heartbeat(app, run_id, should_stop) as pulse:
+            finish, error = _attempt(app, run_id, work, pulse)
+        if pulse.lost:
+            _log.error("The run was taken away: %s", pulse.lost)
+            raise pulse.lost
+        done = RunStore(app.engine).finish(run_id, replace(finish, peak_memory=_peak_memory()))
+        _tell_log(done)
+        _tell_trace(trace, done)
+    return Result(done, error)
+
+
+def _tell_log(run: Run) -> None:
+    """How it ended, with its figures. Who runs it by hand is told by the command as well."""
+    failed = run.state is RunState.FAILED and run.trigger != "manual"
+    _log.log(
+        logging.WARNING if failed else logging.INFO,
+        "The run has ended",
+        extra={"state": run.state.value, "why": run.message, "counts": run.counters.as_dict()},
+    )
+
+
+def _tell_trace(trace: Trace, run: Run) -> None:
+    trace.note(
+        state=run.state.value,
+        complete=run.complete,
+        complete_because=run.complete_because,
+        rejected_before=run.rejected_before,
+    )
+    trace.count(run.counters)
+    if run.state is RunState.FAILED:
+        trace.failed(run.message or "The run failed")
+
+
+def _attempt(
+    app: Application, run_id: int, work: Work, pulse: _Pulse
+) -> tuple[Finish, OpenRegisterError | None]:
+    """The work itself; what it raised becomes the way the run ended."""
+    try:
+        return work(run_id, pulse.stop), None
+    except (LostRunError, NewerDatabaseError):
+        raise  # the end of this run is for others to write
+    except PlanChangedError as error:
+        return Finish(RunState.CANCELLED, message=str(error), syncs=False), error
+    except DriftError as error:
+        drift = error.drift.as_json()
+        return Finish(RunState.HELD, message=str(error), drift=drift, syncs=False), error
+    except HeldError as error:  # more waits than was approved
+        return Finish(RunState.CANCELLED, message=error.what, syncs=False), error
+    except OpenRegisterError as error:
+        return Finish(RunState.FAILED, message=str(error)), error
+    except KeyboardInterrupt:
+        RunStore(app.engine).finish(run_id, Finish(RunState.CANCELLED, message="Interrupted"))
+        raise
+    except Exception as error:
+        known = translate(error, describe(app.engine.url)) or expected(error)
+        with _first(error):
+            RunStore(app.engine).finish(run_id, Finish(RunState.FAILED, message=str(known)))
+        raise
+
+
+@contextmanager
+def _first(error: Exception) -> Iterator[None]:
+    """Let `error` be told, and not that its end could not be recorded either."""
+    try:
+        yield
+    except (SQLAlchemyError, LostRunError) as second:
+        _log.warning("The end of the run is not recorded: %s", translate(second) or second)
+        raise error from None
+
+
+def _peak_memory() -> int:
+    """The most memory this process has held, in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+class _Pulse:
+    """What the heartbeat thread has learned; `stop` is whether the work should."""
+
+    def __init__(self, should_stop: Stop) -> None:
+        self._should_stop = should_stop
+        self.cancelled = False
+        self.lost: LostRunError | None = None
+
+    def stop(self) -> bool:
+        return self.cancelled or self.lost is not None or self._should_stop()
+
+
+@contextmanager
+def _heartbeat(app: Application, run_id: int, should_stop: Stop) -> Iterator[_Pulse]:
+    """Renew the run's lease in a thread while the block lasts."""
+    pulse, over = _Pulse(should_stop), threading.Event()
+
+    def beat() -> None:
+        while not over.wait(HEARTBEAT_SECONDS):
+            try:
+                pulse.cancelled |= RunStore(app.engine).heartbeat(run_id)
+            except LostRunError as error:
+                pulse.lost = error
+                return
+            except SQLAlchemyError:
+                continue  # the batch's own transaction reports a lost connection
+
+    thread = threading.Thread(target=beat, name="run-heartbeat", daemon=True)
+    thread.start()
+    try:
+        yield pulse
+    finally:
+        over.set()
+        thread.join()
