@@ -17,6 +17,7 @@ from connectors.databases.ranges import read_ranges
 from connectors.databases.reader import Reader, Since
 from connectors.databases.settings import DatabaseConfig
 from connectors.sdk.connector import CheckResult, Connector, FieldFact
+from connectors.sdk.counting import counted
 from connectors.sdk.errors import DataError
 from connectors.sdk.rows import Batch, Cursor, End, JsonValue, Proof, RowBatch, RowDecodeError
 
@@ -57,10 +58,10 @@ class DatabaseConnector(Connector[DatabaseConfig]):
             server.facts["primary_key"] = list(key)
         else:
             server.warnings.append("No primary key is known here: name the key in the mapping")
-        rows = "" if estimate is None else f", about {estimate:,} rows"
+        rows = "" if estimate is None else f", about {counted(estimate, 'row')}"
         return CheckResult(
             message=f"{server.facts['server']}: {self.config.subject}, "
-            f"{len(columns)} columns{rows}",
+            f"{counted(len(columns), 'column')}{rows}",
             facts=server.facts,
             fields=[
                 FieldFact(column.name, column.type, examples.get(column.name)) for column in columns

@@ -25,9 +25,11 @@ from connectors.sdk import (
     RowData,
 )
 from connectors.sdk.bodies.records import at
+from connectors.sdk.counting import counted
 from connectors.sdk.http.auth import BasicAuth, authenticator
-from connectors.sdk.http.client import CancelledError, HttpClient, Request, origin_of
+from connectors.sdk.http.client import CancelledError, HttpClient, Request, Timeouts, origin_of
 from connectors.sdk.http.failures import clock_of
+from connectors.sdk.http.timeouts import hurried
 from connectors.sdk.incremental import HighWater, IncrementalConfig, step_back
 from connectors.sdk.net.tls import TlsConfig
 from connectors.sdk.paging.bodies import parse_json
@@ -38,6 +40,7 @@ from connectors.sdk.paging.walk import Pages
 
 _APP = "/index.php/apps/openregister/api"
 _SHOWN = 50
+_HINT = "Nothing was deleted. Is this the address of an Open Register?"
 
 
 class OpenRegisterConfig(ConnectorConfig):
@@ -109,7 +112,7 @@ class OpenRegisterConnector(Connector[OpenRegisterConfig]):
                 **client.facts(),
             }
             return CheckResult(
-                message=f"{pages.total} objects in {self.config.register_}/{self.config.schema_}",
+                message=f"{_objects(pages.total)} in {self.config.register_}/{self.config.schema_}",
                 facts=facts,
                 fields=[fact for fact in field_facts(page.items[:100]) if fact.name != "@self"],
                 warnings=client.warnings(),
@@ -153,6 +156,10 @@ class OpenRegisterConnector(Connector[OpenRegisterConfig]):
         if config.user:
             basic = BasicAuth(type="basic", user=config.user, password=config.password)
             auth = authenticator(basic, self.context, config.tls)
+        limits = self.context.limits
+        waits = Timeouts(limits.connect_timeout, limits.read_timeout, limits.total_timeout)
+        if retries is not None:  # a person waits for the answer
+            waits = hurried(waits)
         return HttpClient(
             config.url,
             self.context,
@@ -160,6 +167,7 @@ class OpenRegisterConnector(Connector[OpenRegisterConfig]):
             auth=auth,
             # Nextcloud takes a request without it for one of a browser's and wants a CSRF token.
             headers={"OCS-APIRequest": "true", "Accept": "application/json"},
+            timeouts=waits,
             connections=config.parallel,
             retries=retries,
         )
@@ -180,10 +188,17 @@ class OpenRegisterConnector(Connector[OpenRegisterConfig]):
             pages="pages",
             end_status=(),
         )
-        fetch = PageFetcher(client, "results", complete=_trimmed)
+        fetch = PageFetcher(client, "results", complete=_trimmed, hint=_HINT)
         base = Request("GET", self.config.objects, query)
-        parallel = self.config.parallel
-        return Pages(fetch, paging, base, client, parallel=parallel, key=("@self.id",))
+        return Pages(
+            fetch,
+            paging,
+            base,
+            client,
+            parallel=self.config.parallel,
+            key=("@self.id",),
+            settings=False,
+        )
 
     def _names(self, client: HttpClient, kind: str) -> list[str] | None:
         """Slugs of the registers or schemas there; None when this user may not list them."""
@@ -197,7 +212,7 @@ class OpenRegisterConnector(Connector[OpenRegisterConfig]):
             raise DataError(
                 f"The list of {kind} has no results",
                 where=request.where,
-                hint="Is this the address of an Open Register?",
+                hint=_HINT,
             )
         return [
             str(item.get("slug") or item.get("id")) for item in results if isinstance(item, dict)
@@ -205,6 +220,10 @@ class OpenRegisterConnector(Connector[OpenRegisterConfig]):
 
     def _identity(self) -> str:
         return xxhash.xxh3_64_hexdigest(self.config.objects.encode())
+
+
+def _objects(total: int | None) -> str:
+    return "Objects" if total is None else counted(total, "object")
 
 
 def _listed(names: list[str] | None) -> str:

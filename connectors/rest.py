@@ -31,10 +31,11 @@ from connectors.sdk import (
 )
 from connectors.sdk.bodies.records import MISSING, at
 from connectors.sdk.bodies.shapes import Shape, likely_wrapper
+from connectors.sdk.counting import counted
 from connectors.sdk.http.auth import authenticator, with_secret_query
 from connectors.sdk.http.client import Answer, CancelledError, HttpClient, Request
 from connectors.sdk.http.failures import clock_of
-from connectors.sdk.http.timeouts import PATIENT, QUICK, limited, timeouts
+from connectors.sdk.http.timeouts import QUICK, hurried, limited, timeouts
 from connectors.sdk.incremental import HighWater, step_back, with_cursor
 from connectors.sdk.paging.bodies import encoded
 from connectors.sdk.paging.details import Details
@@ -154,9 +155,10 @@ class RestConnector(Connector[RestConfig]):
         waits = timeouts(config.timeout, self.context.limits)
         for_auth = waits
         if retries is not None:  # a person waits for the answer
-            waits = replace(waits, connect=min(waits.connect, QUICK))
-            if config.timeout is None:  # who sets it knows that the source is slow
-                waits = replace(waits, read=min(waits.read, PATIENT), total=PATIENT)
+            # who sets timeout knows that the source is slow
+            given = config.timeout is not None
+            quick = replace(waits, connect=min(waits.connect, QUICK))
+            waits = quick if given else hurried(waits)
             for_auth = replace(waits, read=min(waits.read, QUICK))
         return HttpClient(
             config.url,
@@ -326,8 +328,8 @@ def _summary(rows: int, total: int | None, evidence: Verdict) -> str:
     if evidence.doubt:
         return evidence.evidence
     if total is not None:
-        return f"{rows} rows on the first page, {total} in all"
-    return f"{rows} rows on the first page"
+        return f"{counted(rows, 'row')} on the first page, {total:,} in all"
+    return f"{counted(rows, 'row')} on the first page"
 
 
 def _fields(page: Page) -> list[FieldFact]:

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any, Self
 
 from app.sources.schedules.spans import span_seconds
+from connectors.sdk.counting import counted
 
 
 class Kind(StrEnum):
@@ -131,7 +132,7 @@ def broken_promise(
 ) -> str:
     """The sentence about a source that is out of date."""
     if rejected_since is not None and (last_sync is None or kept(promise, last_sync, now)):
-        rows = "1 row has" if rejected == 1 else f"{rejected:,} rows have"
+        rows = counted(rejected, "row has", "rows have")
         what = f"{rows} been rejected, the first since {rejected_since:%Y-%m-%d %H:%M}Z"
         return f"{what}, but it promises to be fresh within {promise}"
     last = f"was synced last at {last_sync:%Y-%m-%d %H:%M}Z" if last_sync else "was never synced"

@@ -17,6 +17,7 @@ from app.audit.heads import Head
 from app.audit.store import AuditEntry, Chain, Place, Standing
 from app.errors import NotFoundError
 from connectors.sdk import canonical
+from connectors.sdk.counting import counted
 
 SHOWN = 20
 """Faults that a verification names; it counts them all."""
@@ -215,7 +216,9 @@ def _verify_chain(
 
 def _find_strays(connection: sa.Connection, result: Verification) -> None:
     for chain_id, count in store.stray_entries(connection):
-        result.add(Fault(f"{count:,} entries belong to chain {chain_id}, whose record is gone"))
+        result.add(
+            Fault(f"{counted(count, 'entry', 'entries')} of chain {chain_id}, whose record is gone")
+        )
 
 
 def _verify_objects(

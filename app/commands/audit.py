@@ -14,8 +14,8 @@ from app.audit.store import AuditEntry
 from app.commands.cli.command import command
 from app.commands.cli.context import Cli
 from app.commands.cli.files import read_json
-from app.commands.cli.output import plural
 from app.errors import ExitCode
+from connectors.sdk.counting import counted
 
 
 @command("audit:list")
@@ -84,7 +84,8 @@ def verify(cli: Cli, source: str | None, path: str | None) -> None:
     recorded = [] if path is None else heads.parse(read_json(path), where=path)
     found = audit.verify(cli.application, source=source, recorded=recorded)
     checked = (
-        f"{found.entries:,} entries in {plural(found.chains, 'chain')}, {found.objects:,} objects"
+        f"{counted(found.entries, 'entry', 'entries')} in "
+        f"{counted(found.chains, 'chain')}, {counted(found.objects, 'object')}"
     )
     ends = [asdict(head) for head in found.heads]
     record = {
@@ -98,12 +99,12 @@ def verify(cli: Cli, source: str | None, path: str | None) -> None:
         "heads": ends,
     }
     if found.ok:
-        also = f", {plural(len(recorded), 'recorded head')}" if path is not None else ""
+        also = f", {counted(len(recorded), 'recorded head')}" if path is not None else ""
         cli.output.result(record, f"OK — {checked}{also}")
         if cli.output.plain and ends:
             cli.output.rows(ends, ["source", "lane", "length", "hash"])
         return
-    cli.output.result(record, f"Broken — {plural(found.count, 'fault')} in {checked}")
+    cli.output.result(record, f"Broken — {counted(found.count, 'fault')} in {checked}")
     if cli.output.plain:
         for fault in found.faults:
             cli.output.message(f"  {fault.sentence()}")

@@ -10,11 +10,11 @@ import click
 
 from app.commands.cli.command import command
 from app.commands.cli.context import Cli
-from app.commands.cli.output import plural
 from app.documents.job import attempt_document, job_document, outcome_document
 from app.errors import ExitCode
 from app.operations import jobs
 from app.sync.report import RunState
+from connectors.sdk.counting import counted
 from jobs.model import Outcome
 
 
@@ -177,7 +177,7 @@ class _Telling:
         if not self._cli.output.plain:
             self._cli.output.document({**summary, "jobs": self._outcomes})
         elif any(summary.values()):
-            text = f"{plural(summary['ran'], 'job')} run, {summary['failed']} failed"
+            text = f"{counted(summary['ran'], 'job')} run, {summary['failed']} failed"
             if summary["repaired"]:
                 text += f", {summary['repaired']} left behind by earlier processes repaired"
             self._cli.output.message(text)

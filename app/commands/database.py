@@ -8,9 +8,9 @@ import click
 
 from app.commands.cli.command import command
 from app.commands.cli.context import Cli
-from app.commands.cli.output import plural
 from app.errors import ExitCode
 from app.operations import instance
+from connectors.sdk.counting import counted
 
 
 @command("upgrade")
@@ -29,7 +29,7 @@ def upgrade(cli: Cli) -> None:
     applied = list(before.pending)
     text = f"The database is up to date (version {before.head})"
     if applied:
-        text += f": applied {plural(len(applied), 'migration')}"
+        text += f": applied {counted(len(applied), 'migration')}"
     cli.output.result({"before": before.current, "now": before.head, "applied": applied}, text)
 
 

@@ -19,6 +19,7 @@ from app.registers.export import Format
 from app.registers.object_store import StoredObject
 from app.registers.select import Query
 from app.sources import explain as explaining
+from connectors.sdk.counting import counted
 
 
 @command("object:list")
@@ -239,7 +240,9 @@ def export(
     with writing(path, binary=form == "xlsx") as out:
         rows = exporting.objects(cli.application, query, form, out)
     if path is not None:
-        cli.output.result({"file": path, "rows": rows}, f"Wrote {rows:,} objects to {path}")
+        cli.output.result(
+            {"file": path, "rows": rows}, f"Wrote {counted(rows, 'object')} to {path}"
+        )
 
 
 commands: list[click.Command] = [list_, show, history, explain, restore, export]

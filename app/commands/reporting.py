@@ -8,9 +8,9 @@ import click
 
 from app.commands.cli.command import command
 from app.commands.cli.context import Cli
-from app.commands.cli.output import plural
 from app.operations import reporting
 from app.operations.reporting import Granted
+from connectors.sdk.counting import counted
 
 
 @command("reporting:refresh")
@@ -51,7 +51,7 @@ def refresh(cli: Cli) -> None:
         cli.output.rows(shown, ["name", "register", "schema", "columns", "change"])
     made = "created the role" if done.role_created else "the role"
     cli.output.message(
-        f"{plural(len(rows) + len(done.fixed), 'view')} in openregister_reporting; "
+        f"{counted(len(rows) + len(done.fixed), 'view')} in openregister_reporting; "
         f"{made} {done.role}, which may read them"
     )
 
@@ -92,7 +92,7 @@ def revoke(cli: Cli, role: str, register: str | None) -> None:
 def _extent(done: Granted) -> str:
     if done.register is None:
         return "the views of openregister_reporting"
-    return f"the {plural(len(done.views), 'view')} of register {done.register}"
+    return f"the {counted(len(done.views), 'view')} of register {done.register}"
 
 
 def _document(done: Granted) -> dict[str, Any]:

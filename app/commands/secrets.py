@@ -8,9 +8,9 @@ import click
 
 from app.commands.cli.command import command
 from app.commands.cli.context import Cli
-from app.commands.cli.output import plural
 from app.errors import ExitCode
 from app.operations import rotate_secrets
+from connectors.sdk.counting import counted
 
 
 @command("secrets:rotate")
@@ -41,16 +41,16 @@ def rotate(cli: Cli, keep_old: bool) -> None:
         "key": done.where,
     }
     text = (
-        f"Encrypted anew: the secrets of {plural(counts.sources, 'source')}, "
-        f"{plural(counts.tokens, 'token')}, {plural(counts.settings, 'setting')}\n"
+        f"Encrypted anew: the secrets of {counted(counts.sources, 'source')}, "
+        f"{counted(counts.tokens, 'token')}, {counted(counts.settings, 'setting')}\n"
     )
     text += (
         f"The new key is in {done.where}" if done.made else f"The key is the first of {done.where}"
     )
     if done.dropped:
-        text += f"; dropped {plural(done.dropped, 'old key')}"
+        text += f"; dropped {counted(done.dropped, 'old key')}"
     if done.left:
-        text += f"; {plural(done.left, 'old key')} may be taken out of it now"
+        text += f"; {counted(done.left, 'old key')} may be taken out of it now"
     cli.output.result(result, text)
 
 
@@ -77,9 +77,9 @@ def check(cli: Cli) -> None:
     }
     total = found.counts.sources + found.counts.tokens + found.counts.settings
     if not unreadable:
-        cli.output.result(result, f"OK — {plural(total, 'stored secret')}, all readable")
+        cli.output.result(result, f"OK — {counted(total, 'stored secret')}, all readable")
         return
-    lines = [f"{len(unreadable)} of {plural(total, 'stored secret')} cannot be read"]
+    lines = [f"{len(unreadable)} of {counted(total, 'stored secret')} cannot be read"]
     for one in found.unreadable:
         lines += [f"  {one.title}: {one.error}", f"    {one.fix}"]
     lines.append(f"The keys are looked for in {found.where}; restoring the old key repairs all")

@@ -9,8 +9,8 @@ import click
 from app.commands.cli import completion as _completion
 from app.commands.cli.command import command
 from app.commands.cli.context import Cli
-from app.commands.cli.output import plural
 from app.operations import examples as shipped
+from connectors.sdk.counting import counted
 
 
 @command("completion")
@@ -60,7 +60,7 @@ def examples(cli: Cli, directory: Path) -> None:
     files = shipped.copy(directory)
     cli.output.result(
         {"directory": str(directory.absolute()), "files": [str(file) for file in files]},
-        f"Copied {plural(len(files), 'file')} to {directory}; "
+        f"Copied {counted(len(files), 'file')} to {directory}; "
         f"{directory / 'sources'} holds sources to import",
     )
 

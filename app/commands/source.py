@@ -17,6 +17,7 @@ from app.operations import status
 from app.sources import connector_types, manage
 from app.sources.manage import Saved
 from app.sources.warnings import standing_warnings
+from connectors.sdk.counting import counted
 
 
 @command("source:types")
@@ -160,7 +161,7 @@ def delete(cli: Cli, name: str, yes: bool) -> None:
     left = cli.application.write(manage.delete, name)
     cli.output.result(
         {"name": name, "deleted": True, "objects_left": left},
-        f"Deleted source {name}; {left:,} objects stay in their registers",
+        f"Deleted source {name}; {counted(left, 'object stays', 'objects stay')} in the register",
     )
 
 

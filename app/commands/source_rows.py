@@ -10,6 +10,7 @@ from app.commands.cli.command import command
 from app.commands.cli.context import Cli
 from app.commands.cli.decision import ask
 from app.commands.cli.files import writing
+from app.commands.cli.output import brief
 from app.documents.source import preview_document, tested_document
 from app.registers.export import Format
 from app.sources import preview as previewing
@@ -17,6 +18,7 @@ from app.sources import testing
 from app.sources.warnings import stay_rejected
 from app.sync.after import held as deletes
 from app.sync.after import rejects
+from connectors.sdk.counting import counted
 
 
 @command("source:test")
@@ -61,6 +63,9 @@ def preview(cli: Cli, name: str, limit: int, key: str | None, problems: bool) ->
       openregister source:preview countries --limit 3
       openregister source:preview countries --key NL --output json_pretty
       openregister source:preview countries --problems
+
+    Long values are cut in plain output. The JSON modes print them whole;
+    a preview ends with the row that makes it larger than 8 MiB.
     """
     sample = previewing.preview(cli.application, name, limit=limit, key=key, problems_only=problems)
     for warning in sample.warnings:
@@ -74,9 +79,9 @@ def preview(cli: Cli, name: str, limit: int, key: str | None, problems: bool) ->
         cli.output.record(
             {
                 row.position: row.action + (f" {row.key}" if row.key else ""),
-                "  raw": row.raw,
-                "  mapped": row.mapped,
-                **({"  diff": row.diff} if row.diff and row.action == "update" else {}),
+                "  raw": brief(row.raw),
+                "  mapped": brief(row.mapped),
+                **({"  diff": brief(row.diff)} if row.diff and row.action == "update" else {}),
                 **{
                     f"  {problem.stage} {problem.path}".rstrip(): problem.message
                     for problem in row.problems
@@ -118,7 +123,9 @@ def errors(
         with writing(path, binary=form == "xlsx") as out:
             lines = rejects.write(cli.application, name, form, out, run_id=run_id)
         if path is not None:
-            cli.output.result({"file": path, "lines": lines}, f"Wrote {lines:,} lines to {path}")
+            cli.output.result(
+                {"file": path, "lines": lines}, f"Wrote {counted(lines, 'line')} to {path}"
+            )
         return
     if groups:
         cli.output.rows(
@@ -163,7 +170,7 @@ def held(cli: Cli, name: str, approve: int | None) -> None:
     rejected = f"; {stay_rejected(left)}" if left else ""
     cli.output.result(
         {"source": name, "deleted": count, "run": run.id, "rejected_before": left},
-        f"Deleted {count:,} objects{rejected}",
+        f"Deleted {counted(count, 'object')}{rejected}",
     )
     if run.state.exit_code:
         cli.exit(run.state.exit_code)

@@ -86,7 +86,8 @@ def _print_plan(cli: Cli, plan: Plan) -> None:
         if plan.examples:
             cli.output.rows(plan.examples, ["action", "object", "diff"])
         else:
-            cli.output.message(plan.without_changes())
+            said = plan.without_changes()
+            cli.output.message("No object would change" if said in left else said)
         cli.output.message(f"Plan {plan.hash}")
 
 

@@ -137,8 +137,23 @@ class _PlanCompiler:
             coerce=compile_coercion(self.schema),
             validate=compile_validator(self.schema),
             lookups=lookups,
+            reads=self._reads(rules),
             **self._quick_ways(rules),
         )
+
+    def _reads(self, rules: Sequence[FieldRule]) -> dict[str, paths.Getter]:
+        """The fields of the row that the rules ask for, by the path that a person wrote."""
+        found: dict[str, paths.Getter] = {}
+        for rule in rules:
+            if rule.source:
+                found[rule.origin] = paths.getter(rule.source)
+            elif rule.source is None and not rule.constant:
+                from app.mapping.language.templates import fields_of
+
+                own = {"row", *self._environment.globals}
+                for name in set(fields_of(rule.origin, self._environment)) - own:
+                    found[name] = paths.getter((paths.Step(name),))
+        return found
 
     def _fingerprint(self) -> int | None:
         if self.faults:

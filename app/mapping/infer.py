@@ -17,6 +17,7 @@ from app.mapping import paths
 from app.mapping.readings import Texts, example
 from app.mapping.validation import DIALECT
 from connectors.sdk import RowData, canonical
+from connectors.sdk.counting import counted
 
 MOST_NAMES = 1000
 """Fields of one object; more are taken for keys of a map, which has no fixed properties."""
@@ -65,7 +66,9 @@ def infer_schema(
     for row in rows:
         seen.add(row, budget)
         if budget.left <= 0 or enough():
-            notes.append(Note("", f"only the first {seen.count:,} rows were looked at"))
+            notes.append(
+                Note("", f"only the first {counted(seen.count, 'row was', 'rows were')} looked at")
+            )
             break
     if not seen.count:
         notes.append(Note("", "there are no rows, so nothing can be said about fields"))
@@ -164,7 +167,8 @@ class _Proposal:
             shown = ", ".join(always[:20]) + (" …" if len(always) > 20 else "")
             self._note(
                 "",
-                f"these have a value in all {seen.count:,} rows; make them required if they "
+                f"these have a value in all {counted(seen.count, 'row')}; make them required if "
+                f"they "
                 f"always have: {shown}",
             )
 

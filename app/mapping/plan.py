@@ -8,13 +8,13 @@ row and may be used by several threads.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, TypeAlias
 
-from app.mapping import storage
+from app.mapping import paths, storage
 from app.mapping.casts import Converter
 from app.mapping.fast_columns import Columnwise
 from app.mapping.fast_rows import Fused
@@ -81,6 +81,7 @@ class RowPlan:
     `fingerprint`: 64 bits over mapping, schema and engine version.
     `key_paths`: names of the row's own fields that make up the key, for `Batch.keys`; None when
     a part is nested or a template, or when there is no key.
+    `reads`: the fields of the row that the mapping names, and how to get each.
     """
 
     def __init__(
@@ -101,7 +102,9 @@ class RowPlan:
         lookups: LookupPort | None,
         fused: Fused | None = None,
         columnwise: Columnwise | None = None,
+        reads: Mapping[str, paths.Getter] | None = None,
     ) -> None:
+        self.reads = reads or {}
         self.fingerprint = fingerprint
         self.key_paths = key_paths
         self.has_key = bool(key_parts)

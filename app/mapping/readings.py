@@ -19,6 +19,7 @@ from app.mapping.language import dates
 from app.mapping.spec import Cast
 from app.mapping.types import compile_coercion
 from connectors.sdk import FieldError
+from connectors.sdk.counting import counted
 
 LONGEST_TEXT = 1000
 """Texts longer than this are nothing but text."""
@@ -215,7 +216,10 @@ class Texts:
             return ""
         ordered = sorted(values.items(), key=lambda pair: (-pair[1], pair[0]))
         shown = ", ".join(f"{value[:40]} ({times:,}×)" for value, times in ordered)
-        return f"has only {len(values)} different values: {shown}. Make it an enum if that is so"
+        return (
+            f"has only {counted(len(values), 'different value')}: {shown}. Make it an enum "
+            f"if that is so"
+        )
 
 
 def _is_date(text: str, layout: str) -> bool:

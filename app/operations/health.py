@@ -27,6 +27,7 @@ from app.operations.instance import Cron
 from app.settings import Settings
 from app.sources import store as source_store
 from app.sources.model import Source
+from connectors.sdk.counting import counted
 from connectors.sdk.redact import shorten
 from jobs import store as jobs
 from jobs.notify import anyone_listening
@@ -133,7 +134,8 @@ def _worker(connection: sa.Connection, cron: Cron, now: datetime) -> Check:
         return Check(
             "worker",
             Health.WARNING,
-            f"Jobs that were due more than {cron.stale_after // 60} minutes ago: {len(waiting)}. "
+            f"Jobs that were due more than {counted(cron.stale_after // 60, 'minute')} ago: "
+            f"{len(waiting)}. "
             "`openregister background-job:list` shows them; start a worker, or give it more "
             "--workers",
         )
@@ -148,9 +150,13 @@ def _sources(sources: Sequence[Source]) -> Check:
     return Check(
         "sources",
         Health.WARNING,
-        f"In error: {', '.join(failing)}. `openregister source:show NAME` says why",
+        f"In error: {', '.join(failing)}. `openregister source:show {_one(failing)}` says why",
         failing,
     )
+
+
+def _one(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else "NAME"
 
 
 def _rejected(sources: Sequence[Source]) -> Check:
@@ -159,7 +165,7 @@ def _rejected(sources: Sequence[Source]) -> Check:
     if not found:
         return Check("rejected", Health.OK, "No row stays rejected")
     each = ", ".join(f"{rows:,} of {name}" for name, rows in found.items())
-    hint = "`openregister source:errors NAME` says why"
+    hint = f"`openregister source:errors {_one(list(found))}` says why"
     return Check("rejected", Health.WARNING, f"Rows stay rejected: {each}. {hint}", list(found))
 
 

@@ -16,6 +16,7 @@ from app.registers.object_store import Selection, StoredObject
 from app.registers.schema_store import Schema, Version
 from app.reporting import views
 from connectors.sdk import FieldError
+from connectors.sdk.counting import counted
 
 SHOWN = 5
 """Stored objects that are named when they would no longer be valid."""
@@ -54,7 +55,9 @@ class Misfits:
 
     def sentence(self) -> str:
         """The finding in one sentence."""
-        return f"{self.count:,} of {self.objects:,} stored objects would no longer be valid"
+        return (
+            f"{self.count:,} of {counted(self.objects, 'stored object')} would no longer be valid"
+        )
 
     def faults(self) -> dict[str, str]:
         """The first fault of each example, by object."""

@@ -66,7 +66,7 @@ def connector(
         limits=_limits(app, batch_size or source.options.get("batch_size"), limit),
         policy=policy(app, confined=source.confined),
         state=SourceState(app.engine, source.id, app.box),
-        findings=Findings(source.findings),
+        findings=Findings(source.findings, source=source.name),
         key=key_fields(source),
         cancelled=stop,
     )

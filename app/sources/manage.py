@@ -21,6 +21,7 @@ from app.sources.secrets import resolve as resolve_references
 from connectors.sdk import CheckResult
 from connectors.sdk import config as configs
 from connectors.sdk.config import ConnectorConfig
+from connectors.sdk.counting import counted
 
 Document = dict[str, Any]
 
@@ -284,7 +285,7 @@ def _refuse_move(connection: sa.Connection, existing: Source, draft: SourceDraft
     owned = object_store.count(connection, object_store.Selection(source_id=existing.id))
     if owned:
         raise InUseError(
-            f"Source {existing.name} owns {owned:,} objects where it writes now",
+            f"Source {existing.name} owns {counted(owned, 'object')} where it writes now",
             hint="Add a new source for the other register or schema",
         )
 

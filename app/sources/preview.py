@@ -14,6 +14,7 @@ from app.application import Application
 from app.audit import diff as changes
 from app.mapping.compile import Filtered, Mapped
 from app.mapping.language import effort
+from app.mapping.presence import Presence
 from app.mapping.target import Target
 from app.registers import object_store
 from app.registers.object_store import StoredObject
@@ -103,14 +104,17 @@ def preview_rows(
     """
     compiled = targets.compile_targets(app, source)
     shown: list[PreviewRow] = []
+    presence = Presence(target.plan for target in compiled)
     seen = matched = size = 0
+    whole = False
     left = inf if key or problems_only else LONGEST_PREVIEW
     fields: Sequence[str] = ()
     for item in sampled:
         effort.check()
         seen += 1
-        if isinstance(item, Row) and not fields:
-            fields = tuple(item.data)
+        if isinstance(item, Row):
+            fields = fields or tuple(item.data)
+            presence.see(item.data)
         for target in compiled:
             began = monotonic()
             with effort.within(left, of=LONGEST_PREVIEW):
@@ -122,7 +126,10 @@ def preview_rows(
                 size += _size(row)
         if len(shown) >= limit * len(compiled) or size > LARGEST_PREVIEW:
             break
-    warnings = _warnings(compiled, seen, matched, fields)
+    else:
+        whole = seen < limit
+    warnings = _warnings(source.name, compiled, seen, matched, fields)
+    warnings += presence.warnings(whole=whole)
     if size > LARGEST_PREVIEW and len(shown) < limit * len(compiled):
         warnings.append(f"The rows are large, so the preview ends after {len(shown):,} of them")
     return Sample(shown, warnings)
@@ -137,11 +144,11 @@ def _size(row: PreviewRow) -> int:
 
 
 def _warnings(
-    compiled: Sequence[Target], seen: int, matched: int, fields: Sequence[str]
+    source: str, compiled: Sequence[Target], seen: int, matched: int, fields: Sequence[str]
 ) -> list[str]:
     warnings = []
     if not all(target.plan.has_key for target in compiled):
-        warnings.append(no_key())
+        warnings.append(no_key(source))
     if seen and not matched:
         warnings.append(nothing_matches(seen, fields))
     return warnings

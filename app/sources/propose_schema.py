@@ -20,6 +20,7 @@ from app.sources import store
 from app.sources.model import Source
 from app.sources.preview import read_rows
 from connectors.sdk import RowData, RowProblem
+from connectors.sdk.counting import counted
 
 _ANYTHING = {"type": "object"}
 SECONDS = 60.0
@@ -55,10 +56,20 @@ class _Sample:
         notes = []
         if self.failed:
             notes.append(
-                Note("", f"{self.failed:,} rows could not be mapped; the first: {self.first_fault}")
+                Note(
+                    "",
+                    f"{counted(self.failed, 'row')} could not be mapped; the first: "
+                    f"{self.first_fault}",
+                )
             )
         if self.filtered:
-            notes.append(Note("", f"{self.filtered:,} rows were filtered out and not looked at"))
+            notes.append(
+                Note(
+                    "",
+                    f"{counted(self.filtered, 'row was', 'rows were')} filtered out and not "
+                    f"looked at",
+                )
+            )
         return notes
 
 

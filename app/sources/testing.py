@@ -9,6 +9,7 @@ from app.application import Application
 from app.sources import connect, preview, store
 from app.sources.warnings import standing_warnings
 from connectors.sdk import CheckResult
+from connectors.sdk.counting import counted
 
 SAMPLE = 100
 
@@ -41,7 +42,7 @@ def test(
     if rejected and len(rejected) == len(sample.rows):
         first = rejected[0].problems[0]
         warnings.append(
-            f"None of the first {len(sample.rows)} rows matches the mapping and schema: "
+            f"None of the first {counted(len(sample.rows), 'row')} matches the mapping and schema: "
             f"{first.path or first.stage}: {first.message}"
         )
     return Tested(check, list(dict.fromkeys(warnings)))

@@ -6,13 +6,14 @@ from collections.abc import Iterable
 
 from app.sources.model import Source
 from app.wording import ENGLISH, Wording
+from connectors.sdk.counting import counted
 from connectors.sdk.rows import RowProblem
 
 
 def nothing_matches(read: int, first_row_fields: Iterable[str]) -> str:
     """A filter that lets no row through is more likely a typing error than a wish."""
     return (
-        f"0 of {read:,} rows match the filter; the first row's fields are "
+        f"0 of {counted(read, 'row matches', 'rows match')} the filter; the first row's fields are "
         f"{_names(first_row_fields)}"
     )
 
@@ -22,23 +23,26 @@ def nothing_fits(read: int, first: RowProblem) -> str:
     error = first.errors[0]
     place = f"{error.path}: " if error.path else ""
     return (
-        f"0 of {read:,} rows match the mapping and the schema; the first one ({first.position}): "
+        f"0 of {counted(read, 'row matches', 'rows match')} the mapping and the schema; the "
+        f"first one "
+        f"({first.position}): "
         f"{place}{error.message}"
     )
 
 
-def no_key() -> str:
+def no_key(source: str) -> str:
     """Said at add, test and run."""
     return (
         "No key is set: rows cannot be recognised again, so EVERY RUN CREATES ALL OBJECTS ANEW. "
-        "Name the field that identifies a row with `source:edit NAME --key FIELD`"
+        f"Name the field that identifies a row with `source:edit {source} --key FIELD`"
     )
 
 
 def repeated_keys(duplicates: int) -> str:
     """Rows that share a key: the last one won."""
     return (
-        f"{duplicates:,} rows repeat a key that this read already had; of each key the last row "
+        f"{counted(duplicates, 'row repeats', 'rows repeat')} a key that this read already had; "
+        f"of each key the last row "
         "won. If they are different things, the key is not the right one"
     )
 
@@ -53,7 +57,7 @@ def standing_warnings(source: Source) -> list[str]:
     """What is worth a warning as long as it is so: no key, TLS unchecked."""
     warnings = []
     if not all(target.mapping.get("key") for target in source.targets):
-        warnings.append(no_key())
+        warnings.append(no_key(source.name))
     tls = source.connection.get("tls")
     if isinstance(tls, dict) and tls.get("verify") in (False, "false"):
         warnings.append(

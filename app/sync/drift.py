@@ -1,4 +1,4 @@
-"""Drift: the first rows of a run looked at before any of them is written.
+"""The first rows of a run, looked at before any of them is written: drift, and misspelled fields.
 
 Only a sample is looked at, because rows that did not change are never decoded: the first
 `SAMPLE` rows of the first batch, compared with the same of the run before.
@@ -13,11 +13,14 @@ from typing import Any
 
 from app.application import Application
 from app.errors import HeldError
+from app.mapping.plan import RowPlan
+from app.mapping.presence import Presence
+from app.mapping.target import Target
 from app.sources import store
 from app.sources.document import DriftPolicy, SourceOptions
 from app.sources.model import Source
 from connectors.sdk import JsonValue, RowData, lenient
-from connectors.sdk.rows import Batch, RowDecodeError
+from connectors.sdk.rows import Batch, End, RowDecodeError
 
 
 def kind(value: JsonValue) -> str:
@@ -170,7 +173,15 @@ class DriftError(HeldError):
 class Watch:
     """Looks at the rows of one run on their way."""
 
-    def __init__(self, source: Source, before: Profile, policy: DriftPolicy) -> None:
+    def __init__(
+        self,
+        source: Source,
+        before: Profile,
+        policy: DriftPolicy,
+        plans: Iterable[RowPlan] = (),
+    ) -> None:
+        self._presence = Presence(plans)
+        self._whole = False
         self._source = source
         self._before = before
         self._policy = policy
@@ -181,7 +192,7 @@ class Watch:
         """The batches as they come. Raises DriftError in place of the first one."""
         try:
             for batch in batches:
-                if not self._now.rows and self._policy is not DriftPolicy.IGNORE:
+                if not self._presence.rows:
                     self._look(batch)
                 yield batch
         finally:
@@ -191,16 +202,23 @@ class Watch:
     def _look(self, batch: Batch) -> None:
         for index in range(min(len(batch), SAMPLE)):
             try:
-                self._now.add(batch.row(index).data)
+                data = batch.row(index).data
             except RowDecodeError:
                 continue  # it goes to quarantine with its reason
+            self._presence.see(data)
+            if self._policy is not DriftPolicy.IGNORE:
+                self._now.add(data)
+        self._whole = len(batch) <= SAMPLE and batch.end is End.FULL
+        if self._policy is DriftPolicy.IGNORE:
+            return
         self.drift = compare(self._before, self._now)
         if self.drift and self._policy is DriftPolicy.HOLD:
             raise DriftError(self._source.name, self.drift)
 
     @property
     def warnings(self) -> list[str]:
-        return [self.drift.message()] if self.drift else []
+        changed = [self.drift.message()] if self.drift else []
+        return changed + self._presence.warnings(whole=self._whole, known=self._before.fields)
 
     def accept(self, app: Application, *, full: bool) -> None:
         """Remember the fields for the next run; after an incremental read beside earlier ones."""
@@ -214,11 +232,18 @@ class Watch:
             store.put_profile(connection, self._source.id, seen.as_json())
 
 
-def watch(app: Application, source: Source, *, accept: bool = False, dry: bool = False) -> Watch:
+def watch(
+    app: Application,
+    source: Source,
+    targets: Iterable[Target] = (),
+    *,
+    accept: bool = False,
+    dry: bool = False,
+) -> Watch:
     """The watch over a run by the source's policy; `accept` and `dry` never hold it up."""
     policy = SourceOptions.model_validate(source.options).drift
     if policy is DriftPolicy.HOLD and (accept or dry):
         policy = DriftPolicy.WARN
     with app.engine.connect() as connection:
         before = Profile.from_json(store.profile(connection, source.id) or {})
-    return Watch(source, before, policy)
+    return Watch(source, before, policy, [target.plan for target in targets])

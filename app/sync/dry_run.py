@@ -24,6 +24,7 @@ from app.sync.postgres.dry_run import DryRunObjects
 from app.sync.report import Counters, RunState
 from app.sync.run import Job, Request
 from connectors.sdk import Connector, ConnectorConfig, canonical
+from connectors.sdk.counting import counted
 from connectors.sdk.rows import Batch, Proof, Row, RowDecodeError, RowProblem
 
 
@@ -143,8 +144,7 @@ class Plan:
     def without_changes(self) -> str:
         """What to say of a plan without examples: only where all is well does nothing change."""
         if self.counters.errors:
-            rows = self.counters.errors
-            return "1 row would be rejected" if rows == 1 else f"{rows:,} rows would be rejected"
+            return f"{counted(self.counters.errors, 'row')} would be rejected"
         if self.rejected_before:
             return stay_rejected(self.rejected_before)
         return "Nothing would change" if self.state is RunState.DONE else "No object would change"
@@ -246,7 +246,7 @@ def _compared(
         raise PlanChangedError(
             f"The source or the register has changed since plan {plan}: now it is plan "
             f"{now.hash}, which would create {counters.created:,}, update "
-            f"{counters.updated:,} and delete {counters.deleted:,} objects",
+            f"{counters.updated:,} and delete {counted(counters.deleted, 'object')}",
             where=f"source {job.source.name}",
         )
     return spool.again()
@@ -257,7 +257,7 @@ def _planned(job: Job, batches: Iterator[Batch], observe: Observer, stop: Stop) 
     recorder = _Recorder()
     with DryRunObjects(job.app.engine, job.source.id, recorder) as objects:
         sync = Sync(job.targets, objects, job.options, observe=observe, stop=stop)
-        watch = drift.watch(job.app, job.source, dry=True)
+        watch = drift.watch(job.app, job.source, job.targets, dry=True)
         outcome = sync.run(watch.over(batches))
         standing = objects.standing()
     verdict = judging.judge(outcome, job.options, job.targets, job.source)

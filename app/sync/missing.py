@@ -10,6 +10,7 @@ from itertools import chain, islice
 from app.sync.batch import CoveredKeys, Missing, ObjectStore, Progress
 from app.sync.report import Counters
 from app.sync.seen import Seen
+from connectors.sdk.counting import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +40,20 @@ class DeleteGuard:
         """Why a deletion is held, and what to do."""
         if missing >= owned:
             return (
-                f"All {owned:,} objects are no longer at the source, so nothing was deleted. "
+                f"{_all(owned)} no longer at the source, so nothing was deleted. "
                 f"Look at them with `source:deletes`, approve with `--approve {missing}`"
             )
         part = missing / owned
         return (
-            f"{missing:,} of {owned:,} objects ({part:.0%}) are no longer at the source; that is "
+            f"{missing:,} of {counted(owned, 'object')} ({part:.0%}) "
+            f"{'is' if missing == 1 else 'are'} no longer at the source; that is "
             f"more than {self.share:.0%} and more than {self.objects}, so nothing was deleted. "
             f"Look at them with `source:deletes`, approve with `--approve {missing}`"
         )
+
+
+def _all(owned: int) -> str:
+    return "The only object is" if owned == 1 else f"All {owned:,} objects are"
 
 
 BATCH = 5000

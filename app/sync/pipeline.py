@@ -16,7 +16,6 @@ from typing import TypeVar
 
 from app.mapping.target import Target
 from app.sources.document import OnMissing
-from app.sync import report
 from app.sync.batch import (
     BatchLostError,
     Changes,
@@ -97,6 +96,8 @@ class Outcome:
     fates: dict[int, Fate] = field(default_factory=dict)
     """The same by number of the target."""
     first_fields: tuple[str, ...] = ()
+    unidentified: int = 0
+    """Rejected rows that kept missing objects from being found, because their key is not known."""
     """Field names of the first row, for messages that say what the source offers."""
 
     @property
@@ -282,7 +283,7 @@ class Sync:
             kept = doubtful = {}  # nothing to compare with: the next run reads everything
             outcome.warnings.append(no_ranges(last.covered[0].field))
         if self._unidentified:
-            outcome.warnings.append(report.unidentified(self._unidentified))
+            outcome.unidentified = self._unidentified
             return doubtful
         self._store.settle_held()
         counters, outcome.held = settle_missing(

@@ -11,6 +11,7 @@ from app.sources.document import JUDGED_AFTER
 from app.sources.warnings import stay_rejected
 from app.wording import ENGLISH, Wording
 from connectors.sdk import OpenRegisterError, Proof
+from connectors.sdk.counting import counted
 
 
 class RunState(StrEnum):
@@ -80,7 +81,10 @@ class Counters:
         )
         figures = self.as_dict()
         if self.read != fates:
-            raise CountersError(f"{self.read} rows were read but {fates} accounted for: {figures}")
+            raise CountersError(
+                f"{counted(self.read, 'row was', 'rows were')} read but {fates} accounted for: "
+                f"{figures}"
+            )
         if min(figures.values()) < 0:
             raise CountersError(f"A counter is below zero: {figures}")
 
@@ -120,7 +124,7 @@ class Standing:
         """The run's own message, and that deletions wait where it does not say so."""
         if not self.held or state is RunState.HELD:
             return message
-        number = "1 deletion waits" if self.held == 1 else f"{self.held:,} deletions wait"
+        number = counted(self.held, "deletion waits", "deletions wait")
         waiting = f"{number} for approval: look at `source:deletes`"
         return f"{message}. {waiting}" if message else waiting
 
@@ -168,12 +172,12 @@ def evidence(complete: bool, because: str | None, words: Wording = ENGLISH) -> s
     return f"{complete_}: {words.gettext(proof)}" if proof else complete_
 
 
-def unidentified(rows: int) -> str:
+def unidentified(rows: int, source: str) -> str:
     """Rejected rows that may belong to any object: none can be called missing."""
-    are = "1 rejected row has" if rows == 1 else f"{rows:,} rejected rows have"
+    are = counted(rows, "rejected row has", "rejected rows have")
     return (
         f"{are} no readable key, so it is not known which objects are missing at the source; "
-        "nothing was deleted. `source:errors NAME` lists them"
+        f"nothing was deleted. `source:errors {source}` lists them"
     )
 
 
@@ -197,7 +201,8 @@ class ErrorBudget:
     def message(self, counters: Counters) -> str:
         """Why the run stopped, for the run's message."""
         return (
-            f"{counters.errors:,} of the first {counters.read:,} rows failed, so the run stopped "
+            f"{counters.errors:,} of the first {counted(counters.read, 'row')} failed, so the "
+            f"run stopped "
             "and nothing was deleted. Look at `source:errors`; the mapping or the schema does not "
             "fit the source"
         )

@@ -143,7 +143,7 @@ class _Work:
         with RunObjects(app.engine, identity, lanes=lanes) as objects:
             store = tracing.traced(objects, source.name)
             sync = Sync(job.targets, store, options, observe=self._observed, stop=stop)
-            watch = drifting.watch(app, source, accept=job.request.accept_drift)
+            watch = drifting.watch(app, source, job.targets, accept=job.request.accept_drift)
             outcome = sync.run(watch.over(batches))
         verdict = judging.judge(outcome, options, job.targets, source)
         whole = job.request.limit is None or outcome.end is not None

@@ -9,7 +9,8 @@ from app.mapping.target import Target
 from app.sources.model import Source
 from app.sources.warnings import no_key, nothing_fits, nothing_matches, repeated_keys
 from app.sync.pipeline import Fate, Options, Outcome
-from app.sync.report import RunState
+from app.sync.report import RunState, unidentified
+from connectors.sdk.counting import counted
 from connectors.sdk.rows import End
 
 MANY = 10
@@ -34,8 +35,10 @@ def judge(outcome: Outcome, options: Options, targets: Sequence[Target], source:
     if state is RunState.DONE and grave:
         state = RunState.PARTIAL
     warnings = [*outcome.warnings]
+    if outcome.unidentified:
+        warnings.append(unidentified(outcome.unidentified, source.name))
     if not all(target.plan.has_key for target in targets):
-        warnings.append(no_key())
+        warnings.append(no_key(source.name))
     if outcome.counters.duplicate:
         warnings.append(repeated_keys(outcome.counters.duplicate))
     warnings += [text for text, _ in misfits]
@@ -64,7 +67,7 @@ def _message(outcome: Outcome, options: Options, grave: Sequence[str]) -> str | 
     if outcome.end is End.UNCHANGED:
         return "The source says that nothing has changed since the last sync"
     if outcome.end is None and options.limit is not None:
-        return f"Stopped after {options.limit:,} rows, as asked; the rest was not read"
+        return f"Stopped after {counted(options.limit, 'row')}, as asked; the rest was not read"
     return None
 
 

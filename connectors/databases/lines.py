@@ -16,6 +16,7 @@ from connectors.databases import cells, convert
 from connectors.databases.convert import Convert
 from connectors.sdk import canonical
 from connectors.sdk.columns import Column
+from connectors.sdk.counting import counted
 from connectors.sdk.rows import (
     FieldError,
     JsonValue,
@@ -137,7 +138,9 @@ class LineFormat:
         data: dict[str, JsonValue] = dict(zip([c.name for c in self.columns], texts, strict=False))
         position = place(self.subject, number, self.key, data)
         if len(texts) != len(self.columns):
-            fault = FieldError("", f"{len(texts)} columns where {len(self.columns)} were expected")
+            fault = FieldError(
+                "", f"{counted(len(texts), 'column')} where {len(self.columns)} were expected"
+            )
             return RowProblem(position, Stage.READ, (fault,), data)
         faults = []
         for column, text in zip(self.columns, texts, strict=True):

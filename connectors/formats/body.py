@@ -35,7 +35,7 @@ from connectors.sdk.bodies.refusals import Errors, failure_in, failure_in_xml
 from connectors.sdk.charsets import known_codec
 from connectors.sdk.connector import Context
 from connectors.sdk.http.messages import Answer
-from connectors.sdk.paging.bodies import encoding_of, excerpt
+from connectors.sdk.paging.bodies import encoding_of, excerpt, parse_json
 
 BodyFormat = Literal["auto", "json", "ndjson", "csv", "xml"]
 
@@ -53,7 +53,9 @@ _BY_TYPE: dict[str, BodyFormat] = {
     "text/xml": "xml",
 }
 _HTML = re.compile(
-    rb"<(?:!doctype\s+html|html|head|body|script|div|h1|p|center)[\s>]", re.IGNORECASE
+    rb"(?:<\?xml[^>]{0,200}\?>\s*|<!--.{0,2000}?-->\s*){0,8}+"
+    rb"<(?:!doctype\s+html|html|head|body|script|div|h1|p|center)[\s>]",
+    re.IGNORECASE | re.DOTALL,
 )
 _XML_DECLARATION = re.compile(r"\A\ufeff?\s*<\?xml[^>]*\?>")
 _SAMPLE = 64 * 1024
@@ -89,6 +91,8 @@ class BodyReader:
         known = self._findings.get("format")
         if found == "json" and known != found and _may_be(known, answer.body):
             found = "ndjson" if known == "ndjson" else "csv"  # one row, or a header alone
+        if known not in (None, found):
+            self._refuse_other(found, answer, where)
         if answer.body.strip():
             self._findings.settle("format", found, where=where)
         return found
@@ -103,6 +107,12 @@ class BodyReader:
                 f"The answer is {binary[0]}, not rows",
                 where=what,
                 hint="Ask for JSON, CSV or XML (endpoint, query, the header Accept)",
+            )
+        if _HTML.match(_text_of(answer)):
+            raise DataError(
+                f"The answer is an HTML page, not rows: {excerpt(answer)}",
+                where=what,
+                hint="A login page or an error page? Check endpoint and auth; nothing was deleted",
             )
         kind = self.format_of(answer, what)
         if kind == "json":
@@ -152,20 +162,30 @@ class BodyReader:
             hint="Check query (verb, metadataPrefix, set) and pagination.keep",
         )
 
+    def _refuse_other(self, found: BodyFormat, answer: Answer, what: str) -> None:
+        """Raise DataError for a body of another format than before that states an error.
+
+        That is what happened; that the format differs would send a person the wrong way.
+        """
+        failure = None
+        if found == "xml":
+            failure = failure_in_xml(_text_of(answer))
+        elif found == "json" and answer.body.strip():
+            failure = failure_in(parse_json(answer, what), self._records, self._errors)
+        if failure is not None:
+            raise DataError(f"The answer is an error ({failure}): {excerpt(answer)}", where=what)
+
     def _refuse(self, kind: BodyFormat, answer: Answer, what: str) -> None:
         failure = None
-        body = answer.body.removeprefix(codecs.BOM_UTF8).lstrip()
-        if kind == "xml":
+        body = _text_of(answer)
+        if kind == "xml" or body[:1] == b"<":
             failure = failure_in_xml(body)
         elif kind == "ndjson":
             failure = self._failure_of_line(body)
         if failure is not None:
             raise DataError(f"The answer is an error ({failure}): {excerpt(answer)}", where=what)
-        other = "an HTML page" if _HTML.match(body) else None
-        if other is None and kind in ("csv", "xml") and body[:1] in (b"{", b"["):
-            other = "JSON" if _is_json(body) else None
-        if other is not None:
-            raise DataError(f"The answer is {other}, not {kind}: {excerpt(answer)}", where=what)
+        if kind in ("csv", "xml") and body[:1] in (b"{", b"[") and _is_json(body):
+            raise DataError(f"The answer is JSON, not {kind}: {excerpt(answer)}", where=what)
 
     def _failure_of_line(self, body: bytes) -> str | None:
         """A single line may be an error instead of a row; then it holds nothing else."""
@@ -253,6 +273,10 @@ def _may_be(known: object, body: bytes) -> bool:
     if known == "ndjson":
         return head.startswith("{") and "\n" not in head.strip()
     return known == "csv" and bool(head) and head[0] not in "{[<"
+
+
+def _text_of(answer: Answer) -> bytes:
+    return answer.body.removeprefix(codecs.BOM_UTF8).lstrip()
 
 
 def _head(body: bytes) -> str:

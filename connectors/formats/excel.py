@@ -17,6 +17,7 @@ from pydantic import Field, field_validator
 from connectors.formats import base, workbook
 from connectors.formats.sheet import Line, SheetBatch, SheetTable, header_of, table_of
 from connectors.sdk import Batch, ConfigModel, RowProblem
+from connectors.sdk.counting import counted
 
 _RANGE = re.compile(r"\$?([A-Za-z]{0,3})\$?(\d{0,7})(?::\$?([A-Za-z]{0,3})\$?(\d{0,7}))?")
 
@@ -130,7 +131,10 @@ class ExcelReader(base.FormatReader):
             }
             if header is not None:
                 self.facts["header_row"] = header + 1
-            yield from _batches(lines, table, batch_size, progress)
+            strays: list[Line] = []
+            if header is not None and not any(name in table.unnamed for name in self.key):
+                lines = (row for row in lines if not _is_stray(row, table, strays))
+            yield from _batches(lines, table, batch_size, progress, strays)
 
     def _header_row(self, head: Sequence[Line], name: str) -> int | None:
         """The number of the row with the names: as set, as found before, or as it looks."""
@@ -163,8 +167,19 @@ class _Progress:
         return round(self._rows / self._share) if self._share else self._rows
 
 
+def _is_stray(row: Line, table: SheetTable, strays: list[Line]) -> bool:
+    found = table.is_stray(row)
+    if found:
+        strays.append(row)
+    return found
+
+
 def _batches(
-    rows: Iterator[Line], table: SheetTable, size: int, progress: _Progress
+    rows: Iterator[Line],
+    table: SheetTable,
+    size: int,
+    progress: _Progress,
+    strays: Sequence[Line],
 ) -> Generator[Batch]:
     lines: list[bytes] = []
     numbers: list[int] = []
@@ -189,5 +204,12 @@ def _batches(
         if len(lines) + len(problems) >= size:
             yield batch()
             lines, numbers, problems = [], [], []
-    if lines or problems:
-        yield batch()
+    last = batch()
+    if strays:
+        place = table.position(strays[0].row)
+        left = "is left" if len(strays) == 1 else "are left"
+        said = counted(len(strays), "row has", "rows have")
+        what = "nothing under the headings of the table, but something beside them, and"
+        last.warnings = [f"{said} {what} {left} out; the first: {place}"]
+    if lines or problems or strays:
+        yield last

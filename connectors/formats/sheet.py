@@ -57,6 +57,8 @@ class SheetTable:
     left: int
     name: str
     layout: bytes
+    headed: frozenset[int]
+    """The places of the columns with a heading, from 0; all where there is no header."""
 
     @classmethod
     def of(
@@ -65,6 +67,7 @@ class SheetTable:
         """Raises DataError when two columns have the same name."""
         columns = base.column_names(names, where)
         unnamed = (c for c, name in zip(columns, names, strict=True) if not name)
+        headed = (left + at for at, name in enumerate(names) if name or keep_all)
         parts: list[JsonValue] = [*columns, None, *sorted(nulls), None, *names, left]
         return cls(
             columns=columns,
@@ -73,6 +76,7 @@ class SheetTable:
             left=left,
             name=where,
             layout=base.fingerprint(parts),
+            headed=frozenset(headed),
         )
 
     def position(self, row: int) -> str:
@@ -113,6 +117,16 @@ class SheetTable:
         inside = found[self.left : end]
         places = itertools.chain(range(min(self.left, len(found))), range(end, len(found)))
         return inside + [""] * (width - len(inside)), {place: found[place] for place in places}
+
+    def is_stray(self, line: Line) -> bool:
+        """Whether a row holds nothing in the columns that have a heading, but something elsewhere.
+
+        Such as a note beside the table, or next to it further down: it is no row of the table.
+        """
+        if 0 in self.headed and not line.bad and not line.json.startswith((b'[""', b"{")):
+            return False  # nearly always: the first cell holds something
+        places = {*line.cells(), *line.bad}
+        return bool(places) and self.headed.isdisjoint(places)
 
     def problem(self, line: Line) -> RowProblem:
         """A row with cells that cannot be read, and what else it holds."""

@@ -18,6 +18,7 @@ from connectors.sdk import (
     canonical,
     redact,
 )
+from connectors.sdk.counting import counted
 
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
@@ -78,7 +79,7 @@ class Table:
         missing = self.columns[len(cells) :]
         if missing and all(name in self.unnamed for name in missing):
             return [*cells, *[""] * len(missing)]
-        message = f"{len(cells)} cells where the header has {wanted}"
+        message = f"{counted(len(cells), 'cell')} where the header has {wanted}"
         # A delimiter too many or too few moves every cell but the first.
         key = self._key_of([cells[0].encode()]) if self.key == (0,) else None
         raise RowDecodeError(self.problem(record, line, message, key))

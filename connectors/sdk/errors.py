@@ -24,6 +24,8 @@ class OpenRegisterError(Exception):
         self.what = what
         self.where = where
         self.hint = hint or self.default_hint
+        if where.startswith("source "):  # whose name the commands of the hint take
+            self.hint = self.hint.replace(" NAME", f" {where.removeprefix('source ')}")
         super().__init__(what, where, self.hint)
 
     def __str__(self) -> str:

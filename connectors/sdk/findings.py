@@ -19,7 +19,10 @@ class Findings:
     Only what was guessed belongs here: a setting that a person gave is not a finding.
     """
 
-    def __init__(self, known: Mapping[str, JsonValue] | None = None) -> None:
+    def __init__(
+        self, known: Mapping[str, JsonValue] | None = None, *, source: str = "NAME"
+    ) -> None:
+        self._source = source
         self._known: dict[str, JsonValue] = dict(known or {})
         self.new: dict[str, JsonValue] = {}
 
@@ -42,7 +45,7 @@ class Findings:
                 where=where,
                 hint=f"Nothing was deleted. If the source changed its form on purpose, set "
                 f"{setting or name} or accept the new form with "
-                "`source:edit NAME --forget-findings`",
+                f"`source:edit {self._source} --forget-findings`",
             )
 
 

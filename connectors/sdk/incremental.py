@@ -13,6 +13,7 @@ from pydantic import Field
 from connectors.sdk import canonical, redact
 from connectors.sdk.bodies.records import at
 from connectors.sdk.config import ConfigModel
+from connectors.sdk.counting import counted
 from connectors.sdk.errors import DataError
 from connectors.sdk.rows import JsonValue, RowData
 
@@ -163,12 +164,13 @@ class HighWater:
         found = []
         if self._ahead:
             found.append(
-                f"{self._field} lies in the future in {len(self._ahead):,} rows, such as "
+                f"{self._field} lies in the future in {counted(len(self._ahead), 'row')}, such as "
                 f"{self._ahead[0]}; the cursor stays below, so that later changes are still found"
             )
         if self._strange:
             found.append(
-                f"{self._field} is another kind of value in {len(self._strange):,} rows, such as "
+                f"{self._field} is another kind of value in "
+                f"{counted(len(self._strange), 'row')}, such as "
                 f"{self._strange[0]}; these did not count for the cursor"
             )
         return found

@@ -287,6 +287,7 @@ class FileConnector(Connector[F], Generic[F]):
         if problems:
             first = problems[0]
             warnings = [*warnings, f"{first.position}: {first.errors[0].message}"]
+        warnings = [*warnings, *batch.warnings]
         return CheckResult(
             f"{name} is readable",
             {**facts, **form.facts},

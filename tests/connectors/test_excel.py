@@ -197,6 +197,59 @@ def test_a_column_without_heading_counts_only_where_it_holds_something() -> None
     ]
 
 
+STRAYS: dict[str, tuple[list[list[Any]], list[int]]] = {
+    "beside a later row": (
+        [["id", "name"], [1, "a"], [None, None, None, "note"], [2, "b"]],
+        [1, 2],
+    ),
+    "below the table, to its right": (
+        [["id", "name"], [1, "a"], [], [None, None, None, None, "as of May"]],
+        [1],
+    ),
+    "left of a table that begins in C": (
+        [[None, None, "id", "name"], [None, None, 1, "a"], ["note"], [None, None, 2, "b"]],
+        [1, 2],
+    ),
+    "between two columns with headings": (
+        [["id", None, "name"], [1, None, "a"], [None, "note", None], [2, "x", "b"]],
+        [1, 2],
+    ),
+    "far to the right": ([["id", "name"], [1, "a"], [*[None] * 60, "note"], [2, "b"]], [1, 2]),
+    "an error value": ([["id", "name"], [1, "a"], [None, None, None, "#N/A"], [2, "b"]], [1, 2]),
+}
+
+
+@pytest.mark.parametrize("where", STRAYS)
+def test_a_note_beside_the_table_is_no_row_and_is_warned_about(where: str) -> None:
+    table, ids = STRAYS[where]
+    batches = list(ExcelReader().batches(io.BytesIO(data_of(workbook(*table)))))
+    assert [row.data["id"] for batch in batches for row in batch] == ids
+    assert not any(batch.problems for batch in batches)
+    (warning,) = [warning for batch in batches for warning in batch.warnings]
+    assert warning.startswith("1 row has nothing under the headings of the table")
+    row = next(
+        n
+        for n, cells in enumerate(table, 1)
+        if n > 1 and any(cells) and cells[0] != 1 and not {1, 2} & set(cells)
+    )
+    assert warning.endswith(f"row {row}")
+
+
+def test_rows_without_a_key_stay_rows_of_the_table() -> None:
+    book = data_of(workbook(["id", "name"], [1, "a"], [None, "b"], ["a note"]))
+    batches = list(ExcelReader().batches(io.BytesIO(book)))
+    assert [row.data["name"] for batch in batches for row in batch] == ["a", "b", ""]
+    assert not any(batch.warnings for batch in batches)
+
+
+def test_a_column_without_heading_that_is_the_key_makes_rows() -> None:
+    reader = ExcelReader()
+    reader.key = ("column_2",)
+    book = data_of(workbook(["id", None, "name"], [1, "k", "a"], [None, "l", None]))
+    rows = [row.data for batch in reader.batches(io.BytesIO(book)) for row in batch]
+    assert [row["column_2"] for row in rows] == ["k", "l"]
+
+
 def test_old_xls_workbooks_are_read() -> None:
     book = xlwt.Workbook()
     sheet = book.add_sheet("Persons")

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import base64
 import math
+import socket
+import time
 from typing import Any
 
 import pytest
 
 from connectors.openregister import OpenRegisterConfig, OpenRegisterConnector
-from connectors.sdk import AuthenticationError, Batch, Context, Cursor, DataError, End, MissingError
+from connectors.sdk import (
+    AuthenticationError,
+    Batch,
+    Context,
+    Cursor,
+    DataError,
+    End,
+    MissingError,
+    UnreachableError,
+)
 from connectors.sdk.config import parse
 from connectors.sdk.testing import ConnectorContract
 from tests.servers import http_api
@@ -230,3 +241,53 @@ def test_the_address_may_be_of_the_cloud_or_of_its_api(
     config = connector(register, quick, url=register.url + root).config
     inner = "/nextcloud" if root == "/nextcloud" else ""
     assert config.objects == register.url + inner + OBJECTS
+
+
+def test_a_test_of_a_port_that_never_answers_ends_within_ten_seconds() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        document = {"url": url, "register": "geo", "schema": "town"}
+        began = time.monotonic()
+        with pytest.raises(UnreachableError, match="stopped answering"):
+            OpenRegisterConnector(parse(OpenRegisterConfig, document)).check()
+        assert time.monotonic() - began < 10
+
+
+LIES: dict[str, dict[str, Any]] = {
+    "a total above": {"total": 30},
+    "more pages": {"total": None, "pages": 9},
+    "a flag": {"total": None, "pages": None, "has_more": True},
+    "the same objects again": {"total": 40, "again": True},
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_hints_speak_of_no_setting_that_it_lacks(api: HttpApi, quick: Context, lie: str) -> None:
+    about = dict(LIES[lie])
+    again = about.pop("again", False)
+
+    def handle(call: Call) -> Answer:
+        page = call.number("_page", 1)
+        rows = TOWNS[:10] if page == 1 or again else TOWNS[9:20] if page == 2 else []
+        return http_api.answer({"results": rows, "total": 20, "page": page, **about})
+
+    api.on(OBJECTS, handle)
+    said = []
+    try:
+        said += [batch.doubt for batch in connector(api, quick).read()]
+    except DataError as error:
+        said.append(str(error))
+    text = " ".join(said)
+    assert text
+    for setting in ("pagination", "set repeats", "more: null", "records", "endpoint"):
+        assert setting not in text, text
+
+
+@pytest.mark.parametrize("body", ["<html>Log in</html>", '{"objects": []}', "[1, 2", "{}"])
+def test_what_is_no_register_is_named_without_settings_that_it_lacks(
+    api: HttpApi, quick: Context, body: str
+) -> None:
+    api.on(OBJECTS, http_api.text(body, "application/json"))
+    with pytest.raises(DataError) as caught:
+        list(connector(api, quick).read())
+    assert caught.value.hint == "Nothing was deleted. Is this the address of an Open Register?"

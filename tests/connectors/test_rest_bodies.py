@@ -263,6 +263,13 @@ def test_a_charset_that_does_not_exist_is_a_warning(api: HttpApi, quick: Context
     assert any("utf8mb4" in warning for warning in connector.check().warnings)
 
 
+SOAP = (
+    '<soap:Envelope xmlns:soap="http://schemas.xmlsoap.org/soap/envelope/"><soap:Body><soap:Fault>'
+    "<faultcode>soap:{}</faultcode><faultstring>No such department</faultstring>"
+    "</soap:Fault></soap:Body></soap:Envelope>"
+)
+
+
 REFUSED: dict[str, tuple[str | bytes, str, str]] = {
     "a sentence": ("Error: maintenance until 06:00, sorry", "text/plain", "not the JSON"),
     "a page": ("<!DOCTYPE html><title>Log in</title>", "text/html", "an HTML page"),
@@ -301,6 +308,38 @@ def test_another_format_than_the_first_read_found_is_an_error(api: HttpApi, quic
         read(api, quick)
 
 
+XHTML = '<?xml version="1.0"?>\n<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0//EN">\n<html/>'
+OTHER = {
+    "a page": ("<html><body>Down</body></html>", "text/html", "an HTML page"),
+    "a page as csv": ("<!DOCTYPE html>\n<html>Down</html>", "text/csv", "an HTML page"),
+    "a page behind a comment": ("<!-- 1 -->\n<html>Down</html>", "text/html", "an HTML page"),
+    "a page of XHTML": (XHTML, "application/xhtml+xml", "an HTML page"),
+    "an error": ('{"error": "maintenance"}', "application/json", "maintenance"),
+    "an error of XML": (SOAP.format("Server"), "text/xml", "No such department"),
+}
+
+
+@pytest.mark.parametrize("what", OTHER)
+@pytest.mark.parametrize(
+    ("first", "given"),
+    [("csv", ""), ("csv", "csv"), ("json", ""), ("xml", ""), ("xml", "xml"), ("ndjson", "")],
+)
+def test_a_page_or_an_error_after_rows_is_named_before_the_format(
+    api: HttpApi, quick: Context, first: str, given: str, what: str
+) -> None:
+    body, media, reason = OTHER[what]
+    good = {"csv": CSV, "json": JSON, "xml": XML, "ndjson": LINES}[first]
+    fields = {"format": given} if given else {}
+    api.on("/rows", http_api.text(good, "application/octet-stream"))
+    read(api, quick, **fields)
+    api.on("/rows", http_api.text(body, media))
+    with pytest.raises(DataError) as caught:
+        read(api, quick, **fields)
+    said = str(caught.value)
+    assert "format is" not in said
+    assert reason in said, said
+
+
 @pytest.mark.parametrize(
     ("first", "later"),
     [(LINES, LINES.splitlines()[0]), (CSV, "id,name\n")],
@@ -316,11 +355,6 @@ def test_a_day_with_one_row_or_none_has_the_known_format(
 
 # Errors under a success status, and rows that only look like them.
 
-SOAP = (
-    '<soap:Envelope xmlns:soap="http://schemas.xmlsoap.org/soap/envelope/"><soap:Body><soap:Fault>'
-    "<faultcode>soap:{}</faultcode><faultstring>No such department</faultstring>"
-    "</soap:Fault></soap:Body></soap:Envelope>"
-)
 SOAP12 = (
     '<e:Envelope xmlns:e="http://www.w3.org/2003/05/soap-envelope"><e:Header/><e:Body><e:Fault>'
     "<e:Code><e:Value>e:Sender</e:Value></e:Code><e:Reason><e:Text xml:lang='en'>Bad dates"
@@ -470,6 +504,117 @@ def test_a_wrapper_is_proposed_and_taken_off(api: HttpApi, quick: Context, name:
     assert data([first]) == [{**beside, **item[name]}]
 
 
+USUAL = {
+    "a collection of GeoJSON, few properties (RFC 7946)": (
+        "properties",
+        {
+            "type": "FeatureCollection",
+            "numberMatched": 2,
+            "features": [
+                {"type": "Feature", "id": "a.1", "geometry": None, "properties": {"name": "a"}},
+                {"type": "Feature", "id": "a.2", "geometry": None, "properties": None},
+            ],
+        },
+    ),
+    "OGC API Features with a box and links for each": (
+        "properties",
+        {
+            "type": "FeatureCollection",
+            "features": [
+                {
+                    "type": "Feature",
+                    "id": 7,
+                    "geometry": {"type": "Point", "coordinates": [1, 2]},
+                    "geometry_name": "geom",
+                    "bbox": [1, 2, 1, 2],
+                    "collection": "c",
+                    "links": [],
+                    "stac_version": "1.0.0",
+                    "assets": {},
+                    "properties": {"a": 1},
+                }
+            ],
+        },
+    ),
+    "hits of Elasticsearch, one field (Search API)": (
+        "_source",
+        {
+            "took": 1,
+            "timed_out": False,
+            "hits": {
+                "total": {"value": 1, "relation": "eq"},
+                "hits": [{"_index": "i", "_id": "1", "_score": 1.0, "_source": {"a": 1}}],
+            },
+        },
+    ),
+    "hits with a part of the fields (Search API, fields)": (
+        "_source",
+        {
+            "hits": {
+                "hits": [
+                    {"_index": "i", "_id": "1", "_source": {"a": 1}, "fields": {"a": [1], "b": [2]}}
+                ]
+            }
+        },
+    ),
+    "edges of GraphQL, one field (Cursor Connections)": (
+        "node",
+        {"data": {"people": {"edges": [{"cursor": "x", "node": {"id": 1}}, {"node": {"id": 2}}]}}},
+    ),
+    "a bundle of FHIR (R4, searchset)": (
+        "resource",
+        {
+            "resourceType": "Bundle",
+            "type": "searchset",
+            "total": 1,
+            "entry": [
+                {
+                    "fullUrl": "u",
+                    "search": {"mode": "match"},
+                    "resource": {"resourceType": "Patient"},
+                }
+            ],
+        },
+    ),
+    "JSON:API, one attribute (jsonapi.org 1.1)": (
+        "attributes",
+        {
+            "data": [
+                {"type": "town", "id": "1", "attributes": {"a": 1}, "links": {"self": "/town/1"}}
+            ]
+        },
+    ),
+    "ArcGIS with a position (REST API, query)": (
+        "attributes",
+        {
+            "objectIdFieldName": "FID",
+            "features": [{"attributes": {"FID": 1}, "geometry": {"x": 1}}],
+        },
+    ),
+    "Airtable, a record without values (List records)": (
+        "fields",
+        {
+            "records": [
+                {"id": "rec1", "createdTime": "2024", "fields": {}},
+                {"id": "rec2", "createdTime": "2024", "fields": {"a": 1}},
+            ]
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("case", USUAL)
+def test_a_wrapper_of_the_usual_kinds_is_proposed_however_little_it_holds(
+    api: HttpApi, quick: Context, case: str
+) -> None:
+    name, document = USUAL[case]
+    api.on("/rows", http_api.always(document))
+    settings = {"url": api.url, "endpoint": "/rows", "pagination": "none"}
+    check = RestConnector(parse(RestConfig, settings), quick).check()
+    assert any(warning.endswith(f"set row: {name}") for warning in check.warnings), check.warnings
+    assert all(isinstance(row, Row) for row in read(api, quick, row=name))
+
+
 def test_flat_rows_get_no_proposal(api: HttpApi, quick: Context) -> None:
     rows = [{"id": 1, "name": "a", "since": "x", "by": "y", "properties": {"a": 1}}]
     api.on("/rows", http_api.always(rows))
@@ -543,7 +688,7 @@ def test_arrays_without_names_are_refused_and_short_ones_are_problems(
     with pytest.raises(DataError):  # objects beside arrays: no guess
         sent(api, quick, '{"columns": ["a", "a"], "rows": [[1, 2]]}', "application/json")
     found = data(sent(api, quick, body.replace(', {"a": 1}', ""), "application/json"))
-    assert found == [{"a": 1, "b": 2}, "1 values where there are 2 columns"]
+    assert found == [{"a": 1, "b": 2}, "1 value in a table of 2 columns"]
 
 
 # Deletion flags.

@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TextIO
 
 from app.logs import printable
+from connectors.sdk.counting import counted
 from connectors.sdk.redact import redact
 
 if TYPE_CHECKING:  # rich takes longer to import than most commands to run
@@ -20,6 +21,10 @@ if TYPE_CHECKING:  # rich takes longer to import than most commands to run
 
 MODES = ("plain", "json", "json_pretty")
 
+LONG_VALUE = 200
+LONG_LIST = 20
+LONG_CELL = 4000
+"""Characters or items of what is printed in a table."""
 _UNLIMITED = 100_000
 """Columns of an output that is no terminal: a pipe cuts nothing off."""
 
@@ -156,13 +161,30 @@ def dump(document: Any, *, pretty: bool = False) -> str:
         return orjson.dumps(spelt, default=_jsonable, option=options).decode()
 
 
-def plural(count: int, noun: str) -> str:
-    """`1 object`, `2 objects`."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
+def brief(value: Any) -> Any:
+    """A value for a table: long texts and lists within it cut, each with its length."""
+    match value:
+        case str() if len(value) > LONG_VALUE:
+            return f"{value[:LONG_VALUE]}… ({counted(len(value), 'character')})"
+        case Mapping():
+            return {name: brief(member) for name, member in value.items()}
+        case list() if len(value) > LONG_LIST:
+            return [*map(brief, value[:LONG_LIST]), f"… ({counted(len(value), 'item')})"]
+        case list():
+            return list(map(brief, value))
+    return value
 
 
 def _text(value: Any) -> str:
-    """A value as a cell of a table."""
+    """A value as a cell of a table; what no terminal could show is cut."""
+    text = _whole_text(value)
+    if len(text) <= LONG_CELL:
+        return text
+    length = counted(len(text), "character")
+    return f"{text[:LONG_CELL]}… ({length}; --output json prints all of them)"
+
+
+def _whole_text(value: Any) -> str:
     match value:
         case None | "":
             return "-"

@@ -54,8 +54,8 @@ def _when(minute: str, hour: str) -> str | None:
     minutes, hours = _numbers(minute), _numbers(hour)
     if minutes and hours and len(minutes) * len(hours) <= _MOST_TIMES:
         return "at " + _joined([f"{h:02}:{m:02}" for h in hours for m in minutes])
-    if hour == "*":
-        if minute == "*":
+    if hour in ("*", "*/1"):
+        if minute in ("*", "*/1"):
             return "every minute"
         if step := re.fullmatch(r"\*/(\d+)", minute):
             # 60 is no multiple of every step: the last gap of an hour is then shorter

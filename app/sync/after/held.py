@@ -21,6 +21,7 @@ from app.sync.model import Finish, Run, Start
 from app.sync.pipeline import retried
 from app.sync.postgres.writer import RunIdentity, RunObjects
 from app.sync.report import Counters, RunState
+from connectors.sdk.counting import counted
 
 BATCH = 5000
 
@@ -91,7 +92,7 @@ def _delete(
         left = len(rows) - deleted
         if not left:
             writer.settle_held()
-    message = f"{deleted:,} held deletions were approved"
+    message = f"{counted(deleted, 'held deletion was', 'held deletions were')} approved"
     if left:
         return Finish(RunState.CANCELLED, message=f"{message}; {left:,} still wait", syncs=False)
     return Finish(RunState.DONE, message=message, syncs=False)

@@ -22,6 +22,7 @@ from app.sync.pipeline import Options, Sync
 from app.sync.postgres.writer import RunIdentity, RunObjects
 from app.sync.report import Counters, ErrorBudget, RunState
 from app.sync.run import Job, Request
+from connectors.sdk.counting import counted
 from connectors.sdk.rows import Batch, End, Proof, Row, RowBatch
 
 BATCH = 1000
@@ -112,4 +113,7 @@ def _replay(
 def _message(app: Application, job: Job, counters: Counters) -> str:
     with app.engine.connect() as connection:
         left = quarantine.count(connection, job.source.id)
-    return f"Replayed {counters.read:,} rows of the quarantine; {left:,} are left in it"
+    return (
+        f"Replayed {counted(counters.read, 'row')} of the quarantine; "
+        f"{counted(left, 'is', 'are')} left in it"
+    )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from connectors.sdk.bodies.records import MISSING, at
 from connectors.sdk.bodies.refusals import Errors
+from connectors.sdk.counting import counted
 from connectors.sdk.errors import DataError
 from connectors.sdk.rows import RowData
 
@@ -118,7 +119,7 @@ def _zipped(names: Sequence[str]) -> Callable[[Any], RowData | str]:
         if not isinstance(item, list):
             return "the item is not an array of values as the others are"
         if len(item) != len(names):
-            return f"{len(item)} values where there are {len(names)} columns"
+            return f"{counted(len(item), 'value')} in a table of {counted(len(names), 'column')}"
         return dict(zip(names, item, strict=True))
 
     return take
@@ -130,6 +131,8 @@ def _unwrapped(path: str) -> Callable[[Any], RowData | str]:
 
     def take(item: Any) -> RowData | str:
         inner = at(item, path)
+        if inner is None and item.get("type") == "Feature":  # RFC 7946, section 3.2
+            inner = {}
         if not isinstance(inner, dict):
             return f"the item has no object at {path!r}"
         return {**{name: value for name, value in item.items() if name != first}, **inner}
@@ -137,17 +140,37 @@ def _unwrapped(path: str) -> Callable[[Any], RowData | str]:
     return take
 
 
+_OF_ARCGIS = frozenset({"attributes", "geometry", "centroid", "aggregateGeometries", "attachments"})
+_USUAL: Mapping[str, Callable[[RowData], bool]] = {
+    "_source": lambda item: "_index" in item or "_id" in item,  # a hit of Elasticsearch
+    "properties": lambda item: item.get("type") == "Feature",  # GeoJSON, RFC 7946
+    "attributes": lambda item: ("type" in item and "id" in item) or set(item) <= _OF_ARCGIS,
+    "node": lambda item: set(item) <= {"node", "cursor", "__typename"},  # an edge of GraphQL
+    "resource": lambda item: "fullUrl" in item or "search" in item,  # FHIR
+    "fields": lambda item: "createdTime" in item and "id" in item,  # Airtable
+}
+"""What an item of the usual kinds has besides the member that holds its row."""
+
+
 def likely_wrapper(items: Sequence[Any]) -> str:
     """The member in which every item seems to hold its row; empty where it does not."""
-    if not items:
+    if not all(isinstance(item, dict) for item in items):
         return ""
+    for name, is_usual in _USUAL.items():
+        if _hold(items, name) and all(map(is_usual, items)):
+            return name
     for name in WRAPPERS:
-        if all(
-            isinstance(item, dict) and isinstance(item.get(name), dict) and item[name]
-            for item in items
-        ) and all(len(item) <= 8 and len(item[name]) >= len(_scalars(item)) for item in items):
+        if _hold(items, name) and all(
+            len(item) <= 8 and len(item[name] or ()) >= len(_scalars(item)) for item in items
+        ):
             return name
     return ""
+
+
+def _hold(items: Sequence[RowData], name: str) -> bool:
+    """Whether each item has an object of that name, or null for it, and one of them has fields."""
+    inner = [item.get(name, MISSING) for item in items]
+    return any(inner) and all(each is None or isinstance(each, dict) for each in inner)
 
 
 def _scalars(item: RowData) -> list[str]:

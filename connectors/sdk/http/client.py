@@ -192,7 +192,7 @@ class HttpClient:
         return LimitError(
             f"The answer is larger than the limit of {limit} bytes",
             where=where,
-            hint="Ask for smaller pages, or raise the limit",
+            hint="Ask for smaller pages, or raise source.max_response",
         )
 
     def download(self, request: Request, file: BinaryIO, *, accept: Collection[int] = ()) -> Answer:
@@ -339,7 +339,8 @@ class HttpClient:
 
     def _translated(self, error: Exception, request: Request) -> ConnectorError:
         self.check_cancelled()  # closing the client breaks connections on purpose
-        return failures.of_exception(error, origin_of(request.url)[1], request.where)
+        host = origin_of(request.url)[1]
+        return failures.of_exception(error, host, request.where, self._timeouts.names[0])
 
     def _headers_for(self, request: Request) -> dict[str, str]:
         headers = CaseInsensitiveDict({"User-Agent": USER_AGENT, "Accept-Encoding": "gzip"})
@@ -422,7 +423,7 @@ class HttpClient:
                 raise UnreachableError(
                     f"The answer took longer than {self._timeouts.total:g} seconds in all",
                     where=request.where,
-                    hint="Ask for smaller pages, or raise timeout.total",
+                    hint=f"Ask for smaller pages, or raise {self._timeouts.names[1]}",
                 )
             self.check_cancelled()
 

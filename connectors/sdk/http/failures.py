@@ -133,8 +133,13 @@ def _phrase(status: int) -> str:
         return ""
 
 
-def of_exception(error: BaseException, host: str, where: str) -> ConnectorError:
-    """The error for an exception of requests or urllib3, by what lies at its root."""
+def of_exception(
+    error: BaseException, host: str, where: str, timeout: str = "source.timeout"
+) -> ConnectorError:
+    """The error for an exception of requests or urllib3, by what lies at its root.
+
+    `timeout` is the setting of the time between two pieces of an answer.
+    """
     causes = list(_causes(error))
     for cause in causes:
         if isinstance(cause, ConnectorError):
@@ -144,7 +149,7 @@ def of_exception(error: BaseException, host: str, where: str) -> ConnectorError:
             explained = explain(cause, host)
             return type(explained)(explained.what, where=where, hint=explained.hint)
     for cause in causes:
-        found = _network(cause, host, where)
+        found = _network(cause, host, where, timeout)
         if found is not None:
             return found
     if any(isinstance(cause, (HTTPException, u3.ProtocolError)) for cause in causes):
@@ -157,7 +162,7 @@ def of_exception(error: BaseException, host: str, where: str) -> ConnectorError:
     return UnreachableError(f"The connection to {host} failed: {reason}", where=where)
 
 
-def _network(cause: BaseException, host: str, where: str) -> ConnectorError | None:
+def _network(cause: BaseException, host: str, where: str, timeout: str) -> ConnectorError | None:
     if isinstance(cause, socket.gaierror):
         return UnreachableError(
             f"The name {host} is not known to the DNS ({cause.strerror})",
@@ -180,7 +185,7 @@ def _network(cause: BaseException, host: str, where: str) -> ConnectorError | No
         return UnreachableError(
             f"{host} stopped answering (no data within the read timeout)",
             where=where,
-            hint="Ask for smaller pages, or raise timeout.read",
+            hint=f"Ask for smaller pages, or raise {timeout}",
         )
     if isinstance(cause, ConnectionRefusedError):
         return UnreachableError(

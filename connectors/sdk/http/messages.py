@@ -24,6 +24,8 @@ class Timeouts:
     connect: float
     read: float
     total: float
+    names: tuple[str, str] = ("source.timeout", "source.total_timeout")
+    """The settings of the last two, for hints; those of the instance where the source has none."""
 
 
 @dataclass(slots=True)

@@ -36,6 +36,17 @@ def timeouts(given: float | TimeoutConfig | None, limits: Limits) -> Timeouts:
         config.connect or limits.connect_timeout,
         config.read or limits.read_timeout,
         config.total or limits.total_timeout,
+        ("timeout.read", "timeout.total"),
+    )
+
+
+def hurried(waits: Timeouts) -> Timeouts:
+    """No longer than a person waits for a test."""
+    return replace(
+        waits,
+        connect=min(waits.connect, QUICK),
+        read=min(waits.read, PATIENT),
+        total=min(waits.total, PATIENT),
     )
 
 

@@ -17,6 +17,7 @@ from pydantic import Field, SecretStr
 from connectors.sdk import canonical
 from connectors.sdk.config import ConfigModel
 from connectors.sdk.connector import Policy
+from connectors.sdk.counting import counted
 from connectors.sdk.errors import ConfigurationError, ConnectorError, TrustError, UnreachableError
 from connectors.sdk.rows import JsonValue
 
@@ -222,5 +223,7 @@ def expiry_warnings(der: bytes, now: datetime.datetime | None = None) -> list[st
     if left < datetime.timedelta(0):
         return [f"The server's certificate expired on {ends:%Y-%m-%d}"]
     if left < EXPIRES_SOON:
-        return [f"The server's certificate expires on {ends:%Y-%m-%d}, in {left.days} days"]
+        return [
+            f"The server's certificate expires on {ends:%Y-%m-%d}, in {counted(left.days, 'day')}"
+        ]
     return []

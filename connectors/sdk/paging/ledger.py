@@ -12,6 +12,7 @@ from typing import Any
 
 from connectors.sdk import canonical
 from connectors.sdk.bodies.records import MISSING
+from connectors.sdk.counting import counted
 from connectors.sdk.errors import DataError
 from connectors.sdk.paging import advice, words
 from connectors.sdk.paging.base import Paginator
@@ -26,6 +27,10 @@ _EMPTY_IN_A_ROW = 100
 _NOTHING_NEW = 10
 """Pages of which every row came before, in a row, that are taken for a loop."""
 _CIRCLE = "Check pagination: the source may not know its parameters"
+_AGAIN = (
+    "Run it again: objects may have changed while they were read. If that does not help, the other "
+    "instance counts objects that this user may not read"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +47,20 @@ class Verdict:
 
 
 class Ledger:
-    """What the pages of one read add up to. `key`: the paths that identify a row."""
+    """What the pages of one read add up to. `key`: the paths that identify a row.
+
+    `settings`: the connector has a setting `pagination`, so that hints may speak of it.
+    """
 
     def __init__(
-        self, key: Sequence[str] = (), *, repeats: bool = False, more: str | None = ""
+        self,
+        key: Sequence[str] = (),
+        *,
+        repeats: bool = False,
+        more: str | None = "",
+        settings: bool = True,
     ) -> None:
+        self._settings = settings
         self._key = tuple(key)
         self._repeats = repeats
         self._more = more
@@ -80,9 +94,9 @@ class Ledger:
             self._empty += 1
             if self._empty > _EMPTY_IN_A_ROW:
                 raise DataError(
-                    f"{self._empty} pages without rows in a row, and always a next one",
+                    f"{_EMPTY_IN_A_ROW} pages without rows in a row, and always a next one",
                     where=page.label,
-                    hint=_CIRCLE,
+                    hint=self._hint(_CIRCLE),
                 )
             self.last = page
             return True
@@ -95,7 +109,7 @@ class Ledger:
             raise DataError(
                 f"Page {page.number} repeats page {before}: paging goes in a circle",
                 where=page.request.where,
-                hint=_CIRCLE,
+                hint=self._hint(_CIRCLE),
             )
         self.rows += page.rows
         self._full_pages += page.rows == self._largest
@@ -189,13 +203,13 @@ class Ledger:
             in_body = because in (Proof.STATED, Proof.TOTAL, Proof.END_MARKER)
             if because is not Proof.STATED and not (signs.in_body or paginator.total_in_body):
                 in_body = False
-            return Verdict(because, "", f"{self.rows} rows; {evidence}", in_body=in_body)
+            return Verdict(because, "", f"{counted(self.rows, 'row')}; {evidence}", in_body=in_body)
         if against:
-            return Verdict(None, against, f"{self.rows} rows; {against}")
+            return Verdict(None, against, f"{counted(self.rows, 'row')}; {against}")
         return Verdict(
             None,
             self._doubt(paginator, page),
-            f"{self.rows} rows; nothing says whether there are more",
+            f"{counted(self.rows, 'row')}; nothing says whether there are more",
             silent=not self.again,
         )
 
@@ -219,16 +233,20 @@ class Ledger:
         floor = max(paginator.floor, total if total is not None and len(self._totals) < 2 else 0)
         if self.rows < floor:
             raise DataError(
-                f"The source speaks of {floor} rows but gave {self.rows}",
+                f"The source speaks of {counted(floor, 'row')} but gave {self.rows}",
                 where=page.label,
-                hint=f"Set {way}; if the number means something else, set pagination.total to null",
+                hint=self._hint(
+                    f"Set {way}; if the number means something else, set pagination.total to null"
+                ),
             )
         pages = paginator.pages
         if pages is not None and total is None and page.number < pages and self._more is not None:
             raise DataError(
-                f"The source speaks of {pages} pages but gave {page.number}",
+                f"The source speaks of {counted(pages, 'page')} but gave {page.number}",
                 where=page.label,
-                hint=f"Set {way}; if the number means something else, set more: null in pagination",
+                hint=self._hint(
+                    f"Set {way}; if the number means something else, set more: null in pagination"
+                ),
             )
 
     def _evidence(
@@ -239,7 +257,7 @@ class Ledger:
         if self._total_proves(paginator, page):
             return Proof.TOTAL, f"the source speaks of {paginator.total}"
         if paginator.pages is not None and page.number >= paginator.pages and not signs.more:
-            return Proof.END_MARKER, f"the last of {paginator.pages} pages"
+            return Proof.END_MARKER, f"the last of {counted(paginator.pages, 'page')}"
         if signs.is_last or (signs.ends and not signs.more):
             flag = next((s for s in signs.ends if s.kind is Kind.FLAG), signs.ends[0])
             return Proof.END_MARKER, flag.text
@@ -252,7 +270,7 @@ class Ledger:
         if paginator.followed and paginator.absent and not led:
             return Proof.LAST_LINK, "the last page leads no further"
         if self.again and page.rows < self._largest and self._full_pages > 1:
-            return Proof.SHORT_PAGE, f"the last page has fewer than {self._largest} rows"
+            return Proof.SHORT_PAGE, f"the last page has fewer than {counted(self._largest, 'row')}"
         return None
 
     def _total_proves(self, paginator: Paginator, page: Page) -> bool:
@@ -281,8 +299,10 @@ class Ledger:
         raise DataError(
             f"The source says that there is more, and it was not followed: {said}",
             where=page.label,
-            hint=f"Set {advice.following(best, page, likely_key(page.items) or 'id')}; if this "
-            "does not speak of pages, set more: null in pagination",
+            hint=self._hint(
+                f"Set {advice.following(best, page, likely_key(page.items) or 'id')}; if this "
+                "does not speak of pages, set more: null in pagination"
+            ),
         )
 
     def _against(self) -> str:
@@ -296,17 +316,24 @@ class Ledger:
         repeated = 0 if self._repeats else self._distinct.repeated()
         if repeated:
             key = ", ".join(self._key) or "identifier"
-            return (
-                f"{repeated} rows came on more than one page, so others may have been passed over; "
-                f"the next run reads them again. If rows share their {key}, set repeats: true in "
-                "pagination."
+            said = (
+                f"{counted(repeated, 'row')} came on more than one page, so others may have been "
+                "passed over; the next run reads them again."
             )
+            way = f" If rows share their {key}, set repeats: true in pagination."
+            return said + way if self._settings else said
         return ""
 
+    def _hint(self, setting: str) -> str:
+        return setting if self._settings else _AGAIN
+
     def _doubt(self, paginator: Paginator, page: Page) -> str:
+        if not self._settings:
+            return f"{counted(self.rows, 'row')} came, and nothing says whether there are more."
         if page.past_end:
             return (
-                f"{self.rows} rows came, as many as the source speaks of, but it refuses the page "
+                f"{counted(self.rows, 'row')} came, as many as the source speaks of, but it "
+                f"refuses the page "
                 "behind them, and such a round number may be the most that it counts to. Ask for "
                 "parts that are smaller, or set pagination.total to the path of an exact number."
             )
@@ -318,13 +345,15 @@ class Ledger:
             )
         if paginator.name in ("cursor", "next_url", "link_header"):
             return (
-                f"{self.rows} rows came, and the {_LED[paginator.name]} of pagination was on none "
+                f"{counted(self.rows, 'row')} came, and the {_LED[paginator.name]} of "
+                f"pagination was on none "
                 f"of the pages. If this is everything, set {advice.EVERYTHING}."
             )
         own = paginator.total is not None and paginator.total == page.rows
         total = "a total that is only the size of the page" if own else "no total"
         return (
-            f"{self.rows} rows came, and nothing says whether there are more: {total}, no flag, no "
+            f"{counted(self.rows, 'row')} came, and nothing says whether there are more: "
+            f"{total}, no flag, no "
             "link, no token, and the usual page parameters change nothing. If this is everything, "
             f"set {advice.EVERYTHING}; otherwise set pagination to the way that the source pages."
         )

@@ -63,7 +63,10 @@ class Asked:
 
 
 class PageFetcher:
-    """Asks for a page and takes its rows out of the JSON (or what `decode` makes of the body)."""
+    """Asks for a page and takes its rows out of the JSON (or what `decode` makes of the body).
+
+    `hint`: what to say of an answer that is no page, where there are no settings to speak of.
+    """
 
     def __init__(
         self,
@@ -76,7 +79,9 @@ class PageFetcher:
         shape: Shape | None = None,
         findings: Findings | None = None,
         about: Callable[[Answer], Any] | None = None,
+        hint: str = "",
     ) -> None:
+        self._hint = hint
         self._about = about or (lambda answer: None)
         self._findings = Findings() if records or findings is None else findings
         self._shape = shape or Shape()
@@ -103,6 +108,15 @@ class PageFetcher:
 
     def page(self, asked: Asked) -> Page:
         """The processor's part, which several threads would only do more slowly."""
+        try:
+            return self._page(asked)
+        except DataError as error:
+            if error.where == f"page {asked.number}":  # of the body as a whole: its address helps
+                error.where = asked.request.where
+            error.hint = self._hint or error.hint
+            raise
+
+    def _page(self, asked: Asked) -> Page:
         number, request, answer = asked.number, asked.request, asked.answer
         if asked.ended:
             return _page(number, request, answer, None, rows=0, past_end=answer.status != 204)

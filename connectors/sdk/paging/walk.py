@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import replace
 
+from connectors.sdk.counting import counted
 from connectors.sdk.errors import ConnectorError, ThrottledError
 from connectors.sdk.findings import Findings
 from connectors.sdk.http.client import CancelledError, HttpClient, Request
@@ -33,6 +34,7 @@ class Pages:
     """The pages of one read. Iterate once; `paginator` is known after the first page.
 
     `key` are the paths that identify a row. `findings` spare the next read the search for a style.
+    `settings`: a person can set `pagination`.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class Pages:
         parallel: int = 1,
         key: Sequence[str] = (),
         findings: Findings | None = None,
+        settings: bool = True,
     ) -> None:
         self._fetch = fetch
         self._config = config
@@ -57,6 +60,7 @@ class Pages:
             key,
             repeats=not isinstance(config, NoPages) and config.repeats,
             more=config.more,
+            settings=settings,
         )
         self.paginator: Paginator | None = None
         self.following: Request | None = None
@@ -81,8 +85,10 @@ class Pages:
         assert self.paginator is not None
         style = advice.setting(self.paginator.settings)
         rows = self._ledger.rows
-        named = f" of {self.total}" if self.total is not None else ""
-        return Verdict(Proof.LAST_LINK, "", f"{rows}{named} rows; the next page by {style}")
+        named = counted(rows, "row")
+        if self.total is not None:
+            named = f"{rows:,} of {counted(self.total, 'row')}"
+        return Verdict(Proof.LAST_LINK, "", f"{named}; the next page by {style}")
 
     def __iter__(self) -> Iterator[Page]:
         found = paginator(self._config, self._base, self._client.join)

@@ -207,7 +207,7 @@ def test_entries_whose_chain_record_is_gone_are_found(
     bench: Bench, tamper: Callable[[str], None]
 ) -> None:
     tamper("DELETE FROM openregister.chains WHERE source_id = 0")
-    assert "1 entries belong to chain" in verify.verify(bench.app).faults[0].what
+    assert "1 entry of chain" in verify.verify(bench.app).faults[0].what
 
 
 def test_an_object_changed_behind_the_trail_is_named(

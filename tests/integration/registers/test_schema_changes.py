@@ -39,7 +39,7 @@ def test_a_schema_is_proposed_for_what_the_mapping_makes(bench: Bench) -> None:
     kinds = {name: words["type"] for name, words in found.schema["properties"].items()}
     assert kinds == {"code": "string", "size": "integer"}
     notes = [f"{note.path} {note.message}".strip() for note in found.notes]
-    assert notes[0] == "1 rows were filtered out and not looked at"
+    assert notes[0] == "1 row was filtered out and not looked at"
     assert any(note.startswith("code") and "leading zeros" in note for note in notes)
     with pytest.raises(NotFoundError, match="no target 1"):
         propose_schema.infer(bench.app, "places", target=1)
@@ -50,4 +50,4 @@ def test_rows_that_cannot_be_mapped_are_said(bench: Bench) -> None:
     bench.write([{"id": "1", "name": "a"}, {"id": "2"}])
     found = propose_schema.infer(bench.app, "places")
     assert found.rows == 1
-    assert "1 rows could not be mapped; the first: up" in found.notes[0].message
+    assert "1 row could not be mapped; the first: up" in found.notes[0].message

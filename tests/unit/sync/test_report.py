@@ -103,7 +103,7 @@ def test_the_loud_messages_name_figures_and_fields() -> None:
     assert nothing_matches(3987, ["id", "state"]) == (
         "0 of 3,987 rows match the filter; the first row's fields are id, state"
     )
-    assert "EVERY RUN CREATES ALL OBJECTS ANEW" in no_key()
+    assert "EVERY RUN CREATES ALL OBJECTS ANEW" in no_key("towns")
     assert "3 rows repeat a key" in repeated_keys(3)
     assert nothing_matches(1, [f"f{n}" for n in range(25)]).endswith("and 5 more")
 
@@ -123,7 +123,8 @@ def test_that_nothing_would_be_left_is_always_held(owned: int) -> None:
     guard = DeleteGuard(share=1, objects=10**6)
     assert guard.holds(owned, owned)
     assert not guard.holds(owned, owned + 1)
-    assert f"All {owned:,} objects" in guard.message(owned, owned)
+    everything = "The only object is" if owned == 1 else f"All {owned:,} objects are"
+    assert f"{everything} no longer at the source" in guard.message(owned, owned)
 
 
 def test_the_guard_says_what_to_do() -> None:

@@ -65,7 +65,7 @@ def test_pages_that_overlap_prove_nothing_though_the_total_agrees(
     api.on("/rows", handle)
     batch = last(api, quick, pagination="page", parallel=parallel)
     assert batch.end is End.UNPROVEN
-    assert "1 rows came on more than one page" in batch.doubt
+    assert "1 row came on more than one page" in batch.doubt
 
 
 def test_rows_may_be_declared_to_come_more_than_once(api: HttpApi, quick: Context) -> None:
@@ -97,7 +97,7 @@ def test_many_rows_out_of_order_are_counted_exactly(api: HttpApi, quick: Context
 
     api.on("/rows", handle)
     batch = last(api, Context(limits=Limits(retries=0)), pagination="page")
-    assert "1 rows came on more than one page" in batch.doubt
+    assert "1 row came on more than one page" in batch.doubt
 
 
 # Totals.

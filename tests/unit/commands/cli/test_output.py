@@ -11,7 +11,8 @@ from uuid import UUID
 import pytest
 from pydantic import SecretStr
 
-from app.commands.cli.output import Output, dump, plural
+from app.commands.cli.output import Output, brief, dump
+from connectors.sdk.counting import counted
 
 ROWS = [
     {"name": "a", "count": 7, "since": None, "extra": 1},
@@ -107,8 +108,26 @@ def test_a_record_is_a_line_per_field(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_counting_words_agree_with_the_number() -> None:
-    assert [plural(number, "object") for number in (0, 1, 2)] == [
+    assert [counted(number, "object") for number in (0, 1, 2)] == [
         "0 objects",
         "1 object",
         "2 objects",
     ]
+
+
+def test_long_values_are_cut_in_tables_and_say_how_long_they_are(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    row = {"id": 1, "text": "x" * 900_000, "in": {"list": list(range(500))}, "last": "seen"}
+    Output("plain").record({"raw": brief(row), "other": "y" * 900_000})
+    shown = capsys.readouterr().out
+    assert len(shown) < 10_000
+    assert "x" * 200 + "… (900,000 characters)" in shown
+    assert "… (500 items)" in shown
+    assert '"last":"seen"' in shown
+    assert "… (900,000 characters; --output json prints all of them)" in shown
+
+
+def test_short_values_are_not_cut() -> None:
+    row = {"id": 1, "text": "x" * 200, "list": list(range(20)), "none": None}
+    assert brief(row) == row
