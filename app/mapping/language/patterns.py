@@ -23,7 +23,7 @@ LONGEST_PATTERN = 2_000
 LARGEST_PATTERN = 50_000
 """Parts of one whose counts are written out; ``(a{99}){99}`` has about 20,000."""
 
-# The library's own reading of a pattern; it is not published, so nothing describes its type.
+# The library's own reading of a pattern. It is private, so a test says what is relied on here.
 _parse: Callable[[str], Any] = import_module("re._parser").parse
 
 
@@ -112,7 +112,7 @@ def _size(node: Any) -> int:
         return 1
     total = 1
     for item in node.data if hasattr(node, "data") else node:
-        if isinstance(item, tuple) and item and str(item[0]) in {"MAX_REPEAT", "MIN_REPEAT"}:
+        if isinstance(item, tuple) and item and str(item[0]) in _COUNTED:
             least, most, body = item[1]
             times = int(most) if int(most) < _UNBOUNDED else max(int(least), 1)
             total += times * _size(body)
@@ -123,6 +123,7 @@ def _size(node: Any) -> int:
     return total
 
 
+_COUNTED = {"MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"}
 _UNBOUNDED = 2**31
 
 
