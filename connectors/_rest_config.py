@@ -14,9 +14,9 @@ from connectors.sdk.bodies.refusals import Errors
 from connectors.sdk.http.auth import AuthConfig, NoAuth
 from connectors.sdk.http.client import origin_of
 from connectors.sdk.http.timeouts import TimeoutConfig
-from connectors.sdk.incremental import IncrementalConfig, has_cursor
 from connectors.sdk.net.tls import TlsConfig
 from connectors.sdk.paging.details import DetailConfig
+from connectors.sdk.paging.incremental import IncrementalConfig, has_cursor
 from connectors.sdk.paging.settings import AutoPages, PaginationConfig
 
 Scalar = str | int | float | bool

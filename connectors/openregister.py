@@ -30,10 +30,10 @@ from connectors.sdk.http.auth import BasicAuth, authenticator
 from connectors.sdk.http.client import CancelledError, HttpClient, Request, Timeouts, origin_of
 from connectors.sdk.http.failures import clock_of
 from connectors.sdk.http.timeouts import hurried
-from connectors.sdk.incremental import HighWater, IncrementalConfig, step_back
 from connectors.sdk.net.tls import TlsConfig
 from connectors.sdk.paging.bodies import parse_json
 from connectors.sdk.paging.gather import Gatherer, field_facts
+from connectors.sdk.paging.incremental import HighWater, IncrementalConfig, step_back
 from connectors.sdk.paging.pages import PageFetcher
 from connectors.sdk.paging.settings import NumberedPages
 from connectors.sdk.paging.walk import Pages

@@ -36,11 +36,11 @@ from connectors.sdk.http.auth import authenticator, with_secret_query
 from connectors.sdk.http.client import Answer, CancelledError, HttpClient, Request
 from connectors.sdk.http.failures import clock_of
 from connectors.sdk.http.timeouts import QUICK, hurried, limited, timeouts
-from connectors.sdk.incremental import HighWater, step_back, with_cursor
 from connectors.sdk.paging.bodies import encoded
 from connectors.sdk.paging.details import Details
 from connectors.sdk.paging.distinct import likely_key
 from connectors.sdk.paging.gather import Gatherer, field_facts
+from connectors.sdk.paging.incremental import HighWater, step_back, with_cursor
 from connectors.sdk.paging.ledger import Verdict
 from connectors.sdk.paging.pages import Page, PageFetcher
 from connectors.sdk.paging.walk import Pages
