@@ -24,7 +24,6 @@ from connectors.sdk import (
     MissingError,
     RowData,
 )
-from connectors.sdk.bodies.records import at
 from connectors.sdk.counting import counted
 from connectors.sdk.http.auth import BasicAuth, authenticator
 from connectors.sdk.http.client import CancelledError, HttpClient, Request, Timeouts, origin_of
@@ -37,6 +36,7 @@ from connectors.sdk.paging.incremental import HighWater, IncrementalConfig, step
 from connectors.sdk.paging.pages import PageFetcher
 from connectors.sdk.paging.settings import NumberedPages
 from connectors.sdk.paging.walk import Pages
+from connectors.sdk.paths import at
 
 _APP = "/index.php/apps/openregister/api"
 _SHOWN = 50

@@ -29,7 +29,6 @@ from connectors.sdk import (
     redact,
     truth,
 )
-from connectors.sdk.bodies.records import MISSING, at
 from connectors.sdk.bodies.shapes import Shape, likely_wrapper
 from connectors.sdk.counting import counted
 from connectors.sdk.http.auth import authenticator, with_secret_query
@@ -44,6 +43,7 @@ from connectors.sdk.paging.incremental import HighWater, step_back, with_cursor
 from connectors.sdk.paging.ledger import Verdict
 from connectors.sdk.paging.pages import Page, PageFetcher
 from connectors.sdk.paging.walk import Pages
+from connectors.sdk.paths import MISSING, at
 
 _ACCEPT = {
     "auto": "application/json, */*;q=0.5",

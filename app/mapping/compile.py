@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import xxhash
 
-from app.mapping import paths
 from app.mapping.casts import Converter, compile_cast
 from app.mapping.fast_columns import compile_columnwise
 from app.mapping.fast_rows import compile_fused
@@ -26,7 +25,7 @@ from app.mapping.plan import Explanation, Filtered, Mapped, Outcome, RowPlan
 from app.mapping.spec import FieldSpec, MappingSpec
 from app.mapping.types import compile_coercion
 from app.mapping.validation import compile_validator, schema_faults
-from connectors.sdk import ConfigurationError, RowData, canonical
+from connectors.sdk import ConfigurationError, RowData, canonical, paths
 
 if TYPE_CHECKING:
     from app.mapping.language.expressions import Environment

@@ -17,16 +17,15 @@ from typing import Any
 
 import orjson
 
-from app.mapping import paths
 from app.mapping.fast_rows import is_plain
 from app.mapping.fields import FieldRule
-from app.mapping.paths import MISSING
 from app.mapping.scalars import Convert
 from app.mapping.type_rules import only_rule
 from app.mapping.types import Properties, plain_properties
 from app.mapping.validation import DIALECT, compile_items, dialect_of
-from connectors.sdk import canonical
+from connectors.sdk import canonical, paths
 from connectors.sdk.columns import Column, Kind
+from connectors.sdk.paths import MISSING
 
 _ANNOTATIONS = frozenset(
     {"title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly"}

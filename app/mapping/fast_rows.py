@@ -11,13 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from app.mapping import paths
 from app.mapping.fields import FieldRule
-from app.mapping.paths import MISSING
 from app.mapping.scalars import Convert
 from app.mapping.type_rules import only_rule
 from app.mapping.types import Properties, plain_properties
-from connectors.sdk import RowData
+from connectors.sdk import RowData, paths
+from connectors.sdk.paths import MISSING
 
 Fused: TypeAlias = Callable[[RowData], "RowData | None"]
 """From a row to its typed document, or None when it has to go the general way."""

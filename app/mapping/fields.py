@@ -6,14 +6,13 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from app.mapping import paths
 from app.mapping.casts import Converter, compile_cast
 from app.mapping.language.effort import StoppedError
 from app.mapping.language.errors import in_words
 from app.mapping.language.functions import table_lookup
-from app.mapping.paths import MISSING
 from app.mapping.spec import FieldSpec, Lookup
-from connectors.sdk import JsonValue, RowData, canonical
+from connectors.sdk import JsonValue, RowData, canonical, paths
+from connectors.sdk.paths import MISSING
 
 if TYPE_CHECKING:
     from app.mapping.language.expressions import Environment

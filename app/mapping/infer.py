@@ -13,10 +13,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from app.mapping import paths
 from app.mapping.readings import Texts, example
 from app.mapping.validation import DIALECT
-from connectors.sdk import RowData, canonical
+from connectors.sdk import RowData, canonical, paths
 from connectors.sdk.counting import counted
 
 MOST_NAMES = 1000

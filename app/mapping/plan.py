@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, TypeAlias
 
-from app.mapping import paths, storage
+from app.mapping import storage
 from app.mapping.casts import Converter
 from app.mapping.fast_columns import Columnwise
 from app.mapping.fast_rows import Fused
@@ -30,7 +30,6 @@ from app.mapping.fields import (
 from app.mapping.language import effort
 from app.mapping.language.errors import ExpressionError, in_words
 from app.mapping.language.filters import Filter
-from app.mapping.paths import MISSING
 from app.mapping.spec import Lookup
 from app.mapping.types import Coercion
 from app.mapping.validation import Validator, short_value
@@ -42,7 +41,9 @@ from connectors.sdk import (
     RowProblem,
     Stage,
     canonical,
+    paths,
 )
+from connectors.sdk.paths import MISSING
 
 
 @dataclass(slots=True)

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Container, Iterable
 from difflib import get_close_matches
 
-from app.mapping.paths import MISSING
 from app.mapping.plan import RowPlan
 from connectors.sdk import RowData
 from connectors.sdk.counting import counted
+from connectors.sdk.paths import MISSING
 
 ENOUGH = 10
 """Rows from which on it is told; fewer only where they are all rows of the source."""

@@ -27,11 +27,11 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from app.mapping import nodes, schema_cost
-from app.mapping.paths import MISSING
 from app.mapping.scalars import CoercionError, Convert, Path, plain
 from app.mapping.type_rules import BRANCHES, rule_of
 from app.mapping.validation import Parts, compile_pattern, dialect_of, short_value, too_costly
 from connectors.sdk import FieldError, RowData
+from connectors.sdk.paths import MISSING
 
 Coercion: TypeAlias = Callable[[RowData, "list[FieldError]"], RowData]
 """From a document to its canonical, typed form; faults of single fields go into the list."""

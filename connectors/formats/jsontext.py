@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from connectors.sdk import DataError, canonical, redact
-from connectors.sdk.bodies.records import at
+from connectors.sdk.paths import at
 
 LARGEST_ITEM = 64 * 1024 * 1024
 LARGEST_REST = 16 * 1024 * 1024

@@ -7,10 +7,11 @@ from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
-from typing import Any, Final
+from typing import Any
 
 from connectors.sdk import canonical, lenient, truth
 from connectors.sdk.errors import DataError
+from connectors.sdk.paths import at
 from connectors.sdk.rows import (
     Batch,
     FieldError,
@@ -20,15 +21,6 @@ from connectors.sdk.rows import (
     RowProblem,
     Stage,
 )
-
-
-class _Missing:
-    def __bool__(self) -> bool:
-        return False
-
-
-MISSING: Final = _Missing()
-"""What `at` gives for a path that is not there; null is a value."""
 
 # Names that lists of rows go by, most telling first; nested ones are found below them.
 _LISTS = (
@@ -80,40 +72,6 @@ PAGED = (
 )
 """Parts of names that say that a document is a page of rows."""
 _PLAIN_NAME = re.compile(r"[A-Za-z_]\w*")
-
-
-def at(document: Any, path: str) -> Any:
-    """The value at a dotted path (``data.items``, ``@odata.nextLink``, ``a.0.b``), or MISSING.
-
-    Below a list, ``-1`` is its last item, and ``rel=next`` its first item whose `rel` is *next*.
-    """
-    if path in ("", "."):
-        return document
-    if isinstance(document, dict):
-        if path in document:
-            return document[path]
-        head, dot, rest = path.partition(".")
-        # A name may hold dots itself: try the shortest name first, then longer ones.
-        while dot:
-            if head in document and (found := at(document[head], rest)) is not MISSING:
-                return found
-            more, dot, rest = rest.partition(".")
-            head = f"{head}.{more}"
-    elif isinstance(document, list):
-        head, _, rest = path.partition(".")
-        name, equals, wanted = head.partition("=")
-        if equals:
-            return next((at(i, rest) for i in document if _has(i, name, wanted)), MISSING)
-        if head.removeprefix("-").isdecimal() and -len(document) <= int(head) < len(document):
-            return at(document[int(head)], rest)
-    return MISSING
-
-
-def _has(item: Any, name: str, wanted: str) -> bool:
-    """Whether an item's field is `wanted` or a list with it, in any case of letters."""
-    found = item.get(name) if isinstance(item, dict) else None
-    texts = found if isinstance(found, list) else str(found).split()
-    return wanted in [str(text).lower() for text in texts]
 
 
 def find_rows(document: Any) -> str | None:

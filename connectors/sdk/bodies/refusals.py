@@ -9,8 +9,8 @@ from typing import Any
 from pydantic import Field
 
 from connectors.sdk import redact, truth
-from connectors.sdk.bodies.records import MISSING, at
 from connectors.sdk.config import ConfigModel
+from connectors.sdk.paths import MISSING, at
 
 _NAMES = ("error", "errors", "fault", "exception", "odata.error", "Error", "Errors", "Fault")
 _FAILED_STATUS = frozenset({"error", "fail", "failed", "failure"})

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from connectors.sdk.bodies.records import MISSING, at
 from connectors.sdk.bodies.refusals import Errors
 from connectors.sdk.counting import counted
 from connectors.sdk.errors import DataError
+from connectors.sdk.paths import MISSING, at
 from connectors.sdk.rows import RowData
 
 WRAPPERS = ("attributes", "properties", "_source", "node", "resource", "fields")

@@ -11,11 +11,11 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import orjson
 
 from connectors.sdk import canonical
-from connectors.sdk.bodies.records import MISSING, at
 from connectors.sdk.http.messages import Request
 from connectors.sdk.paging.settings import Place, SizedPages
 from connectors.sdk.paging.signs import HEADER
 from connectors.sdk.paging.totals import Counter, pages_counter, total_counter
+from connectors.sdk.paths import MISSING, at
 from connectors.sdk.rows import JsonValue
 
 Follow = Callable[[str, str], str]

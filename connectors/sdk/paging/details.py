@@ -10,12 +10,12 @@ from urllib.parse import quote
 
 from pydantic import Field
 
-from connectors.sdk.bodies.records import MISSING, at
 from connectors.sdk.bodies.refusals import failure_in
 from connectors.sdk.config import ConfigModel
 from connectors.sdk.errors import DataError
 from connectors.sdk.http.client import HttpClient, Request
 from connectors.sdk.paging.bodies import excerpt, parse_json
+from connectors.sdk.paths import MISSING, at
 from connectors.sdk.rows import JsonValue, RowData
 
 _FIELD = re.compile(r"\{\{\s*([^{}\s]+)\s*\}\}")

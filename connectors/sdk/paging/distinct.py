@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Any
 
 from connectors.sdk import canonical
-from connectors.sdk.bodies.records import at
+from connectors.sdk.paths import at
 
 IDENTITIES = ("id", "_id", "uuid", "@id", "identifier", "key", "code", "url", "href", "name")
 """The names that identifiers go by."""

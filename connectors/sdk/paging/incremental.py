@@ -11,10 +11,10 @@ from typing import Any
 from pydantic import Field
 
 from connectors.sdk import canonical, redact
-from connectors.sdk.bodies.records import at
 from connectors.sdk.config import ConfigModel
 from connectors.sdk.counting import counted
 from connectors.sdk.errors import DataError
+from connectors.sdk.paths import at
 from connectors.sdk.rows import JsonValue, RowData
 
 _CURSOR = re.compile(r"\{\{\s*cursor\s*\}\}")

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from connectors.sdk import canonical
-from connectors.sdk.bodies.records import MISSING
 from connectors.sdk.counting import counted
 from connectors.sdk.errors import DataError
 from connectors.sdk.paging import advice, words
@@ -20,6 +19,7 @@ from connectors.sdk.paging.distinct import Distinct, alike, columns, key_functio
 from connectors.sdk.paging.pages import Page
 from connectors.sdk.paging.signs import Kind, Look, Sign, look
 from connectors.sdk.paging.totals import page_size
+from connectors.sdk.paths import MISSING
 from connectors.sdk.rows import Proof
 
 _EMPTY_IN_A_ROW = 100

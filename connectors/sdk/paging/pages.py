@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from connectors.sdk.bodies.records import MISSING, at, find_rows
+from connectors.sdk.bodies.records import find_rows
 from connectors.sdk.bodies.refusals import failure_in, may_hide_an_error
 from connectors.sdk.bodies.shapes import Shape
 from connectors.sdk.errors import DataError
@@ -23,6 +23,7 @@ from connectors.sdk.paging.bodies import (
     parse_json,
 )
 from connectors.sdk.paging.totals import total_counter
+from connectors.sdk.paths import MISSING, at
 from connectors.sdk.rows import Batch, RowData, RowProblem
 
 

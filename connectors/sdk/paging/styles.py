@@ -11,7 +11,6 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from connectors.sdk.bodies.records import MISSING
 from connectors.sdk.errors import ConfigurationError, DataError
 from connectors.sdk.http.messages import Request
 from connectors.sdk.paging import words
@@ -27,6 +26,7 @@ from connectors.sdk.paging.settings import (
 )
 from connectors.sdk.paging.signs import Kind, look
 from connectors.sdk.paging.tokens import params_for
+from connectors.sdk.paths import MISSING
 from connectors.sdk.rows import JsonValue
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from connectors.sdk.bodies.records import MISSING, at
+from connectors.sdk.paths import MISSING, at
 
 WRAPPERS = (
     "",

@@ -1,13 +1,19 @@
-r"""Source paths: where in a row a value stands.
+r"""Paths: where in a row or a document a value stands.
 
-=================  ==============================================================
-``name``           a field of the row
-``address.city``   a field of a nested object
-``lines.0.sku``    an item of an array by number, also ``lines[0].sku``; ``-1`` is the last
-``lines.*.sku``    that field of every item, as a list; several ``*`` give one flat list
-``#``              the whole row
-``a\.b``           the field called ``a.b``; a backslash also frees ``[``, ``*``, ``#`` and ``\``
-=================  ==============================================================
+===================  ============================================================
+``name``             a field
+``address.city``     a field of a nested object
+``lines.0.sku``      an item of an array by number, also ``lines[0].sku``; ``-1`` is the last
+``lines.*.sku``      that field of every item, as a list; several ``*`` give one flat list
+``#``                the whole row or document
+``a\.b``             the field called ``a.b``; a backslash also frees ``[``, ``*``, ``#``, ``\``
+===================  ============================================================
+
+Two readings share this. A mapping (`parse`, `getter`) takes a path for exactly what it says. The
+settings of a connection (`at`) point into answers that others lay out, and there more is tried
+first, in this order: a name may hold dots as it stands (``@odata.nextLink``), the shortest such
+name before longer ones; below an array ``rel=next`` is the first item whose `rel` is *next*; a dot
+alone is the whole document.
 
 A path that leads nowhere gives `MISSING`, which is not null: null was said by the source.
 """
@@ -18,6 +24,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 
@@ -25,6 +32,9 @@ class Missing(Enum):
     """The type of `MISSING`."""
 
     MISSING = "missing"
+
+    def __bool__(self) -> bool:
+        return False
 
     def __repr__(self) -> str:
         return "MISSING"
@@ -152,3 +162,62 @@ def _each(rest: Getter, *, flatten: bool) -> Getter:
         return [inner for item in found for inner in item] if flatten else found
 
     return every
+
+
+# --- into documents of others ---------------------------------------------------------------
+
+
+def at(document: Any, path: str) -> Any:
+    """The value at a path of a connection's settings (``data.items``, ``a.0.b``), or MISSING."""
+    found = _as_it_stands(document, path)
+    if found is MISSING and (strict := _strict(path)) is not None:
+        return strict(document)
+    return found
+
+
+@lru_cache(maxsize=512)
+def _strict(path: str) -> Getter | None:
+    """The reading of mappings, for paths that only this one understands."""
+    if _SPECIAL.isdisjoint(path):
+        return None
+    try:
+        return getter(parse(path))
+    except PathError:
+        return None
+
+
+_SPECIAL = frozenset("\\[*#")
+
+
+def _as_it_stands(document: Any, path: str) -> Any:
+    if path in ("", "."):
+        return document
+    if isinstance(document, dict):
+        if path in document:
+            return document[path]
+        head, dot, rest = path.partition(".")
+        # A name may hold dots itself: try the shortest name first, then longer ones.
+        while dot:
+            if head in document:
+                found = _as_it_stands(document[head], rest)
+                if found is not MISSING:
+                    return found
+            more, dot, rest = rest.partition(".")
+            head = f"{head}.{more}"
+    elif isinstance(document, list):
+        head, _, rest = path.partition(".")
+        name, equals, wanted = head.partition("=")
+        if equals:
+            return next(
+                (_as_it_stands(i, rest) for i in document if _has(i, name, wanted)), MISSING
+            )
+        if head.removeprefix("-").isdecimal() and -len(document) <= int(head) < len(document):
+            return _as_it_stands(document[int(head)], rest)
+    return MISSING
+
+
+def _has(item: Any, name: str, wanted: str) -> bool:
+    """Whether an item's field is `wanted` or a list with it, in any case of letters."""
+    found = item.get(name) if isinstance(item, dict) else None
+    texts = found if isinstance(found, list) else str(found).split()
+    return wanted in [str(text).lower() for text in texts]
