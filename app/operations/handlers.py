@@ -142,8 +142,7 @@ def sync_source(
     Raises Interrupted when told to stop half-way, Postponed when the source asks for patience
     or is being run by somebody else, and SyncFailedError when the run failed.
     """
-    with app.engine.connect() as connection:
-        source = source_store.by_id(connection, int(arguments["source_id"]))
+    source = app.read(source_store.by_id, int(arguments["source_id"]))
     if not source.enabled:
         return {"skipped": "the source is disabled"}
     request = Request(
@@ -164,8 +163,7 @@ def retry_errors(
     app: Application, context: JobContext, arguments: Mapping[str, Any]
 ) -> Mapping[str, Any] | None:
     """Replay a source's quarantine for its job. Raises Interrupted, Postponed as `sync_source`."""
-    with app.engine.connect() as connection:
-        source = source_store.by_id(connection, int(arguments["source_id"]))
+    source = app.read(source_store.by_id, int(arguments["source_id"]))
     request = Request(trigger="api", actor=str(arguments["actor"]))
     with _patiently():
         result = replay.retry_errors(
@@ -199,8 +197,7 @@ def approve_deletes(
 
     When more waits by now, nothing is deleted; the cancelled run says so.
     """
-    with app.engine.connect() as connection:
-        source = source_store.by_id(connection, int(arguments["source_id"]))
+    source = app.read(source_store.by_id, int(arguments["source_id"]))
     try:
         with _patiently():
             run = held.approve(

@@ -67,8 +67,7 @@ def tick(
             workers=workers,
             report=report,
         )
-    with app.engine.begin() as connection:
-        cron_ticks.finish(connection, number, jobs=summary.ran, failed=summary.failed)
+    app.write(cron_ticks.finish, number, jobs=summary.ran, failed=summary.failed)
     return summary
 
 
@@ -182,8 +181,7 @@ class _Ticking:
         if time.monotonic() < self._next:
             return
         number = _begin_tick(self._app)
-        with self._app.engine.begin() as connection:
-            cron_ticks.finish(connection, number, jobs=self._ran, failed=self._failed)
+        self._app.write(cron_ticks.finish, number, jobs=self._ran, failed=self._failed)
         self._next = time.monotonic() + _TICK
         self._ran = self._failed = 0
 

@@ -54,8 +54,7 @@ class Rotated:
 
 def check(app: Application) -> Checked:
     """Try to read every stored secret; none of them is shown or changed."""
-    with app.engine.connect() as connection:
-        found = rotation.every(connection)
+    found = app.read(rotation.every)
     unreadable = []
     for stored in found:
         try:
@@ -102,9 +101,7 @@ def rotate(app: Application, *, keep_old: bool = False) -> Rotated:
             )
         if made:
             box.add_key()
-        with app.engine.begin() as connection:
-            counts = rotation.reencrypt(connection, box)
-        with app.engine.connect() as connection:
-            rotation.verify(connection, box.newest())
+        counts = app.write(rotation.reencrypt, box)
+        app.read(rotation.verify, box.newest())
         dropped = 0 if keep_old or not box.in_file else box.drop_old_keys()
         return Rotated(box.where, made, counts, dropped, box.key_count() - 1)

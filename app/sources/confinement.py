@@ -127,8 +127,7 @@ def _places(
 def _stored(app: Application, name: object) -> Source | None:
     if not isinstance(name, str):
         return None
-    with app.engine.connect() as connection:
-        return store.find(connection, name)
+    return app.read(store.find, name)
 
 
 def _leaves(node: object, path: str = "") -> Iterator[tuple[str, Any]]:

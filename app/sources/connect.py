@@ -42,8 +42,7 @@ def parse(type_name: str, document: Mapping[str, Any], *, where: str = "") -> Co
 
 def stored(app: Application, source: Source) -> Connection:
     """The connection of a stored source, secrets decrypted."""
-    with app.engine.connect() as connection:
-        secrets = store.secrets(connection, source.id, app.box)
+    secrets = app.read(store.secrets, source.id, app.box)
     return parse(
         source.type, configs.merge(source.connection, secrets), where=f"source {source.name}"
     )

@@ -46,8 +46,7 @@ def decide_from_outside(app: Application, name: str) -> CheckResult:
 
     Raises UsageError when nothing is to be decided any more, and what testing and saving raise.
     """
-    with app.engine.connect() as connection:
-        source = store.get(connection, name)
+    source = app.read(store.get, name)
     check = connect.connector(app, source).check()
     if not check.decision:
         raise UsageError(

@@ -82,8 +82,7 @@ def preview(
     Within `effort.within` it ends with what the caller allows. Raises NotFoundError,
     ConfigurationError, ConnectorError, StoppedError.
     """
-    with app.engine.connect() as connection:
-        source = store.get(connection, name)
+    source = app.read(store.get, name)
     sampled = read_rows(app, source, None if key or problems_only else limit, stop=stop)
     found = preview_rows(app, source, sampled, limit=limit, key=key, problems_only=problems_only)
     return replace(found, evidence=connect.connector(app, source, stop=stop).check().evidence)

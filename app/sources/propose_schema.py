@@ -88,8 +88,7 @@ def infer(
     With the casts of the proposal in the mapping, every row that was looked at is valid. Looking
     ends after `seconds`. Raises NotFoundError, ConfigurationError, ConnectorError.
     """
-    with app.engine.connect() as connection:
-        source = store.get(connection, name)
+    source = app.read(store.get, name)
     place = next((place for place in source.targets if place.target == target), None)
     if place is None:
         raise NotFoundError(

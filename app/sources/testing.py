@@ -32,8 +32,7 @@ def test(
 
     Raises ConnectorError with the protocol-level reason, NotFoundError, ConfigurationError.
     """
-    with app.engine.connect() as connection:
-        source = store.get(connection, name)
+    source = app.read(store.get, name)
     check = connect.connector(app, source, stop=stop).check()
     sampled = preview.read_rows(app, source, SAMPLE, stop=stop)
     sample = preview.preview_rows(app, source, sampled, limit=SAMPLE)

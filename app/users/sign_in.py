@@ -89,8 +89,7 @@ sign_out = store.end_sessions
 def reset_password(app: Application, name: str, password: str) -> User:
     """Set a new password, end all sessions, lift a lock. Raises NotFoundError, UsageError."""
     hashed = _hash(_checked(name, password))
-    with app.engine.begin() as connection:
-        return store.set_password(connection, name, hashed)
+    return app.write(store.set_password, name, hashed)
 
 
 def change_password(app: Application, name: str, *, old: str, new: str) -> User:
@@ -115,8 +114,7 @@ def sign_in(app: Application, name: str, password: str) -> User:
     if attempt is None or not right:
         raise SignInError("Wrong name or password")
     stale = _hasher.check_needs_rehash(attempt.password_hash)
-    with app.engine.begin() as connection:
-        store.succeed(connection, attempt.user.id, _hash(password) if stale else None)
+    app.write(store.succeed, attempt.user.id, _hash(password) if stale else None)
     return attempt.user
 
 
@@ -145,8 +143,7 @@ def by_token(app: Application, token: str, *, name: str | None = None) -> User |
     """Whose app password it is, if it is `name`'s where that is given; None when it is nobody's."""
     if not token.startswith(TOKEN_PREFIX):
         return None
-    with app.engine.begin() as connection:
-        user = store.by_token(connection, _fingerprint(token))
+    user = app.write(store.by_token, _fingerprint(token))
     if user is None or (name is not None and store.normalise(name) != user.name):
         return None
     return user
