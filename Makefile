@@ -97,6 +97,7 @@ docs: $(DEV) ## Build the manual into site/
 reference: $(DEV) ## Write the reference pages of the manual from the code
 	@PYTHONPATH=. $(BIN)/python scripts/connector_docs.py
 	@PYTHONPATH=. $(BIN)/python scripts/reference.py
+	@$(BIN)/python scripts/promises.py
 
 .PHONY: dist
 dist: $(DEV) ## Build wheel, source distribution and bill of materials (CycloneDX) into dist/

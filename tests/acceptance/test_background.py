@@ -139,6 +139,7 @@ def test_a_disabled_job_runs_only_by_force(cli: CommandLine) -> None:
     assert "--force" in refused.stderr
 
 
+@pytest.mark.promise('"running" for hours after a restart')
 def test_a_job_that_was_killed_is_repaired_by_the_next_pass(
     cli: CommandLine, database_url: str
 ) -> None:

@@ -65,6 +65,8 @@ def pagination(cli: CommandLine) -> object:
     return cli("source:show", "towns", "--output", "json").ok().json["connection"].get("pagination")
 
 
+@pytest.mark.promise("the first page is reported as a complete read")
+@pytest.mark.promise("where a source gives no evidence, a person decides once")
 def test_a_person_is_asked_when_a_source_is_added_and_a_yes_is_kept(
     cli: CommandLine, add: tuple[str, ...]
 ) -> None:
@@ -78,6 +80,7 @@ def test_a_person_is_asked_when_a_source_is_added_and_a_yes_is_kept(
     assert "Complete: the connection says that one answer holds everything" in said
 
 
+@pytest.mark.promise("where a source gives no evidence, a person decides once")
 def test_a_script_gets_a_warning_with_the_command_and_nothing_is_assumed(
     cli: CommandLine, add: tuple[str, ...]
 ) -> None:

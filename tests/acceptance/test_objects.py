@@ -112,6 +112,7 @@ def test_every_entry_names_source_run_trigger_and_actor(places: Places) -> None:
     assert len(places.cli.json("audit:list", "--run", str(run), "--limit", "1")) == 1
 
 
+@pytest.mark.promise("the audit trail is rewritten")
 def test_a_forged_entry_makes_verification_fail_and_is_named(places: Places) -> None:
     url = places.cli.settings["OPENREGISTER_DATABASE_URL"]
     with psycopg.connect(url) as connection:
@@ -202,6 +203,7 @@ def test_drift_is_held_until_it_is_accepted(places: Places) -> None:
     assert places.sync("--full")["unchanged"] == 2
 
 
+@pytest.mark.promise("formulas in exports")
 def test_exports_neutralise_formulas_and_keep_numbers(places: Places, tmp_path: Path) -> None:
     places.write('a,"=HYPERLINK(""x"")",-1', "b,-1+2,0.50", "c,+31 6,@x")
     places.sync()

@@ -164,6 +164,7 @@ def by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", here)
 
 
+@pytest.mark.promise("passwords sent as plain text over the network")
 @pytest.mark.usefixtures("by_name")
 def test_a_proxy_of_the_manual_serves_and_bounds(proxy: Proxy) -> None:
     browser = requests.Session()
@@ -203,6 +204,7 @@ def test_a_proxy_of_the_manual_serves_and_bounds(proxy: Proxy) -> None:
     assert [guess(number) for number in range(24)][-1] == 429
 
 
+@pytest.mark.promise("passwords sent as plain text over the network")
 @pytest.mark.parametrize("proxy", [nginx], indirect=True)
 def test_nginx_answers_to_its_own_name_only_and_bounds_an_address(proxy: Proxy) -> None:
     half = b"POST /login HTTP/1.1\r\nHost: %s\r\nContent-Length: 10\r\n\r\nhalf" % NAME.encode()

@@ -80,6 +80,7 @@ def stored(engine: sa.Engine) -> bytes:
     return found
 
 
+@pytest.mark.promise("the key is lost or wrong")
 @pytest.mark.parametrize("take_away", [lose, swap])
 def test_a_lost_key_is_listed_and_repaired_as_the_messages_say(
     filled: CommandLine,
@@ -119,6 +120,7 @@ def test_a_lost_key_is_listed_and_repaired_as_the_messages_say(
     assert cli("secrets:check").ok().stdout.startswith("OK")
 
 
+@pytest.mark.promise("the key is lost or wrong")
 def test_what_needs_no_lost_secret_goes_on(
     filled: CommandLine, engine: sa.Engine, tmp_path: Path
 ) -> None:
@@ -132,6 +134,7 @@ def test_what_needs_no_lost_secret_goes_on(
     assert states == {"plain": "done", "towns": "failed"}
 
 
+@pytest.mark.promise("the key is lost or wrong")
 def test_other_changes_leave_a_secret_for_whoever_finds_the_key(
     filled: CommandLine, engine: sa.Engine, tmp_path: Path
 ) -> None:

@@ -81,6 +81,7 @@ def tokens(engine: sa.Engine) -> dict[str, list[str]]:
     return {place: values for place, values in found.items() if values}
 
 
+@pytest.mark.promise("other people know the key")
 def test_every_encrypted_value_goes_under_the_new_key(
     filled: CommandLine, engine: sa.Engine, box: SecretBox, key_file: Path
 ) -> None:
@@ -150,6 +151,7 @@ def test_old_keys_stay_where_that_is_asked_for(
     assert_readable(engine, SecretBox(newest))
 
 
+@pytest.mark.promise("other people know the key")
 @pytest.mark.kill
 def test_killed_half_way_everything_is_readable_and_the_next_one_finishes(
     filled: CommandLine, engine: sa.Engine, box: SecretBox, key_file: Path, database_url: str

@@ -86,12 +86,14 @@ def listening(database_url: str) -> bool:
         engine.dispose()
 
 
+@pytest.mark.promise("a server that is open before anyone can sign in")
 def test_it_does_not_listen_beyond_this_machine_while_nobody_can_sign_in(cli: CommandLine) -> None:
     refused = cli("serve", "--host", "0.0.0.0", "--port", "0")  # noqa: S104
     assert refused.exit_code == 2
     assert "user:add" in refused.stderr
 
 
+@pytest.mark.promise("passwords sent as plain text over the network")
 @pytest.mark.parametrize("said", ["--behind-proxy", "--proxy=192.0.2.1", ""])
 def test_with_users_and_tls_or_a_proxy_it_listens_anywhere(
     cli: CommandLine, token: str, said: str
@@ -108,6 +110,7 @@ def test_with_users_and_tls_or_a_proxy_it_listens_anywhere(
         assert requests.get(f"{local}/health", timeout=10).json() == {"status": "ok"}
 
 
+@pytest.mark.promise("connections that send nothing, or a few bytes at a time")
 @pytest.mark.parametrize("when", ["before it starts", "while it runs"])
 def test_a_flood_of_silent_connections_stops_neither_the_server_nor_fills_the_log(
     cli: CommandLine, tmp_path: Path, when: str

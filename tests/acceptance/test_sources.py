@@ -127,6 +127,7 @@ def test_without_a_key_the_warning_comes_at_add_test_and_run(
         assert "EVERY RUN CREATES ALL OBJECTS ANEW" in result.stderr
 
 
+@pytest.mark.promise("exit code 0 for a failure")
 def test_row_errors_exit_with_3_and_are_listed(cli: CommandLine, tmp_path: Path) -> None:
     prepare(cli)
     (tmp_path / "c.csv").write_text("code,name,continent\nNL,Netherlands,EU\nXX,Nowhere,??\n")
@@ -159,6 +160,7 @@ def test_row_errors_exit_with_3_and_are_listed(cli: CommandLine, tmp_path: Path)
     assert row["errors"][0]["path"] == "continent"
 
 
+@pytest.mark.promise("exit code 0 for a failure")
 def test_an_unreachable_source_exits_with_1_and_says_why(cli: CommandLine, api: Api) -> None:
     add_countries(cli, api, "--key", "code")
     api.shutdown()
@@ -233,6 +235,7 @@ def test_a_large_deletion_exits_with_5_until_approved(cli: CommandLine, api: Api
     assert cli("audit:verify").exit_code == 0
 
 
+@pytest.mark.promise("secrets appear in logs, exports or answers")
 def test_secrets_go_in_and_never_come_out(cli: CommandLine, api: Api, tmp_path: Path) -> None:
     with_secret = cli.having(API_TOKEN=SECRET)
     prepare(cli)

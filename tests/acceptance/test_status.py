@@ -34,6 +34,7 @@ def test_status_shows_pending_migrations(bare_cli: CommandLine, empty_database_u
     assert "openregister upgrade" in found["warnings"][0]
 
 
+@pytest.mark.promise("nobody notices a failure")
 @pytest.mark.parametrize(
     ("minutes", "stale"), [(None, True), (9, False), (11, True)], ids=["never", "9", "11"]
 )

@@ -91,6 +91,7 @@ def test_a_source_without_key_warns_on_every_tab(page: Page, site: Site, api: Ap
         expect(page.get_by_text("EVERY RUN CREATES ALL OBJECTS ANEW").first).to_be_visible()
 
 
+@pytest.mark.promise("nobody notices a failure")
 def test_a_cron_that_stopped_is_said_on_the_list(page: Page, site: Site, api: Api) -> None:
     _add(site, "scheduled", api, mapping={"key": "code"}, schedule="daily 03:30")
     page.goto("/sources")

@@ -84,6 +84,7 @@ def test_positions_are_those_of_the_spreadsheet() -> None:
     ]
 
 
+@pytest.mark.promise("dates in workbooks become numbers")
 @pytest.mark.parametrize("epoch", [None, CALENDAR_MAC_1904])
 def test_dates_and_times_are_iso_by_the_epoch_of_the_workbook(epoch: Any) -> None:
     book = workbook(
@@ -113,6 +114,7 @@ def test_numbers_are_numbers_whatever_their_format() -> None:
     assert rows(data_of(book)) == [{"percent": 0.25, "money": 12.5, "whole": 3, "text": "007"}]
 
 
+@pytest.mark.promise("dates in workbooks become numbers")
 def test_zero_and_false_do_not_make_a_row_blank() -> None:
     assert rows(data_of(workbook(["a", "b"], [0, None], [None, False]))) == [
         {"a": 0, "b": ""},
@@ -148,6 +150,7 @@ def test_duplicate_headers_are_a_clear_error() -> None:
         read(data_of(workbook(["id", "id"], [1, 2])))
 
 
+@pytest.mark.promise("dates in workbooks become numbers")
 def test_the_table_may_stand_anywhere() -> None:
     book = workbook(["Report"], [], [None, "id", "name"], [None, 1, "Ann"], ["sum", 2, "x"])
     assert rows(data_of(book), header_row=3)[0] == {"id": 1, "name": "Ann"}
@@ -164,6 +167,7 @@ def test_a_range_that_makes_no_sense_is_refused(wrong: str) -> None:
         parse(ExcelConfig, {"path": "a.xlsx", "range": wrong})
 
 
+@pytest.mark.promise("dates in workbooks become numbers")
 def test_sheets_are_chosen_by_name_or_number_and_hidden_ones_by_name_only() -> None:
     book = workbook(["id"], [1])
     hidden = book.create_sheet("Secret", 0)
@@ -291,6 +295,7 @@ def test_files_that_cannot_be_read_say_why(
     assert str(file) in str(caught.value)
 
 
+@pytest.mark.promise("zip, gzip and workbook bombs")
 def test_a_workbook_that_unpacks_to_far_too_much_is_refused() -> None:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -114,6 +114,7 @@ def _tls_server(files: Path, certificate: Path, tls: Any) -> AbstractContextMana
     return ftp_server(files, tls=tls, certificate=str(certificate), require_reuse=True)
 
 
+@pytest.mark.promise("the data channel of FTPS fails")
 @pytest.mark.parametrize("tls", ["explicit", "implicit"])
 def test_the_data_channel_resumes_the_tls_session(
     files: Path, certificate: Path, ca_pem: str, tls: str
@@ -126,6 +127,7 @@ def test_the_data_channel_resumes_the_tls_session(
     assert "certificate_expires" in facts
 
 
+@pytest.mark.promise("an impostor server")
 @pytest.mark.parametrize("tls", ["explicit", "implicit"])
 def test_a_certificate_of_an_unknown_authority_is_refused(
     files: Path, certificate: Path, tls: str
@@ -146,6 +148,7 @@ def test_plain_ftp_is_warned_about(plain: RunningFtp) -> None:
     assert any("readable for everyone" in text for text in connector(plain.port).check().warnings)
 
 
+@pytest.mark.promise("a connection is downgraded to plain text")
 def test_a_server_without_tls_is_not_used_without_it(plain: RunningFtp) -> None:
     with pytest.raises(TrustError, match="offers no TLS"):
         connector(plain.port, encryption="explicit").check()
@@ -205,6 +208,7 @@ def test_globs_work_with_every_kind_of_listing(files: Path, without: tuple[str, 
     ]
 
 
+@pytest.mark.promise("files are read while they are still being uploaded")
 def test_an_unchanged_file_is_not_fetched_again(plain: RunningFtp) -> None:
     first = read_all(connector(plain.port))
     plain.faults.commands.clear()
@@ -281,6 +285,7 @@ def test_a_server_that_is_no_ftp_server_is_recognised() -> None:
         thread.join()
 
 
+@pytest.mark.promise("the data channel of FTPS fails")
 @pytest.mark.parametrize("implicit", [False, True])
 def test_vsftpd_hands_out_files_over_tls(
     tmp_path: Path, files: Path, certificate: Path, ca_pem: str, implicit: bool
@@ -303,6 +308,9 @@ def test_vsftpd_hands_out_files_over_tls(
         assert source.check().facts["files"] == 2
 
 
+@pytest.mark.promise(
+    "files on an FTP server disappear because a line of the listing is not understood"
+)
 @pytest.mark.parametrize("missing", ["error", "nothing_new"])
 @pytest.mark.parametrize(
     ("without", "line"),

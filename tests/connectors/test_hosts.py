@@ -88,6 +88,7 @@ def test_every_database_asks_before_it_dials(
         source.check()
 
 
+@pytest.mark.promise("a source connects to a service on this machine or the internal network")
 @pytest.mark.parametrize("kind", NETWORK, ids=lambda kind: kind.type)
 @pytest.mark.parametrize(
     "host",
@@ -107,6 +108,7 @@ def test_no_spelling_of_this_machine_is_dialled(
     assert "OPENREGISTER_ALLOW_HOSTS" in caught.value.hint
 
 
+@pytest.mark.promise("a source reads the credentials of a cloud instance")
 @pytest.mark.parametrize("kind", NETWORK, ids=lambda kind: kind.type)
 @pytest.mark.parametrize("host", ["169.254.169.254", "[fd00:ec2::254]", "[64:ff9b::a9fe:a9fe]"])
 def test_the_metadata_service_of_a_cloud_is_out_of_reach(
@@ -135,6 +137,7 @@ def test_what_is_denied_is_denied_whoever_asks(listener: socket.socket, quick: C
         of(RestConnector, context, "127.0.0.1", listener.getsockname()[1]).check()
 
 
+@pytest.mark.promise("a redirect, a next page or a token server leads to an internal address")
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_a_redirect_does_not_lead_where_the_source_may_not_go(
     api: HttpApi, quick: Context, status: int
@@ -148,6 +151,7 @@ def test_a_redirect_does_not_lead_where_the_source_may_not_go(
         assert inner.connections == 0
 
 
+@pytest.mark.promise("a redirect, a next page or a token server leads to an internal address")
 def test_the_next_page_and_the_token_server_are_checked_as_well(
     api: HttpApi, quick: Context
 ) -> None:
@@ -186,6 +190,7 @@ def rebinding(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return asked
 
 
+@pytest.mark.promise("a name resolves to another address the second time (DNS rebinding)")
 def test_a_name_that_answers_anew_does_not_move_http(
     api: HttpApi, quick: Context, rebinding: list[str]
 ) -> None:
@@ -197,6 +202,7 @@ def test_a_name_that_answers_anew_does_not_move_http(
         source.check()
 
 
+@pytest.mark.promise("a name resolves to another address the second time (DNS rebinding)")
 def test_a_name_that_answers_anew_does_not_move_ftp(
     tmp_path: Path, quick: Context, rebinding: list[str]
 ) -> None:
@@ -215,6 +221,7 @@ def test_a_name_that_answers_anew_does_not_move_ftp(
     assert len(rebinding) == 1
 
 
+@pytest.mark.promise("a name resolves to another address the second time (DNS rebinding)")
 def test_a_name_that_answers_anew_does_not_move_mysql(
     mariadb: SourceDatabase, quick: Context, rebinding: list[str]
 ) -> None:
@@ -225,6 +232,7 @@ def test_a_name_that_answers_anew_does_not_move_mysql(
     assert len(rebinding) == 1
 
 
+@pytest.mark.promise("a name resolves to another address the second time (DNS rebinding)")
 def test_a_name_that_answers_anew_does_not_move_postgresql(
     installed_server: DatabaseServer, quick: Context, rebinding: list[str]
 ) -> None:
@@ -238,6 +246,7 @@ def test_a_name_that_answers_anew_does_not_move_postgresql(
     assert len(rebinding) == 1
 
 
+@pytest.mark.promise("a name resolves to another address the second time (DNS rebinding)")
 def test_a_name_that_answers_anew_does_not_move_the_other_databases(
     quick: Context, rebinding: list[str]
 ) -> None:
@@ -255,6 +264,7 @@ def test_a_name_that_answers_anew_does_not_move_the_other_databases(
     assert len(rebinding) == 1
 
 
+@pytest.mark.promise("an FTP server redirects the data connection")
 def test_a_data_connection_goes_to_the_server_itself(
     tmp_path: Path, quick: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -276,6 +286,7 @@ def test_a_data_connection_goes_to_the_server_itself(
         assert "PASV" in server.faults.commands
 
 
+@pytest.mark.promise("a proxy from the environment bypasses the rule")
 def test_a_proxy_is_not_asked_for_what_the_source_may_not_reach(
     listener: socket.socket, quick: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:

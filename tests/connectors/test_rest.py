@@ -206,6 +206,7 @@ def test_a_short_page_is_not_taken_for_the_last(api: HttpApi, quick: Context) ->
     assert len(read(api, quick, pagination="page")[0]) == 11
 
 
+@pytest.mark.promise("paging never ends, or ends too early")
 def test_there_is_no_cap_on_pages(api: HttpApi, quick: Context) -> None:
     many = [{"id": number} for number in range(300)]
     api.on("/rows", http_api.numbered(many, 1, total=False))
@@ -215,6 +216,7 @@ def test_there_is_no_cap_on_pages(api: HttpApi, quick: Context) -> None:
 # Loops.
 
 
+@pytest.mark.promise("paging never ends, or ends too early")
 def test_endless_next_links_with_the_same_rows_are_an_error(api: HttpApi, quick: Context) -> None:
     def handle(call: Call) -> Answer:
         page = call.number("page", 1)
@@ -431,6 +433,7 @@ def test_a_cancelled_read_ends_without_an_end(api: HttpApi, quick: Context) -> N
 # What changed since.
 
 
+@pytest.mark.promise("rows at the boundary of a cursor are missed")
 def test_an_incremental_read_asks_from_the_highest_value_on(api: HttpApi, quick: Context) -> None:
     rows = [
         {"id": 1, "at": "2026-01-02T10:00:00Z"},
@@ -506,6 +509,7 @@ AHEAD: dict[str, tuple[str, list[Any], Any]] = {
 }
 
 
+@pytest.mark.promise("one row dated 2062 stops all later changes")
 @pytest.mark.parametrize("what", AHEAD)
 def test_a_cursor_stays_below_what_cannot_be_meant(api: HttpApi, quick: Context, what: str) -> None:
     field, values, highest = AHEAD[what]
@@ -524,6 +528,7 @@ def test_a_cursor_stays_below_what_cannot_be_meant(api: HttpApi, quick: Context,
     assert held is (what not in ("digits that are no day", "a counter that looks like Unix time"))
 
 
+@pytest.mark.promise("one row dated 2062 stops all later changes")
 def test_the_clock_is_that_of_the_source(api: HttpApi, quick: Context) -> None:
     rows = [{"updated": "2030-01-01T00:00:00Z"}, {"updated": "2030-01-03T00:00:00Z"}]
     date = {"Date": "Wed, 02 Jan 2030 00:00:00 GMT"}

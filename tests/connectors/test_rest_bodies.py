@@ -76,6 +76,7 @@ UNKEPT = {
 }
 
 
+@pytest.mark.promise("a value that the database cannot store ends the run, or is stored changed")
 @pytest.mark.parametrize("what", UNKEPT)
 @pytest.mark.parametrize("kind", ["json", "ndjson"])
 def test_a_value_that_cannot_be_kept_rejects_its_row_alone(
@@ -220,6 +221,7 @@ SAME: dict[str, tuple[str | bytes, str]] = {
 }
 
 
+@pytest.mark.promise("a wrong charset or media type garbles an answer, or fails it")
 @pytest.mark.parametrize("what", SAME)
 def test_a_body_is_taken_by_its_content(api: HttpApi, quick: Context, what: str) -> None:
     body, media = SAME[what]
@@ -291,6 +293,7 @@ REFUSED: dict[str, tuple[str | bytes, str, str]] = {
 }
 
 
+@pytest.mark.promise("a wrong charset or media type garbles an answer, or fails it")
 @pytest.mark.parametrize("what", REFUSED)
 def test_what_is_not_rows_is_named(api: HttpApi, quick: Context, what: str) -> None:
     body, media, reason = REFUSED[what]
@@ -415,6 +418,10 @@ ERRORS: dict[str, tuple[Any, str, dict[str, Any]]] = {
 }
 
 
+@pytest.mark.promise(
+    "an error under status 200 is read as an empty list, or a field called `error` fails a good "
+    "answer"
+)
 @pytest.mark.parametrize("what", ERRORS)
 def test_an_error_under_200_is_the_error_it_states(api: HttpApi, quick: Context, what: str) -> None:
     body, reason, fields = ERRORS[what]
@@ -449,6 +456,10 @@ NO_ERRORS: dict[str, tuple[Any, dict[str, Any]]] = {
 }
 
 
+@pytest.mark.promise(
+    "an error under status 200 is read as an empty list, or a field called `error` fails a good "
+    "answer"
+)
 @pytest.mark.parametrize("what", NO_ERRORS)
 def test_what_only_looks_like_an_error_is_read(api: HttpApi, quick: Context, what: str) -> None:
     document, fields = NO_ERRORS[what]
@@ -694,6 +705,7 @@ def test_arrays_without_names_are_refused_and_short_ones_are_problems(
 # Deletion flags.
 
 
+@pytest.mark.promise('a deletion flag `"false"` deletes every row')
 @pytest.mark.parametrize("kind", ["json", "csv", "ndjson"])
 def test_deletion_flags_are_read_by_their_meaning(api: HttpApi, quick: Context, kind: str) -> None:
     flags = ["false", "0", "N", "", "true", "1", "2020-01-01", "9999-12-31", "perhaps"]
@@ -751,6 +763,10 @@ def test_secret_headers_win_as_well_and_defaults_fit_the_body(api: HttpApi, quic
     assert got.headers["content-type"] == "text/xml; charset=utf-8"
 
 
+@pytest.mark.promise(
+    "an error under status 200 is read as an empty list, or a field called `error` fails a good "
+    "answer"
+)
 def test_a_soap_fault_under_500_is_what_it_says_and_asked_once(
     api: HttpApi, quick: Context
 ) -> None:

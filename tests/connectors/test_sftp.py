@@ -111,6 +111,7 @@ def test_check_shows_server_and_host_key(sftp: Sftp, files: Path) -> None:
     assert "OpenSSH" in str(facts["server"])
 
 
+@pytest.mark.promise("SFTP host keys are not checked")
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_pinned_fingerprint_of_any_of_its_keys_is_trusted(
     sftp: Sftp, files: Path, kind: str
@@ -119,6 +120,7 @@ def test_a_pinned_fingerprint_of_any_of_its_keys_is_trusted(
     assert connector.check().facts["host_key"] == sftp.server.fingerprint(kind)
 
 
+@pytest.mark.promise("SFTP host keys are not checked")
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("as_text", [False, True])
 def test_a_host_in_known_hosts_is_trusted(
@@ -130,6 +132,7 @@ def test_a_host_in_known_hosts_is_trusted(
     assert sftp.open(files / "persons.csv", known_hosts=known).check().facts["files"] == 1
 
 
+@pytest.mark.promise("SFTP host keys are not checked")
 def test_a_changed_host_key_is_refused(sftp: Sftp, files: Path) -> None:
     algorithm, key = (sftp.server.keys / "id_ed25519.pub").read_text().split()[:2]
     line = f"[127.0.0.1]:{sftp.server.port} {algorithm} {key}"
@@ -150,6 +153,7 @@ def test_a_revoked_host_key_is_refused(sftp: Sftp, files: Path) -> None:
         sftp.open(files / "persons.csv", known_hosts=f"{line}\n@revoked {line}").check()
 
 
+@pytest.mark.promise("an impostor server")
 def test_an_unknown_host_is_refused_and_its_fingerprint_shown(
     sftp: Sftp, files: Path, tmp_path: Path
 ) -> None:

@@ -125,6 +125,7 @@ def test_a_secret_is_masked_in_the_message_the_fields_and_the_traceback(
     assert "8842" not in text
 
 
+@pytest.mark.promise("control characters for the terminal")
 def test_a_terminal_gets_sentences_that_cannot_steer_it(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = logging_to(monkeypatch, Terminal(), logging.INFO)
     with logs.bound(run=7, source="towns"):

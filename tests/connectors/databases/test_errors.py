@@ -276,6 +276,7 @@ def test_a_faulty_query_is_shown_with_its_place(postgres: SourceDatabase) -> Non
     assert 'column "nam" does not exist' in str(error)
 
 
+@pytest.mark.promise("a query that writes")
 @pytest.mark.parametrize(
     "query",
     [
@@ -301,6 +302,7 @@ def test_nothing_but_one_select_is_ever_run(people: SourceDatabase, query: str) 
     assert not Path("/tmp/openregister-was-here").exists()
 
 
+@pytest.mark.promise("a query that writes")
 @pytest.mark.parametrize(
     ("dialect", "query"),
     [
@@ -431,6 +433,7 @@ def test_a_file_outside_the_allowed_directories_is_denied(tmp_path: Path) -> Non
     assert isinstance(error, AccessDeniedError)
 
 
+@pytest.mark.promise("a query that writes")
 @pytest.mark.parametrize(
     "query",
     [

@@ -414,6 +414,7 @@ CURSORS: list[Any] = [
 ]  # fmt: skip
 
 
+@pytest.mark.promise("a cursor is compared as text or as a number of another type")
 @pytest.mark.parametrize(("dialect", "kind", "before", "lag", "after", "ids"), CURSORS)
 def test_a_cursor_is_compared_in_its_own_type(
     open_database: Any,
@@ -451,6 +452,7 @@ FAR = {
 }  # fmt: skip
 
 
+@pytest.mark.promise("one row dated 2062 stops all later changes")
 @pytest.mark.parametrize(
     ("dialect", "kind", "now"), [(d, k, n) for d, kinds in FAR.items() for k, n in kinds]
 )
@@ -478,6 +480,7 @@ def test_a_row_of_2037_does_not_stop_later_changes(
     assert {row["id"] for row in found} >= {2, 3}
 
 
+@pytest.mark.promise("one row dated 2062 stops all later changes")
 def test_a_cursor_that_was_stored_beyond_the_present_is_given_up(open_database: Any) -> None:
     database = open_database(PG)
     database.run("CREATE TABLE t (id int, at date)", "INSERT INTO t VALUES (1, '2024-01-01')")
@@ -488,6 +491,7 @@ def test_a_cursor_that_was_stored_beyond_the_present_is_given_up(open_database: 
     assert "everything was read" in last.warnings[0]
 
 
+@pytest.mark.promise("a cursor is compared as text or as a number of another type")
 @pytest.mark.parametrize("dialect", [PG, MARIA, LITE])
 def test_numbers_as_text_that_outgrow_their_width_are_read_whole(
     open_database: Any, dialect: str
@@ -537,6 +541,7 @@ def test_a_type_without_an_order_is_refused_as_a_cursor(open_database: Any, kind
 # What must not look complete
 
 
+@pytest.mark.promise("a limit of the server looks like the end of a table")
 def test_a_limit_of_the_server_does_not_end_a_table(open_database: Any) -> None:
     database = open_database(MARIA)
     database.run(
@@ -551,6 +556,7 @@ def test_a_limit_of_the_server_does_not_end_a_table(open_database: Any) -> None:
     assert len(found) == 3
 
 
+@pytest.mark.promise("a limit of the server looks like the end of a table")
 @pytest.mark.parametrize("limit", [100, 4000])
 def test_a_result_that_the_server_broke_off_is_not_complete(open_database: Any, limit: int) -> None:
     database = open_database(MARIA)

@@ -59,6 +59,7 @@ def test_naming_an_authority_is_asking_for_verification(
         check(document, ca_file=pem(trustme.CA()))
 
 
+@pytest.mark.promise("an impostor server")
 def test_a_server_of_an_unknown_authority_is_refused_when_verified(
     document: dict[str, Any],
 ) -> None:

@@ -42,6 +42,7 @@ def facts(data: bytes) -> dict[str, Any]:
     return reader.facts
 
 
+@pytest.mark.promise("leading zeros are lost")
 def test_values_stay_text_and_positions_count_lines() -> None:
     first, second = read("code,n\n02,1.50\n\nNL,\n")
     assert isinstance(first, Row)
@@ -50,6 +51,7 @@ def test_values_stay_text_and_positions_count_lines() -> None:
     assert second == Row({"code": "NL", "n": ""}, "file x.csv, line 4")
 
 
+@pytest.mark.promise("byte order marks, Latin-1 or semicolons garble a file")
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_the_delimiter_is_detected(delimiter: str) -> None:
     text = 'a,b,c\n"x,y;z",1,2\n3,4,5\n'.replace(",", delimiter)
@@ -64,6 +66,7 @@ def test_the_separator_line_of_spreadsheets_is_obeyed() -> None:
     assert rows("sep=;\r\na;b\r\n1,2,3;4\r\n") == [{"a": "1,2,3", "b": "4"}]
 
 
+@pytest.mark.promise("byte order marks, Latin-1 or semicolons garble a file")
 @pytest.mark.parametrize(
     ("encoding", "text"),
     [
@@ -85,12 +88,14 @@ def test_an_accent_far_down_the_file_decides_the_encoding() -> None:
     assert rows(data)[-1] == {"id": "2", "name": "Zoë"}
 
 
+@pytest.mark.promise("byte order marks, Latin-1 or semicolons garble a file")
 def test_a_given_encoding_is_used_and_a_wrong_name_refused() -> None:
     assert rows("a\nß\n".encode("cp437"), encoding="cp437") == [{"a": "ß"}]
     with pytest.raises(ConfigurationError, match="no text encoding"):
         read("a\n1\n", encoding="klingon")
 
 
+@pytest.mark.promise("byte order marks, Latin-1 or semicolons garble a file")
 def test_what_was_detected_is_told() -> None:
     assert facts("a;b\nZoë;1\n".encode("cp1252")) == {
         "encoding": "cp1252 (detected, 100 % certain)",
@@ -227,6 +232,7 @@ def large(tmp_path: Path) -> Path:
     return file
 
 
+@pytest.mark.promise("memory grows with the data")
 def test_memory_does_not_grow_with_the_file(large: Path) -> None:
     def peak(copies: int) -> int:
         class Repeated(io.RawIOBase):

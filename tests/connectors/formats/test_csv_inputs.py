@@ -237,6 +237,7 @@ REFUSED: dict[str, tuple[bytes | str, str, str]] = {
 }
 
 
+@pytest.mark.promise("one wrong byte garbles a whole file")
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_is_not_such_a_table_is_named_as_what_it_is(name: str) -> None:
     data, message, _reference = REFUSED[name]
@@ -249,6 +250,9 @@ def test_one_column_whose_values_hold_semicolons_has_no_title() -> None:
     assert rows("tags\na;b\nc;d\n") == [{"tags": "a;b"}, {"tags": "c;d"}]
 
 
+@pytest.mark.promise(
+    "one item that cannot be parsed ends the file, or is stored with question marks"
+)
 @pytest.mark.parametrize(
     ("data", "key", "expected"),
     [
@@ -281,6 +285,10 @@ def test_a_row_with_an_invalid_byte_keeps_its_key() -> None:
 # Not the table at all
 
 
+@pytest.mark.promise(
+    "the form of a source (path of the rows, encoding, delimiter, paging) is guessed again in "
+    "every run"
+)
 @pytest.mark.parametrize(
     "data",
     [
@@ -295,6 +303,10 @@ def test_a_table_without_the_column_of_the_key_fails(data: str) -> None:
         read(data, key=("id",))
 
 
+@pytest.mark.promise(
+    "the form of a source (path of the rows, encoding, delimiter, paging) is guessed again in "
+    "every run"
+)
 def test_a_table_that_shares_no_column_with_the_known_ones_fails() -> None:
     _, reader = read("id;n\n1;a\n")
     known = reader.findings.new
@@ -307,6 +319,10 @@ def test_a_table_that_shares_no_column_with_the_known_ones_fails() -> None:
 # Nothing is guessed twice
 
 
+@pytest.mark.promise(
+    "the form of a source (path of the rows, encoding, delimiter, paging) is guessed again in "
+    "every run"
+)
 def test_the_delimiter_that_was_found_is_used_again() -> None:
     known = read("id;n\n1;a\n")[1].findings.new
     assert known["delimiter"] == ";"
@@ -316,6 +332,10 @@ def test_the_delimiter_that_was_found_is_used_again() -> None:
     assert rows("id,n\n1,a\n", known=known, delimiter=",") == [{"id": "1", "n": "a"}]
 
 
+@pytest.mark.promise(
+    "the form of a source (path of the rows, encoding, delimiter, paging) is guessed again in "
+    "every run"
+)
 def test_the_encoding_that_was_found_is_used_again() -> None:
     known = read("id;n\n1;Zoë\n".encode("cp1252"))[1].findings.new
     assert known["encoding"] == "cp1252"

@@ -114,6 +114,7 @@ def test_xml_rows_are_found_by_path_and_lists_can_be_forced() -> None:
         read(XmlReader("a/x/c"), document)
 
 
+@pytest.mark.promise("XML entities, including external ones")
 @pytest.mark.parametrize(
     "doctype",
     [
@@ -134,6 +135,7 @@ def test_broken_xml_is_an_error(document: str) -> None:
         read(XmlReader(), document)
 
 
+@pytest.mark.promise("memory grows with the data")
 def test_json_xml_and_ndjson_stream(tmp_path: Any) -> None:
     """The first batch comes long before the end of the file was read."""
     made = {

@@ -122,6 +122,10 @@ def test_a_document_that_may_be_something_else_is_refused(name: str) -> None:
         read(JsonReader(), document)
 
 
+@pytest.mark.promise(
+    "the form of a source (path of the rows, encoding, delimiter, paging) is guessed again in "
+    "every run"
+)
 def test_the_path_of_the_rows_is_not_guessed_twice() -> None:
     reader = JsonReader()
     assert len(read(reader, sample("json-two-lists-day1.json"))) == 2
@@ -132,6 +136,10 @@ def test_the_path_of_the_rows_is_not_guessed_twice() -> None:
         read(JsonReader(), '{"results": [{"id": "z1"}]}', known=known)
 
 
+@pytest.mark.promise(
+    "the form of a source (path of the rows, encoding, delimiter, paging) is guessed again in "
+    "every run"
+)
 def test_the_row_element_is_not_guessed_twice() -> None:
     reader = XmlReader()
     assert [row["id"] for row in rows(reader, sample("xml-orders-day1.xml"))] == ["1", "2"]
@@ -158,6 +166,10 @@ def test_elements_around_the_rows_may_say_how_many_there_are() -> None:
     assert rows(XmlReader(), document) == [{"a": "1"}, {"a": "2"}]
 
 
+@pytest.mark.promise(
+    "the form of a source (path of the rows, encoding, delimiter, paging) is guessed again in "
+    "every run"
+)
 @pytest.mark.parametrize(
     ("reader", "data"),
     [
@@ -242,6 +254,9 @@ BAD_ROWS: dict[str, tuple[str | bytes, str, str | None, str]] = {
 }
 
 
+@pytest.mark.promise(
+    "one item that cannot be parsed ends the file, or is stored with question marks"
+)
 @pytest.mark.parametrize("name", BAD_ROWS)
 @pytest.mark.parametrize("form", ["json", "ndjson"])
 def test_a_row_that_cannot_be_used_costs_no_other_and_keeps_its_key(name: str, form: str) -> None:

@@ -92,6 +92,7 @@ def test_a_file_without_rows_is_a_warning_of_the_check(tmp_path: Path) -> None:
 # XML
 
 
+@pytest.mark.promise("XML names collide and a value disappears")
 def test_names_of_two_namespaces_are_told_apart() -> None:
     assert rows(XmlReader(), sample("xml-attributes-collide.xml")) == [
         {"@id": "1", "@gml:id": "G1", "n": "a"},
@@ -101,6 +102,7 @@ def test_names_of_two_namespaces_are_told_apart() -> None:
     assert rows(XmlReader(), children) == [{"n": "1", "g:n": "2"}, {"n": "3"}]
 
 
+@pytest.mark.promise("XML names collide and a value disappears")
 def test_a_name_means_the_same_in_every_row_and_every_run() -> None:
     apart = '<r xmlns:g="urn:g"><i g:id="a"/><i id="b"/></r>'
     assert rows(XmlReader(), apart) == [{"@g:id": "a"}, {"@id": "b"}]

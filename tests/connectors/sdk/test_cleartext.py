@@ -57,6 +57,7 @@ def test_what_does_not_stays(name: str, value: str) -> None:
     assert not names_a_secret(name, value)
 
 
+@pytest.mark.promise("a key in a URL, a query or a header is stored and shown as plain text")
 def test_every_place_of_a_connection_is_looked_at() -> None:
     document: dict[str, Any] = {
         "url": "https://x/api?api_key=canary-in-url&v=2",

@@ -140,6 +140,7 @@ def test_the_newest_file_alone_may_count(folder: Path) -> None:
     assert (ids(batches), batches[-1].end) == (["4"], End.FULL)
 
 
+@pytest.mark.promise("files are read while they are still being uploaded")
 def test_unfinished_and_hidden_files_are_left_alone(folder: Path) -> None:
     for name in ("b.csv.part", "c.csv.tmp", ".d.csv", "~$e.csv", "f.csv.FILEPART"):
         write(folder / name, CSV)
@@ -157,6 +158,7 @@ def test_directories_match_by_pattern(folder: Path) -> None:
     ]
 
 
+@pytest.mark.promise("files are read while they are still being uploaded")
 def test_a_file_that_grows_is_left_for_the_next_run(folder: Path) -> None:
     file = write(folder / "g.csv", "id,name\n", age=0)
     stop = threading.Event()
@@ -224,6 +226,7 @@ def test_a_move_needs_a_place() -> None:
         parse(FilesConfig, {"path": "a.csv", "after": "move"})
 
 
+@pytest.mark.promise("a symbolic link that leads out, also one created later")
 @pytest.mark.parametrize("path", ["../secret.csv", "link.csv", "linked/secret.csv"])
 def test_nothing_outside_the_allowed_directories_is_read(tmp_path: Path, path: str) -> None:
     inside = tmp_path / "inside"
@@ -265,6 +268,7 @@ def test_zip_members_are_read_one_after_the_other(folder: Path) -> None:
         read_all(files(folder / "z.zip", member="*.json"))
 
 
+@pytest.mark.promise("zip, gzip and workbook bombs")
 @pytest.mark.parametrize("pack", [gzip.compress, lambda data: zipped({"a.csv": data})])
 def test_a_bomb_does_not_unpack(folder: Path, pack: Any) -> None:
     name = "bomb.csv.gz" if pack is gzip.compress else "bomb.zip"

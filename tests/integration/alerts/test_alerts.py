@@ -91,6 +91,8 @@ def break_source(bench: Bench) -> None:
     bench.path.unlink(missing_ok=True)
 
 
+@pytest.mark.promise("nobody notices a failure")
+@pytest.mark.promise("`source.recovered`")
 def test_the_first_failure_and_the_recovery_are_told_once_each(bench: Bench, hook: HttpApi) -> None:
     to_webhook(bench, hook)
     bench.define()
@@ -110,6 +112,8 @@ def test_the_first_failure_and_the_recovery_are_told_once_each(bench: Bench, hoo
     assert deliver(bench) == []
 
 
+@pytest.mark.promise('"recovered" although no data arrives')
+@pytest.mark.promise("`source.recovered`")
 def test_a_source_of_which_every_row_is_rejected_has_not_recovered(
     bench: Bench, hook: HttpApi
 ) -> None:
@@ -129,6 +133,8 @@ def test_a_source_of_which_every_row_is_rejected_has_not_recovered(
     assert hook.calls[-1].json["message"] == "The source is synced again; 1 row stays rejected"
 
 
+@pytest.mark.promise('"recovered" although no data arrives')
+@pytest.mark.promise("`source.stale`")
 def test_a_row_that_is_rejected_for_longer_breaks_the_promise(bench: Bench, hook: HttpApi) -> None:
     to_webhook(bench, hook)
     bench.define(fresh_within="1 hour")
@@ -145,6 +151,7 @@ def test_a_row_that_is_rejected_for_longer_breaks_the_promise(bench: Bench, hook
     assert events(hook) == ["source.stale", "source.fresh"]
 
 
+@pytest.mark.promise("`source.failing`")
 def test_a_run_that_cron_started_is_told_like_one_by_hand(bench: Bench, hook: HttpApi) -> None:
     to_webhook(bench, hook)
     bench.define(schedule="daily")
@@ -157,6 +164,7 @@ def test_a_run_that_cron_started_is_told_like_one_by_hand(bench: Bench, hook: Ht
     assert events(hook) == ["source.failing", "source.recovered"]
 
 
+@pytest.mark.promise("`source.failing`")
 def test_a_job_that_fails_before_there_is_a_run_is_told(bench: Bench, hook: HttpApi) -> None:
     to_webhook(bench, hook)
     bench.define(schedule="daily")
@@ -245,6 +253,7 @@ def test_a_delivery_that_gave_up_is_sent_again_by_hand(bench: Bench, hook: HttpA
     assert not [job for job in bench.app.read(jobs.listing).jobs if job.handler == review.DELIVER]
 
 
+@pytest.mark.promise("an alert webhook redirects to another address")
 def test_a_webhook_is_not_followed_elsewhere(bench: Bench, hook: HttpApi) -> None:
     hook.on("/alerts", status(302, Location=f"{hook.url}/else"))
     hook.on("/else", always({}))
@@ -384,6 +393,9 @@ def test_no_secret_is_in_what_is_told(bench: Bench, hook: HttpApi, mailbox: Mail
         assert secret not in told.body.decode() + mail + kept
 
 
+@pytest.mark.promise("nobody notices a failure")
+@pytest.mark.promise("`source.stale`")
+@pytest.mark.promise("`source.fresh`")
 def test_a_broken_promise_is_told_once_and_so_is_its_end(bench: Bench, hook: HttpApi) -> None:
     to_webhook(bench, hook)
     bench.define(fresh_within="6 hours")
@@ -435,6 +447,7 @@ def test_a_disabled_source_is_no_incident_and_its_end_no_recovery(
     assert events(hook) == ["source.failing"]
 
 
+@pytest.mark.promise("`cron.stale`")
 def test_a_gap_between_the_ticks_of_cron_is_told_once(bench: Bench, hook: HttpApi) -> None:
     to_webhook(bench, hook)
     bench.define(schedule="daily")

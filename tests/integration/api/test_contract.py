@@ -44,6 +44,7 @@ def operations() -> list[Any]:
     return found
 
 
+@pytest.mark.promise("malformed requests")
 @pytest.mark.parametrize("operation", operations(), ids=lambda operation: operation.label)
 def test_answers_are_as_described(shared: Server, operation: Any) -> None:
     @given(case=operation.as_strategy(), there=st.booleans())

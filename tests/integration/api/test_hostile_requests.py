@@ -173,6 +173,7 @@ def attempts(
 GROUPS, EACH = 8, 15
 
 
+@pytest.mark.promise("malformed requests")
 @pytest.mark.parametrize("group", range(GROUPS))
 def test_no_request_is_answered_by_an_error_that_nobody_meant(shared: Server, group: int) -> None:
     caller = Caller(shared, Authorization=f"Bearer {shared.tokens[Role.ADMIN]}")
@@ -209,6 +210,7 @@ ODD = (
 )
 
 
+@pytest.mark.promise("malformed requests")
 @pytest.mark.parametrize("signed_in", [True, False])
 def test_no_header_is_answered_by_an_error_that_nobody_meant(
     shared: Server, signed_in: bool
@@ -232,6 +234,7 @@ def test_no_header_is_answered_by_an_error_that_nobody_meant(
         assert_meant(f"{method} {target} {name}: {value!r}", status, said)
 
 
+@pytest.mark.promise("malformed requests")
 def test_a_csrf_token_in_other_letters_is_refused(shared: Server) -> None:
     client = shared.signed_in(Role.REGISTER_ADMIN)
     pairs = "; ".join(f"{one.name}={one.value}" for one in client.session.cookies)
@@ -268,6 +271,7 @@ def test_every_address_answers_head_as_get_and_names_its_methods(shared: Server)
             assert (status, set(headers["Allow"].split(", "))) == (405, said), target
 
 
+@pytest.mark.promise("a redirect to a host that the client supplied")
 @pytest.mark.parametrize("target", ["/sources/", "/api/registers/", "//evil.example//sources/"])
 def test_a_redirect_does_not_repeat_a_foreign_host(shared: Server, target: str) -> None:
     caller = Caller(shared, Authorization=f"Bearer {shared.tokens[Role.ADMIN]}")

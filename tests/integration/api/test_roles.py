@@ -111,6 +111,7 @@ def status(client: Client, route: str, prefix: str = "") -> int:
     return client(method, prefix + filled(path), json=body).status_code
 
 
+@pytest.mark.promise("privilege escalation")
 def test_every_route_of_the_api_is_in_the_table() -> None:
     assert routes(api.routers()) == ROUTES.keys() | OWN_ONLY
 
@@ -127,6 +128,7 @@ def test_the_document_describes_every_route(shared: Server) -> None:
     assert document["openapi"].startswith("3.1.")
 
 
+@pytest.mark.promise("privilege escalation")
 @pytest.mark.parametrize("prefix", API_PREFIXES)
 @pytest.mark.parametrize("route", ROUTES)
 def test_a_route_lets_in_who_may_and_nobody_else(shared: Server, route: str, prefix: str) -> None:

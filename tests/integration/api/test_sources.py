@@ -125,6 +125,7 @@ def test_a_secret_goes_in_and_never_comes_out(server: Server, editor: Client) ->
     assert editor.json("/api/sources/remote")["has_secrets"] is True
 
 
+@pytest.mark.promise("`env:` and `file:` references")
 @pytest.mark.parametrize("reference", ["env:HOME", "file:/etc/hostname", "FILE:/etc/hostname"])
 def test_references_of_the_host_are_refused_and_not_stored(editor: Client, reference: str) -> None:
     answer = editor.post(
@@ -137,6 +138,7 @@ def test_references_of_the_host_are_refused_and_not_stored(editor: Client, refer
     assert editor.get("/api/sources/remote").status_code == 404
 
 
+@pytest.mark.promise("a path to any file, `..`, a pattern")
 @pytest.mark.parametrize("path", ["/etc/passwd", "towns.csv", "{open}/../secret.key", "~/x.csv"])
 def test_files_outside_the_open_directories_are_refused(
     editor: Client, document: dict[str, Any], tmp_path: Path, path: str
@@ -147,6 +149,7 @@ def test_files_outside_the_open_directories_are_refused(
     assert "OPENREGISTER_FILE_ROOTS" in answer.json()["errors"][0]["message"]
 
 
+@pytest.mark.promise("a symbolic link that leads out, also one created later")
 def test_a_link_out_of_an_open_directory_is_refused(
     editor: Client, document: dict[str, Any], rows: Path
 ) -> None:
@@ -156,6 +159,7 @@ def test_a_link_out_of_an_open_directory_is_refused(
     assert editor.post("/api/sources?test=false", document).status_code == 422
 
 
+@pytest.mark.promise("a stored secret is sent to a host that somebody else chose")
 def test_a_stored_secret_is_not_sent_to_another_place(editor: Client) -> None:
     auth = {"type": "bearer", "token": CANARY}
     editor.post("/api/sources?test=false", rest(auth=auth))

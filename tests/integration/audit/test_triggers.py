@@ -30,6 +30,7 @@ def entry(any_engine: sa.Engine) -> sa.Engine:
     return any_engine
 
 
+@pytest.mark.promise("the audit trail is rewritten")
 @pytest.mark.parametrize(
     "statement",
     [

@@ -147,6 +147,7 @@ def test_recorded_heads_hold_as_the_chains_grow(bench: Bench) -> None:
     assert {head.source for head in before} == {"places", None}
 
 
+@pytest.mark.promise("the audit trail is truncated together with the chain's head, or emptied")
 def test_a_recorded_head_finds_an_emptied_register(
     bench: Bench, tamper: Callable[[str], None]
 ) -> None:
@@ -161,6 +162,7 @@ def test_a_recorded_head_finds_an_emptied_register(
     assert [fault.source for fault in alone.faults] == ["places"]
 
 
+@pytest.mark.promise("the audit trail is truncated together with the chain's head, or emptied")
 def test_a_recorded_head_finds_entries_cut_off_together_with_the_head(
     bench: Bench, tamper: Callable[[str], None]
 ) -> None:

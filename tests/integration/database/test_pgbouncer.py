@@ -112,6 +112,7 @@ def test_sessions_are_in_utc_through_a_pooler(pooled: tuple[str, str]) -> None:
     engine.dispose()
 
 
+@pytest.mark.promise("a connection pooler breaks the application")
 def test_a_register_is_made_synced_and_verified_through_a_pooler(cli: CommandLine) -> None:
     path = define(cli)
     first = cli.json("source:run", "towns")
@@ -129,6 +130,7 @@ def test_a_register_is_made_synced_and_verified_through_a_pooler(cli: CommandLin
     cli("status").ok()
 
 
+@pytest.mark.promise("a connection pooler breaks the application")
 def test_a_worker_takes_what_is_asked_for_through_a_pooler(cli: CommandLine) -> None:
     define(cli, "--schedule", "daily 03:00")
     cli("config:set", "queue.max_parallel", "2").ok()  # claims under an advisory lock
@@ -168,6 +170,7 @@ def source(url: str, **more: Any) -> dict[str, Any]:
     }
 
 
+@pytest.mark.promise("a connection pooler breaks the application")
 @pytest.mark.parametrize("how", [{}, {"cursor": "id"}, {"change_detection": "pushdown"}])
 def test_a_source_behind_a_pooler_is_read(pooled: tuple[str, str], how: dict[str, Any]) -> None:
     _, url = pooled

@@ -67,6 +67,9 @@ def raised(connection: sa.Connection, code: str) -> Exception:
     return caught.value
 
 
+@pytest.mark.promise("a database error appears as a traceback")
+@pytest.mark.promise("the same outside a batch, in a background job")
+@pytest.mark.promise("the disk is full, memory ran out, the server is read-only")
 @pytest.mark.parametrize(
     ("code", "kind", "words", "passes"),
     [
@@ -107,6 +110,7 @@ def test_a_code_of_the_server_is_told_in_words(
     assert (errors.retry_in(error) is not None) is passes
 
 
+@pytest.mark.promise("a database error appears as a traceback")
 def test_a_page_and_a_program_get_the_words_and_never_the_statement(engine: sa.Engine) -> None:
     with engine.connect() as connection:
         problem = problems.describe(raised(connection, "53100"))
@@ -205,6 +209,8 @@ def tiny_disk() -> Iterator[Path]:
         path.rmdir()
 
 
+@pytest.mark.promise("a database error appears as a traceback")
+@pytest.mark.promise("the disk is full, memory ran out, the server is read-only")
 def test_a_full_disk_is_a_failed_run_that_says_so(
     installed_server: DatabaseServer, tmp_path: Path, tiny_disk: Path
 ) -> None:
@@ -244,6 +250,10 @@ def test_a_full_disk_is_a_failed_run_that_says_so(
 ROWS = [{"code": f"{i:04}", "name": "x", "size": i} for i in range(2500)]
 
 
+@pytest.mark.promise("a restart of the database ends every sync")
+@pytest.mark.promise(
+    "a connection is cut; the server restarts, is starting up or has no free connection"
+)
 def test_a_batch_whose_connection_was_ended_is_done_again(bench: Bench) -> None:
     bench.define()
     bench.write(ROWS)
@@ -268,6 +278,7 @@ def test_a_batch_whose_connection_was_ended_is_done_again(bench: Bench) -> None:
     assert len(bench.objects()) == 2500
 
 
+@pytest.mark.promise("a deadlock, a lock timeout, rows that somebody else changed")
 def test_a_batch_that_met_a_deadlock_or_a_lock_is_done_again(bench: Bench) -> None:
     bench.define()
     bench.write(ROWS[:5])
@@ -283,6 +294,10 @@ def test_a_batch_that_met_a_deadlock_or_a_lock_is_done_again(bench: Bench) -> No
     assert (run.state, run.counters.updated) == (RunState.DONE, 5)
 
 
+@pytest.mark.promise("a restart of the database ends every sync")
+@pytest.mark.promise(
+    "a connection is cut; the server restarts, is starting up or has no free connection"
+)
 def test_a_database_that_stays_away_ends_the_run_with_the_reason(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -307,6 +322,7 @@ def test_a_database_that_stays_away_ends_the_run_with_the_reason(
     assert not any(raw in message for raw in RAW)
 
 
+@pytest.mark.promise("the connection breaks during a commit")
 def test_a_batch_whose_commit_was_cut_off_is_left_to_the_next_run(bench: Bench) -> None:
     bench.define()
     bench.write(ROWS[:3])

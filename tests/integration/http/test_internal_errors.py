@@ -36,6 +36,7 @@ def assert_internal(text: str, log: str) -> None:
         assert raw not in text
 
 
+@pytest.mark.promise("an error that reveals internals")
 @pytest.mark.parametrize("accept", ["application/json", "text/html"])
 def test_a_route_and_a_page(
     database_url: str,
@@ -55,6 +56,7 @@ def test_a_route_and_a_page(
     assert_internal(answer.text, caplog.text)
 
 
+@pytest.mark.promise("an error that reveals internals")
 @pytest.mark.parametrize("output", ["plain", "json"])
 def test_a_command(
     database_url: str,
@@ -81,6 +83,7 @@ def test_a_command(
         assert_internal(said, log)
 
 
+@pytest.mark.promise("an error that reveals internals")
 def test_a_run_and_the_job_that_started_it(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -15,6 +15,7 @@ from app.users.roles import Role
 from tests.integration.served import Server
 
 
+@pytest.mark.promise("unlimited uploads and bodies")
 @pytest.mark.parametrize("announced", [True, False])
 def test_a_body_beyond_the_limit_is_refused(shared: Server, announced: bool) -> None:
     piece = b" " * (1024 * 1024)
@@ -32,6 +33,7 @@ def test_a_body_beyond_the_limit_is_refused(shared: Server, announced: bool) -> 
     assert client.get("/api/registers").status_code == 200
 
 
+@pytest.mark.promise("unlimited uploads and bodies")
 def test_an_upload_beyond_the_limit_leaves_nothing_behind(server: Server) -> None:
     server.app.write(configuration.put, "source.max_file", "100", server.app.box)
     with pytest.raises(UsageError, match="larger than 100 bytes"):
@@ -52,6 +54,7 @@ def test_what_nothing_reads_is_not_kept(server: Server, name: str) -> None:
         uploads.store(server.app, name, io.BytesIO(b"a"))
 
 
+@pytest.mark.promise("unlimited uploads and bodies")
 @pytest.mark.parametrize("kind", ["application/json", "application/x-www-form-urlencoded", ""])
 def test_a_document_beyond_its_limit_is_refused(shared: Server, kind: str) -> None:
     client = shared.as_(Role.REGISTER_ADMIN)
@@ -60,6 +63,7 @@ def test_a_document_beyond_its_limit_is_refused(shared: Server, kind: str) -> No
         assert (answer.status_code == 413) is refused, answer.text
 
 
+@pytest.mark.promise("unlimited uploads and bodies")
 @pytest.mark.parametrize(
     "text",
     ['"\\ud800"', "NaN", "-Infinity", "1e100000000", "1" * 5000, "[" * 300 + "]" * 300],
@@ -77,6 +81,7 @@ def test_json_that_cannot_be_kept_is_refused(shared: Server, text: str) -> None:
         assert answer.status_code in (400, 422), (path, answer.text)
 
 
+@pytest.mark.promise("expensive requests")
 def test_too_many_parameters_or_filters_are_refused(shared: Server) -> None:
     client = shared.as_(Role.VIEWER)
     many = "&".join(f"code=x{number}" for number in range(1001))

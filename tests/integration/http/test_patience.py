@@ -105,6 +105,7 @@ SLOW = {
 }
 
 
+@pytest.mark.promise("expensive requests")
 @pytest.mark.parametrize(
     "path",
     [
@@ -153,6 +154,7 @@ def test_a_preview_stops_when_its_client_leaves(
     assert count < 10
 
 
+@pytest.mark.promise("expensive requests")
 def test_the_reading_of_a_source_stops_when_its_client_leaves(server: Server) -> None:
     """The source takes its time over every page; nobody waits for the next ones."""
     asked, go_on = threading.Event(), threading.Event()

@@ -74,6 +74,10 @@ def test_the_clock_of_a_process_is_moved_and_moves(clock: MovedClock) -> None:
         process.stdin.close()
 
 
+@pytest.mark.promise("hosts whose clocks differ agree on what is due")
+@pytest.mark.promise(
+    "hosts whose clocks are three hours ahead and behind, next to one that is right"
+)
 def test_hosts_that_disagree_share_the_work_and_write_the_same_time(
     cluster: Cluster, clock: MovedClock
 ) -> None:
@@ -118,18 +122,25 @@ def one_runs_while_the_other_looks(
     assert cluster.states(job_id) == ["done"]
 
 
+@pytest.mark.promise(
+    "hosts whose clocks are three hours ahead and behind, next to one that is right"
+)
 def test_no_lease_is_stolen_by_a_host_whose_clock_is_wrong(
     cluster: Cluster, clock: MovedClock
 ) -> None:
     one_runs_while_the_other_looks(cluster, None, clock)
 
 
+@pytest.mark.promise(
+    "hosts whose clocks are three hours ahead and behind, next to one that is right"
+)
 def test_no_lease_is_stolen_from_a_host_whose_clock_is_wrong(
     cluster: Cluster, clock: MovedClock
 ) -> None:
     one_runs_while_the_other_looks(cluster, clock, None)
 
 
+@pytest.mark.promise("a clock set forward and back during a job")
 def test_a_clock_that_jumps_during_a_job_changes_nothing(cluster: Cluster, tmp_path: Path) -> None:
     clock = MovedClock(tmp_path, timedelta())
     arguments = {"count": 30, "pause": 0.05, "after": 1.0}

@@ -36,6 +36,11 @@ def batches(cluster: Cluster, job_id: int) -> list[str]:
     return [word for word in cluster.words(job_id) if word.startswith("batch")]
 
 
+@pytest.mark.promise("a crash loses progress")
+@pytest.mark.promise(
+    "kill -9 right after the claim, while reading, between two batches, between the last commit "
+    "and the end; of the worker alone or the whole group"
+)
 @pytest.mark.parametrize("phase", ["reading", "batch 2", "committed"])
 @pytest.mark.parametrize("whom", ["worker", "everybody"])
 def test_a_kill_in_any_phase_loses_and_doubles_nothing(
@@ -57,6 +62,10 @@ def test_a_kill_in_any_phase_loses_and_doubles_nothing(
     assert cluster.job(job_id) is None
 
 
+@pytest.mark.promise(
+    "kill -9 right after the claim, while reading, between two batches, between the last commit "
+    "and the end; of the worker alone or the whole group"
+)
 def test_a_kill_right_after_the_claim_is_repaired_by_the_next_pass(cluster: Cluster) -> None:
     job_id = cluster.add("tiny")
     claims = (
@@ -72,6 +81,7 @@ def test_a_kill_right_after_the_claim_is_repaired_by_the_next_pass(cluster: Clus
     assert cluster.states(job_id) == ["crashed", "done"]
 
 
+@pytest.mark.promise("kill -9 of the parent alone")
 def test_when_the_parent_is_killed_its_worker_leaves_and_the_job_goes_on(
     cluster: Cluster,
 ) -> None:
@@ -85,6 +95,7 @@ def test_when_the_parent_is_killed_its_worker_leaves_and_the_job_goes_on(
     assert len(batches(cluster, job_id)) == len(set(batches(cluster, job_id))) == 30
 
 
+@pytest.mark.promise("SIGSTOP past the lease, then SIGCONT")
 @pytest.mark.parametrize("phase", ["batch 1", "committed"])
 def test_a_worker_stopped_past_its_lease_cannot_write_when_it_goes_on(
     cluster: Cluster, phase: str
@@ -106,6 +117,7 @@ def test_a_worker_stopped_past_its_lease_cannot_write_when_it_goes_on(
     assert cluster.job(job_id) is None
 
 
+@pytest.mark.promise("every connection cut, twice in one run")
 def test_cut_connections_fail_one_attempt_at_most(cluster: Cluster) -> None:
     job_id = cluster.add("batches", arguments=BATCHES, schedule="0.1")
     running = cluster.start("worker", poll=0.2)
@@ -119,6 +131,11 @@ def test_cut_connections_fail_one_attempt_at_most(cluster: Cluster) -> None:
     assert batches(cluster, job_id) == ALL_BATCHES
 
 
+@pytest.mark.promise("a restart of the database ends every sync")
+@pytest.mark.promise(
+    "a connection is cut; the server restarts, is starting up or has no free connection"
+)
+@pytest.mark.promise("the database unavailable for seconds while a job ends")
 def test_the_end_of_an_attempt_is_recorded_through_a_restart_of_the_database(
     cluster: Cluster,
 ) -> None:
@@ -139,6 +156,8 @@ def test_the_end_of_an_attempt_is_recorded_through_a_restart_of_the_database(
     assert len(cluster.states(job_id)) == 1
 
 
+@pytest.mark.promise("a job runs in one place")
+@pytest.mark.promise("eight hosts, 500 due jobs")
 def test_eight_hosts_run_five_hundred_jobs_once_each(cluster: Cluster) -> None:
     cluster.add("tiny", 500)
     hosts = [cluster.start("pass", lease=60.0) for _ in range(8)]
@@ -150,6 +169,8 @@ def test_eight_hosts_run_five_hundred_jobs_once_each(cluster: Cluster) -> None:
         assert store.every(connection) == []
 
 
+@pytest.mark.promise("runs overlap")
+@pytest.mark.promise("two crons at once")
 def test_two_crons_at_once_run_a_scheduled_job_once(cluster: Cluster) -> None:
     job_id = cluster.add("sleep", arguments={"seconds": 1.0}, schedule="3600")
     passes = [cluster.start("pass") for _ in range(2)]
@@ -158,6 +179,8 @@ def test_two_crons_at_once_run_a_scheduled_job_once(cluster: Cluster) -> None:
     assert cluster.words(job_id) == ["asleep", "awake"]
 
 
+@pytest.mark.promise("a job that hangs is ended")
+@pytest.mark.promise("a handler that hangs and ignores signals")
 def test_a_handler_that_hangs_is_ended_at_its_time_limit(cluster: Cluster) -> None:
     job_id = cluster.add("hang", time_limit=1, schedule="3600")
     cluster.add("tiny")
@@ -172,6 +195,7 @@ def test_a_handler_that_hangs_is_ended_at_its_time_limit(cluster: Cluster) -> No
     assert "repaired" in cluster.words(job_id)
 
 
+@pytest.mark.promise("a job that hangs is ended")
 def test_a_handler_that_heeds_its_time_limit_keeps_what_it_did(cluster: Cluster) -> None:
     job_id = cluster.add("batches", arguments={"count": 100}, time_limit=1, schedule="3600")
     cluster.run("pass")
@@ -179,6 +203,7 @@ def test_a_handler_that_heeds_its_time_limit_keeps_what_it_did(cluster: Cluster)
     assert "repaired" not in cluster.words(job_id)
 
 
+@pytest.mark.promise("SIGTERM and Ctrl-C")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_worker_asked_to_leave_finishes_its_batch_and_gives_the_job_back(
     cluster: Cluster, number: signal.Signals
@@ -202,6 +227,7 @@ def test_a_worker_asked_to_leave_finishes_its_batch_and_gives_the_job_back(
         assert job.state(store.clock(connection)) == "due"
 
 
+@pytest.mark.promise("a handler that ignores SIGTERM")
 def test_a_handler_that_will_not_leave_is_killed_and_its_job_is_due(cluster: Cluster) -> None:
     job_id = cluster.add("hang", schedule="3600")
     worker = cluster.start("worker", drain=0.5, poll=0.2)
@@ -250,6 +276,7 @@ def test_a_running_job_stops_when_it_is_cancelled(cluster: Cluster) -> None:
     assert cluster.states(job_id) == ["cancelled"]
 
 
+@pytest.mark.promise("a process that dies loses one attempt only")
 def test_a_process_that_dies_takes_no_other_job_with_it(cluster: Cluster) -> None:
     flaky = cluster.add("flaky")
     cluster.add("tiny", 20)

@@ -85,6 +85,7 @@ def test_the_job_that_is_due_longest_is_claimed_first_and_only_once(engine: sa.E
     assert claim(engine) is None
 
 
+@pytest.mark.promise("a job runs in one place")
 def test_a_claim_passes_over_what_another_is_claiming(engine: sa.Engine) -> None:
     first, second = add(engine, 2)
     with engine.begin() as connection:
@@ -95,6 +96,7 @@ def test_a_claim_passes_over_what_another_is_claiming(engine: sa.Engine) -> None
         assert claim(engine, process=OTHER) is None
 
 
+@pytest.mark.promise("a process that wakes up too late cannot write")
 def test_tokens_rise(engine: sa.Engine) -> None:
     add(engine, 2)
     assert (claimed(engine).token or 0) < (claimed(engine).token or 0)
@@ -154,12 +156,14 @@ def test_work_that_waited_a_day_for_the_window_waits_no_longer(engine: sa.Engine
     assert claim(engine, policy(window=Window(length=timedelta())))
 
 
+@pytest.mark.promise("an attempt fails")
 def test_failures_back_off_by_doubling_up_to_six_hours() -> None:
     minutes = [back_off(count) / timedelta(minutes=1) for count in range(1, 10)]
     assert minutes == [5, 10, 20, 40, 80, 160, 320, 360, 360]
     assert back_off(10_000) == timedelta(hours=6)
 
 
+@pytest.mark.promise("an attempt fails")
 def test_a_failed_job_comes_back_sooner_than_its_schedule_never_later(engine: sa.Engine) -> None:
     (job_id,) = add(engine, schedule="hourly")
     waits = []
@@ -172,6 +176,7 @@ def test_a_failed_job_comes_back_sooner_than_its_schedule_never_later(engine: sa
     assert stored(engine, job_id).failures == 6
 
 
+@pytest.mark.promise("an attempt succeeds")
 def test_success_ends_a_row_of_failures(engine: sa.Engine) -> None:
     (job_id,) = add(engine, schedule="hourly")
     finish(engine, claimed(engine), "failed", error="down")
@@ -206,6 +211,7 @@ def test_a_released_job_is_due_again_at_once_and_has_not_failed(engine: sa.Engin
     assert claimed(engine).id == job_id
 
 
+@pytest.mark.promise("the same outside a batch, in a background job")
 def test_a_postponed_job_comes_when_it_said(engine: sa.Engine) -> None:
     add(engine, schedule="hourly")
     outcome = finish(engine, claimed(engine), "released", error="later", retry_in=7200)
@@ -225,6 +231,8 @@ def test_a_schedule_that_cannot_be_read_does_not_keep_the_end_from_being_recorde
     assert "fortnightly" in (stored(engine, job_id).last_error or "")
 
 
+@pytest.mark.promise('"running" for hours after a restart')
+@pytest.mark.promise("a job that started is never forgotten")
 def test_an_expired_lease_is_taken_away_and_the_job_is_due_at_once(engine: sa.Engine) -> None:
     add(engine, schedule="hourly")
     stale = claimed(engine, process=OTHER)
@@ -236,6 +244,7 @@ def test_an_expired_lease_is_taken_away_and_the_job_is_due_at_once(engine: sa.En
     assert reap(engine) == []
 
 
+@pytest.mark.promise("a process that wakes up too late cannot write")
 def test_a_stale_owner_can_neither_renew_nor_finish_nor_write(engine: sa.Engine) -> None:
     add(engine)
     stale = claimed(engine)
@@ -264,6 +273,7 @@ def test_nobody_takes_a_job_while_a_fenced_transaction_is_open(engine: sa.Engine
     assert len(reap(engine)) == 1
 
 
+@pytest.mark.promise("a transaction that stands still past the lease")
 def test_the_server_ends_a_fenced_transaction_that_stands_still(engine: sa.Engine) -> None:
     add(engine)
     rules = policy(lease=0.3)
@@ -279,6 +289,7 @@ def test_the_server_ends_a_fenced_transaction_that_stands_still(engine: sa.Engin
         stuck.invalidate()
 
 
+@pytest.mark.promise("a dead process on the same host is noticed before its lease expires")
 def test_a_dead_process_of_this_host_is_noticed_without_waiting_for_the_lease(
     engine: sa.Engine,
 ) -> None:
@@ -310,6 +321,7 @@ def test_a_pid_that_was_given_to_another_process_counts_as_gone(engine: sa.Engin
     assert len(reap(engine)) == 1
 
 
+@pytest.mark.promise("an attempt crashes")
 def test_a_job_that_kills_its_process_every_time_backs_off_after_three_crashes(
     engine: sa.Engine,
 ) -> None:
@@ -325,6 +337,7 @@ def test_a_job_that_kills_its_process_every_time_backs_off_after_three_crashes(
     assert waits == [0, 0, 0, 5, 10]
 
 
+@pytest.mark.promise("a job that started is never forgotten")
 def test_what_a_crash_leaves_is_repaired_in_the_transaction_that_records_it(
     engine: sa.Engine,
 ) -> None:
@@ -399,6 +412,7 @@ def test_a_claim_among_ten_thousand_jobs_goes_by_the_index(
     assert "Seq Scan on jobs" not in shown, shown
 
 
+@pytest.mark.promise("hosts whose clocks differ agree on what is due")
 def test_no_clock_of_a_host_is_ever_compared_with_the_database() -> None:
     """Hosts whose clocks differ agree, for they only measure durations."""
     for module in Path(leases.__file__).parent.glob("*.py"):

@@ -130,6 +130,7 @@ def fail(bench: Bench, times: int) -> Any:
         return source_store.get(connection, "places")
 
 
+@pytest.mark.promise("nobody notices a failure")
 def test_a_source_that_keeps_failing_is_in_error_stays_scheduled_and_recovers(
     bench: Bench,
 ) -> None:
@@ -157,6 +158,7 @@ def test_a_source_is_never_in_error_where_the_limit_is_none(bench: Bench) -> Non
     assert (source.status, source.failures) == ("active", 3)
 
 
+@pytest.mark.promise("any number of missed times is one run")
 def test_any_number_of_missed_moments_is_one_run(bench: Bench) -> None:
     bench.define(schedule="every 5 minutes")
     bench.write(ROWS[:1])

@@ -191,6 +191,7 @@ def test_a_search_shows_what_it_has_found_in_time_and_goes_on_from_there(
     assert view.looked is None
 
 
+@pytest.mark.promise("expensive requests")
 def test_a_list_that_takes_too_long_is_ended_and_says_what_to_leave_out(
     shared: Server, many: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -328,4 +328,6 @@ def test_every_query_of_the_page_is_checked() -> None:
 def test_a_query_of_the_page_answers_its_question(
     ask: Callable[[str], Rows], question: str
 ) -> None:
-    CHECKS[question](ask(QUERIES[question]))
+    rows = ask(QUERIES[question])
+    assert rows
+    CHECKS[question](rows)

@@ -247,6 +247,9 @@ def test_a_role_with_an_odd_name_is_only_a_name(app: Application, role: Callable
     try:
         reporting.grant(app, odd)
         reporting.grant(app, odd, register="geo")
+        with app.engine.connect() as connection:
+            granted = sa.text("SELECT role FROM openregister.reporting_grants")
+            assert connection.scalars(granted).all() == [odd]
         reporting.revoke(app, odd, register="geo")
         reporting.revoke(app, odd)
     finally:

@@ -98,12 +98,14 @@ HALF_HEADER = b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: "
 HALF_BODY = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhalf"
 
 
+@pytest.mark.promise("connections that send nothing, or a few bytes at a time")
 @pytest.mark.parametrize("sent", [b"", b"G", HALF_HEADER, HALF_BODY], ids=range(4))
 def test_who_stops_halfway_is_left(quick: House, sent: bytes) -> None:
     with quick.connect(sent) as connection:
         assert ended(connection, 4)
 
 
+@pytest.mark.promise("connections that send nothing, or a few bytes at a time")
 @pytest.mark.parametrize(
     "begun",
     [
@@ -134,6 +136,7 @@ def test_who_sends_drop_by_drop_is_left(quick: House, begun: bytes) -> None:
             thread.join()
 
 
+@pytest.mark.promise("connections that send nothing, or a few bytes at a time")
 def test_who_does_not_read_the_answer_is_left(quick: House) -> None:
     with quick.connect(b"GET /endless HTTP/1.1\r\nHost: x\r\n\r\n"):
         until = time.monotonic() + 10
@@ -157,6 +160,7 @@ def test_a_slow_but_steady_body_arrives(quick: House) -> None:
     assert answer.endswith(b"8192")
 
 
+@pytest.mark.promise("connections that send nothing, or a few bytes at a time")
 def test_five_hundred_silent_connections_keep_nobody_out() -> None:
     patient = Bounds(connections=60, per_address=60, head=60, body=60)
     with house(patient) as running, contextlib.ExitStack() as stack:
@@ -170,6 +174,7 @@ def test_five_hundred_silent_connections_keep_nobody_out() -> None:
         assert running.answers()
 
 
+@pytest.mark.promise("connections that send nothing, or a few bytes at a time")
 def test_one_address_gets_its_share_and_proxies_more() -> None:
     bounds = Bounds(connections=60, per_address=5, head=60)
     with house(bounds, exempt=("127.0.0.3",)) as running, contextlib.ExitStack() as stack:
@@ -185,6 +190,7 @@ def test_one_address_gets_its_share_and_proxies_more() -> None:
 SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
+@pytest.mark.promise("request smuggling")
 @pytest.mark.parametrize(
     "head",
     [

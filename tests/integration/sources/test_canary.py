@@ -151,6 +151,9 @@ def secret_paths(model: type[BaseModel], prefix: str = "") -> set[str]:
     return found
 
 
+@pytest.mark.promise(
+    "a secret appears in a log, an answer, a page, an export, a column or a process argument"
+)
 @pytest.mark.parametrize("type_name", sorted(registry.available()))
 def test_every_secret_field_is_planted(type_name: str) -> None:
     model = registry.get(type_name).Config
@@ -239,6 +242,10 @@ def run_by_command(cli: CommandLine, name: str, out: Collected) -> str:
     return stderr
 
 
+@pytest.mark.promise("secrets appear in logs, exports or answers")
+@pytest.mark.promise(
+    "a secret appears in a log, an answer, a page, an export, a column or a process argument"
+)
 @pytest.mark.parametrize("type_name", sorted(registry.available()))
 def test_no_secret_leaves_a_source_that_fails(
     server: Server, type_name: str, tmp_path: Path
@@ -284,6 +291,10 @@ def source(name: str, type_name: str, connection: dict[str, Any]) -> dict[str, A
     }
 
 
+@pytest.mark.promise("secrets appear in logs, exports or answers")
+@pytest.mark.promise(
+    "a secret appears in a log, an answer, a page, an export, a column or a process argument"
+)
 def test_no_secret_leaves_a_source_that_works(server: Server, tmp_path: Path) -> None:
     """Rows come in, one of them is rejected, and a token is remembered."""
     token = canary()

@@ -80,6 +80,7 @@ def test_an_allowed_address_is_reached(editor: Client, outer: HttpApi) -> None:
     assert outer.calls
 
 
+@pytest.mark.promise("a document claims to come from the command line")
 def test_who_sets_up_the_connection_decides_where_it_may_go(
     server: Server, editor: Client, inner: HttpApi
 ) -> None:
@@ -107,6 +108,7 @@ def test_who_sets_up_the_connection_decides_where_it_may_go(
     assert not app.read(manage.get, "towns").confined
 
 
+@pytest.mark.promise("a document claims to come from the command line")
 def test_no_document_can_free_itself(server: Server, editor: Client, inner: HttpApi) -> None:
     free = {**document(inner), "confined": False}
     assert editor.post("/api/sources?test=false", free).status_code == 422
@@ -117,6 +119,7 @@ def test_no_document_can_free_itself(server: Server, editor: Client, inner: Http
     assert editor("PUT", "/api/sources/towns", json=shown["document"]).status_code == 502
 
 
+@pytest.mark.promise("a document claims to come from the command line")
 def test_the_pages_and_the_api_change_sources_by_the_checked_way_only() -> None:
     callers = [*(ROOT / "app/api").rglob("*.py"), *(ROOT / "app/web").rglob("*.py")]
     assert len(callers) > 20
@@ -137,6 +140,7 @@ def files(path: object, **more: Any) -> dict[str, Any]:
     }
 
 
+@pytest.mark.promise("a path to any file, `..`, a pattern")
 def test_without_a_setting_only_uploads_are_read(server: Server, tmp_path: Path) -> None:
     """The default of the setting is no directory, not every one."""
     app = server.app
@@ -153,6 +157,7 @@ def test_without_a_setting_only_uploads_are_read(server: Server, tmp_path: Path)
     assert manage.save(app, files(tmp_path / "open" / "towns.csv"), on_host=True).check
 
 
+@pytest.mark.promise("fields that name key files, certificate files or an SQLite file")
 @pytest.mark.parametrize(
     "connection",
     [
@@ -178,6 +183,7 @@ def test_every_field_that_names_a_file_is_confined(
     assert "OPENREGISTER_FILE_ROOTS" in answer.json()["errors"][0]["message"]
 
 
+@pytest.mark.promise("a symbolic link that leads out, also one created later")
 def test_a_link_that_is_put_there_later_leads_nowhere(
     server: Server, editor: Client, tmp_path: Path
 ) -> None:
@@ -225,6 +231,7 @@ def form(url: str, **more: str) -> dict[str, str]:
     }
 
 
+@pytest.mark.promise("a stored secret is sent to a host that somebody else chose")
 def test_a_page_does_not_send_a_stored_secret_to_another_host(
     server: Server, browser: requests.Session, outer: HttpApi
 ) -> None:

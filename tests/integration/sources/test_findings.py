@@ -42,6 +42,11 @@ def found(bench: Bench) -> dict[str, Any]:
         return source_store.get(connection, "places").findings
 
 
+@pytest.mark.promise(
+    "the form of a source (path of the rows, encoding, delimiter, paging) is guessed again in "
+    "every run"
+)
+@pytest.mark.promise("the form of a source is detected once")
 def test_what_the_first_read_found_is_kept_and_another_guess_fails(
     bench: Bench, api: HttpApi
 ) -> None:
@@ -60,6 +65,11 @@ def test_what_the_first_read_found_is_kept_and_another_guess_fails(
     assert found(bench) == {}
 
 
+@pytest.mark.promise(
+    "the form of a source (path of the rows, encoding, delimiter, paging) is guessed again in "
+    "every run"
+)
+@pytest.mark.promise("the form of a source is detected once")
 def test_findings_are_forgotten_with_the_connection_and_only_then(
     bench: Bench, api: HttpApi
 ) -> None:
@@ -95,6 +105,7 @@ def test_a_dry_run_a_test_and_a_limited_run_keep_nothing(bench: Bench, api: Http
     assert found(bench) == {}
 
 
+@pytest.mark.promise("where a source gives no evidence, a person decides once")
 def test_the_one_decision_is_offered_where_nothing_says_whether_there_is_more(
     bench: Bench, api: HttpApi
 ) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from app.registers import schemas
 from app.sources import manage, propose_schema, quick_start
 from app.sources.manage import Edits
@@ -18,6 +20,7 @@ regel twee"
 """
 
 
+@pytest.mark.promise("assistants propose a schema that rejects their own sample")
 def test_a_dutch_csv_is_taken_over_by_the_quick_start(bench: Bench) -> None:
     uploads = bench.app.open_directories()[0]
     uploads.mkdir(parents=True)

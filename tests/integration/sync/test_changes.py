@@ -88,6 +88,7 @@ def test_a_changed_mapping_sees_every_row_again_even_of_an_unchanged_file(bench:
     assert figures(bench.sync()) == {"read": 25, "updated": 25}
 
 
+@pytest.mark.promise("a missing key or one bad row ends the run")
 def test_bad_rows_go_to_quarantine_with_position_stage_and_field(bench: Bench) -> None:
     bench.define()
     bench.write([*ROWS[:3], {"code": "x", "name": "y", "size": "many"}, {"name": "keyless"}])
@@ -132,6 +133,7 @@ def test_of_a_repeated_key_in_one_batch_the_last_row_wins(bench: Bench) -> None:
     assert bench.objects()["a"]["name"] == "last"
 
 
+@pytest.mark.promise("a missing key or one bad row ends the run")
 def test_of_a_repeated_key_across_batches_the_last_row_wins_and_a_rerun_changes_nothing(
     bench: Bench,
 ) -> None:

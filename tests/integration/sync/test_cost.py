@@ -261,6 +261,7 @@ def test_rows_in_another_order_and_between_new_ones_are_found_all_the_same(bench
     assert figures(bench.sync()) == report
 
 
+@pytest.mark.promise("memory grows with the data")
 def test_memory_stays_flat(bench: Bench) -> None:
     """Four times the rows, the same memory: first load, unchanged, and with deletions."""
     bench.define(on_missing="delete")

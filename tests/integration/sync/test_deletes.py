@@ -21,6 +21,7 @@ def test_missing_objects_stay_unless_asked_otherwise(bench: Bench) -> None:
     assert len(bench.objects()) == 100
 
 
+@pytest.mark.promise("deletions never arrive")
 def test_missing_objects_are_deleted_softly_and_come_back(bench: Bench) -> None:
     bench.define(on_missing="delete", batch_size=30)
     bench.write(ROWS)
@@ -37,6 +38,7 @@ def test_missing_objects_are_deleted_softly_and_come_back(bench: Bench) -> None:
     assert actions == ["create", "delete", "restore"]
 
 
+@pytest.mark.promise("a failed or empty read empties the target")
 def test_a_mass_deletion_is_held_until_approved_by_count(bench: Bench) -> None:
     bench.define(on_missing="delete")
     bench.write(ROWS)
@@ -84,6 +86,7 @@ def test_a_row_that_came_back_is_not_deleted_by_a_late_approval(bench: Bench) ->
     assert len(bench.objects()) == 100
 
 
+@pytest.mark.promise("a failed or empty read empties the target")
 def test_an_empty_file_holds_everything_back(bench: Bench) -> None:
     bench.define(on_missing="delete")
     bench.write(ROWS)
@@ -94,6 +97,7 @@ def test_an_empty_file_holds_everything_back(bench: Bench) -> None:
     assert len(bench.objects()) == 100
 
 
+@pytest.mark.promise("a failed or empty read empties the target")
 def test_a_source_that_is_away_deletes_nothing(bench: Bench) -> None:
     bench.define(on_missing="delete")
     bench.write(ROWS)
@@ -128,6 +132,7 @@ def test_bad_rows_of_deleted_objects_do_not_pass_for_the_missing_ones(bench: Ben
     assert bench.objects().keys() == {row["code"] for row in rows[4:]}
 
 
+@pytest.mark.promise("a rejected row with an unknown key prevents deletions")
 def test_rows_of_unknown_key_leave_every_object_where_it_is(bench: Bench) -> None:
     bench.define(on_missing="delete")
     bench.write(ROWS)

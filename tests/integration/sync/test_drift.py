@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from app.sync import dry_run
 from app.sync.report import RunState
 from app.sync.run import Request
@@ -28,6 +30,7 @@ def _runs(
     return first, bench.sync(**request)
 
 
+@pytest.mark.promise("the fields of the source change unnoticed")
 def test_a_run_records_drift_and_says_so_once(bench: Bench) -> None:
     first, second = _runs(bench, None)
     assert (first.drift, first.warnings) == (None, [])
@@ -39,11 +42,13 @@ def test_a_run_records_drift_and_says_so_once(bench: Bench) -> None:
     assert bench.sync().drift is None
 
 
+@pytest.mark.promise("the fields of the source change unnoticed")
 def test_a_source_that_ignores_drift_says_nothing(bench: Bench) -> None:
     _, second = _runs(bench, "ignore")
     assert (second.drift, second.warnings) == (None, [])
 
 
+@pytest.mark.promise("the fields of the source change unnoticed")
 def test_a_source_that_holds_writes_nothing_until_a_person_accepts(bench: Bench) -> None:
     _, held = _runs(bench, "hold")
     assert (held.state, held.drift, figures(held)) == (RunState.HELD, DRIFT, {})

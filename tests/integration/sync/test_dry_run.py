@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from app.sync import dry_run
 from app.sync.run import Request
 from tests.integration.bench import Bench
@@ -22,6 +24,7 @@ def test_a_dry_run_counts_what_the_run_then_does(bench: Bench) -> None:
         assert plan.state is run.state
 
 
+@pytest.mark.promise("a dry run writes")
 def test_a_dry_run_leaves_every_table_as_it_was(bench: Bench) -> None:
     bench.define()
     bench.write(ROWS)

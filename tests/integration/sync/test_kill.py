@@ -91,6 +91,8 @@ def wait_for_gate(bench: Bench) -> None:
     pytest.fail("the sync never came to the point")
 
 
+@pytest.mark.promise("a second attempt creates duplicates")
+@pytest.mark.promise("a crash loses progress")
 @pytest.mark.parametrize("point", POINTS)
 def test_a_killed_sync_loses_and_doubles_nothing(
     bench: Bench, child: Callable[[], subprocess.Popen[bytes]], point: str
@@ -145,6 +147,7 @@ def _wait_until_backends_are_gone(bench: Bench) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.promise("runs overlap")
 def test_a_second_caller_learns_which_run_holds_the_source(
     bench: Bench, child: Callable[[], subprocess.Popen[bytes]]
 ) -> None:
@@ -170,6 +173,7 @@ def test_a_second_caller_learns_which_run_holds_the_source(
     assert json.load(process.stdout)["created"] == 1000
 
 
+@pytest.mark.promise("a process that wakes up too late cannot write")
 def test_a_run_that_was_taken_away_can_write_nothing_more(
     bench: Bench, child: Callable[[], subprocess.Popen[bytes]]
 ) -> None:

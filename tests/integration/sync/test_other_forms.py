@@ -13,6 +13,11 @@ from tests.places import INPUTS
 CSV = b"id;naam\n" + b"".join(b"%d;Jan\n" % n for n in range(8))
 
 
+@pytest.mark.promise(
+    "the form of a source (path of the rows, encoding, delimiter, paging) is guessed again in "
+    "every run"
+)
+@pytest.mark.promise("the form of a source is detected once")
 @pytest.mark.parametrize(
     ("name", "first", "second", "objects", "message"),
     [

@@ -29,6 +29,7 @@ TYPOS: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
+@pytest.mark.promise("a misspelled field stays empty without notice")
 @pytest.mark.parametrize("typo", TYPOS)
 def test_a_field_that_no_row_has_is_warned_about_once(bench: Bench, typo: str) -> None:
     fields, named = TYPOS[typo]

@@ -34,6 +34,8 @@ def execute(bench: Bench, statement: str) -> None:
         connection.execute(sa.text(statement))
 
 
+@pytest.mark.promise("a rate limit ends the run")
+@pytest.mark.promise("a source asks to wait")
 def test_a_source_that_asks_for_patience_comes_back_when_it_said(
     bench: Bench, api: HttpApi
 ) -> None:
@@ -57,6 +59,7 @@ def test_a_source_that_asks_for_patience_comes_back_when_it_said(
     assert len(bench.objects()) == 1
 
 
+@pytest.mark.promise("a second attempt creates duplicates")
 def test_the_database_itself_refuses_a_second_object_of_one_key(bench: Bench) -> None:
     bench.define()
     bench.write([{"code": "1", "name": "One"}])
@@ -71,6 +74,7 @@ def test_the_database_itself_refuses_a_second_object_of_one_key(bench: Bench) ->
     assert isinstance(caught.value.orig, psycopg.errors.UniqueViolation)
 
 
+@pytest.mark.promise("deletions never arrive")
 def test_the_full_pass_of_an_incremental_source_finds_what_is_gone(
     bench: Bench, tmp_path: Path
 ) -> None:
@@ -109,6 +113,7 @@ def test_the_full_pass_of_an_incremental_source_finds_what_is_gone(
         assert "3" not in bench.objects()
 
 
+@pytest.mark.promise("a dry run writes")
 def test_a_dry_run_could_not_write_if_it_wanted_to(bench: Bench) -> None:
     class Nobody:
         def __call__(self, changes: Any) -> None: ...

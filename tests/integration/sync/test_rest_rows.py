@@ -56,6 +56,7 @@ def source(bench: Bench, api: HttpApi) -> Source:
     return Source(bench, api)
 
 
+@pytest.mark.promise("a value that the database cannot store ends the run, or is stored changed")
 def test_what_postgresql_cannot_hold_rejects_its_row(source: Source) -> None:
     # bloxbean/yaci-store#209, xorbitsai/xagent#1222 (NUL, surrogates);
     # databrickslabs/ontobricks#108, icoretech/airbroke#6 (an index entry of over 2,704 bytes)
@@ -161,6 +162,7 @@ def test_an_item_whose_key_is_known_lets_others_be_deleted(source: Source) -> No
     assert set(source.bench.objects()) == {str(number) for number in range(11)}
 
 
+@pytest.mark.promise("a key in a URL, a query or a header is stored and shown as plain text")
 def test_a_key_in_a_url_is_moved_to_the_secrets(source: Source) -> None:
     source.send('[{"code": "1", "name": "a"}]')
     document = {

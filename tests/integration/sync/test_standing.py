@@ -40,6 +40,11 @@ def part(*rows: dict[str, Any], deleted: bool = False) -> RowBatch:
     return RowBatch(rows=made, end=End.INCREMENTAL, because=Proof.END_OF_DATA)
 
 
+@pytest.mark.promise("the next run forgets rejected rows")
+@pytest.mark.promise(
+    "a rejected row stays part of every result until it is good, gone at a complete read, "
+    "filtered out or deleted"
+)
 def test_rows_that_stay_rejected_are_part_of_a_run_that_reads_nothing(bench: Bench) -> None:
     bench.define()
     bench.write(BAD)
@@ -62,6 +67,10 @@ def test_rows_that_stay_rejected_are_part_of_a_run_that_reads_nothing(bench: Ben
     assert (source.last_run_state, source.rejected, source.last_sync) == ("partial", 300, None)
 
 
+@pytest.mark.promise(
+    "a rejected row stays part of every result until it is good, gone at a complete read, "
+    "filtered out or deleted"
+)
 def test_they_count_until_the_row_is_good(bench: Bench) -> None:
     bench.define()
     bench.write([BAD[0], *GOOD[1:]])
@@ -72,6 +81,10 @@ def test_they_count_until_the_row_is_good(bench: Bench) -> None:
     assert (run.state, run.rejected_before) == (RunState.DONE, 0)
 
 
+@pytest.mark.promise(
+    "a rejected row stays part of every result until it is good, gone at a complete read, "
+    "filtered out or deleted"
+)
 def test_they_count_until_the_row_is_gone_from_a_full_read(bench: Bench) -> None:
     bench.define()
     bench.write([BAD[0], *GOOD[1:]])
@@ -116,6 +129,10 @@ def test_a_row_that_waited_for_a_later_one_of_its_key_leaves_the_quarantine(benc
     assert (run.state, run.rejected_before) == (RunState.DONE, 0)
 
 
+@pytest.mark.promise(
+    "a rejected row stays part of every result until it is good, gone at a complete read, "
+    "filtered out or deleted"
+)
 def test_a_retry_counts_what_it_could_not_replay(bench: Bench) -> None:
     bench.define()
     bench.write([BAD[0], *GOOD[1:3]])
@@ -132,6 +149,10 @@ def test_a_retry_counts_what_it_could_not_replay(bench: Bench) -> None:
     )
 
 
+@pytest.mark.promise(
+    "a rejected row stays part of every result until it is good, gone at a complete read, "
+    "filtered out or deleted"
+)
 def test_an_approval_and_an_undo_do_not_look_better_than_the_source_is(bench: Bench) -> None:
     bench.define(on_missing="delete")
     bench.write([BAD[0], *GOOD[1:]])
@@ -156,6 +177,7 @@ def test_an_undo_that_leaves_objects_as_they_are_is_partial(bench: Bench) -> Non
     assert (undone.skipped, undone.deleted, undone.run.state) == (1, 1, RunState.PARTIAL)
 
 
+@pytest.mark.promise("held deletions keep every run `held`")
 def test_deletions_that_wait_keep_every_run_held(bench: Bench) -> None:
     bench.define(on_missing="delete")
     bench.write(GOOD)
@@ -170,6 +192,7 @@ def test_deletions_that_wait_keep_every_run_held(bench: Bench) -> None:
     assert unchanged(bench).state is RunState.DONE
 
 
+@pytest.mark.promise("held deletions keep every run `held`")
 def test_an_object_that_is_met_again_unchanged_waits_no_longer(bench: Bench) -> None:
     bench.define(on_missing="delete")
     bench.write(GOOD)
@@ -181,6 +204,7 @@ def test_an_object_that_is_met_again_unchanged_waits_no_longer(bench: Bench) -> 
     assert "000" in bench.objects()
 
 
+@pytest.mark.promise("a filter or mapping that matches no rows counts as success")
 def test_a_filter_that_matches_none_of_many_rows_is_no_success(bench: Bench) -> None:
     bench.define({"filter": "name == 'typing error'"})
     bench.write(GOOD)
@@ -205,6 +229,7 @@ def test_a_filter_may_match_none_of_a_few_or_of_those_that_changed(bench: Bench)
     assert bench.sync(full=True).state is RunState.DONE
 
 
+@pytest.mark.promise("a filter or mapping that matches no rows counts as success")
 def test_a_target_that_takes_no_row_is_named(bench: Bench) -> None:
     schemas.add(bench.app, "other", {"type": "object"}, register="geo", actor="test")
     mapping = {"key": "code", "passthrough": True}
@@ -248,6 +273,7 @@ def test_a_dry_run_says_what_stays_rejected(bench: Bench) -> None:
     assert (plan.rejected_before, plan.state) == (0, RunState.DONE)
 
 
+@pytest.mark.promise("a run with `--limit` is not a sync")
 def test_a_limited_run_makes_a_source_neither_fresh_nor_well(bench: Bench) -> None:
     bench.define(fresh_within="1 hour")
     bench.sync()  # the file is not there
@@ -260,6 +286,7 @@ def test_a_limited_run_makes_a_source_neither_fresh_nor_well(bench: Bench) -> No
     assert (source.failures, source.last_sync, status.fresh(source)) == (1, None, False)
 
 
+@pytest.mark.promise("the next run forgets rejected rows")
 def test_health_and_freshness_tell_of_rejected_rows(bench: Bench) -> None:
     def check(name: str) -> Any:
         found = {one.name: one for one in health.of_database(bench.app.engine)}
@@ -291,6 +318,7 @@ STEPS = st.lists(
 )
 
 
+@pytest.mark.promise("the next run forgets rejected rows")
 @settings(max_examples=20, suppress_health_check=list(HealthCheck))
 @given(steps=STEPS)
 def test_a_run_is_done_only_when_no_row_is_rejected(

@@ -81,6 +81,7 @@ def test_a_run_that_is_stopped_while_it_waits_for_a_page_is_cancelled(
     assert bench.objects() == {row["code"]: row for row in rows}
 
 
+@pytest.mark.promise("SIGSTOP of a sync inside an open transaction")
 @pytest.mark.kill
 def test_a_sync_stopped_inside_a_transaction_holds_its_rows_no_longer_than_the_limit(
     bench: Bench, database_url: str

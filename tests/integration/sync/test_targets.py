@@ -134,6 +134,7 @@ ROW = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.promise("rows are dropped silently")
 @settings(
     max_examples=25,
     deadline=None,

@@ -44,6 +44,8 @@ def source_of(bench: Bench) -> Source:
         return source_store.get(connection, "places")
 
 
+@pytest.mark.promise("the first page is reported as a complete read")
+@pytest.mark.promise("a read is complete on evidence only")
 def test_an_unproven_read_writes_and_deletes_nothing(bench: Bench) -> None:
     bench.define(on_missing="delete")
     first = bench.play(full(ROWS, cursor={"at": 1}))
@@ -78,6 +80,8 @@ def test_rows_that_did_not_come_in_an_unproven_read_stay_in_quarantine(bench: Be
     assert (run.state, run.rejected_before) == (RunState.DONE, 0)
 
 
+@pytest.mark.promise("the first page is reported as a complete read")
+@pytest.mark.promise("a read is complete on evidence only")
 @pytest.mark.parametrize("last", [RowBatch(), RowBatch(end=End.FULL)], ids=["no end", "no proof"])
 def test_an_end_without_evidence_proves_nothing(bench: Bench, last: Batch) -> None:
     bench.define(on_missing="delete")
@@ -87,6 +91,8 @@ def test_an_end_without_evidence_proves_nothing(bench: Bench, last: Batch) -> No
     assert any("nothing was deleted" in warning for warning in run.warnings)
 
 
+@pytest.mark.promise("a failed or empty read empties the target")
+@pytest.mark.promise("deletion of all objects of a source always needs approval")
 @pytest.mark.parametrize("number", [1, 5, 12])
 def test_that_all_objects_are_gone_is_always_held(bench: Bench, number: int) -> None:
     bench.define(on_missing="delete")
@@ -114,6 +120,8 @@ def tombstones(found: Sequence[dict[str, Any]], *others: dict[str, Any]) -> RowB
     return RowBatch(rows=made, end=End.INCREMENTAL, because=Proof.END_OF_DATA)
 
 
+@pytest.mark.promise("a source marks all its records as deleted")
+@pytest.mark.promise("deletion of all objects of a source always needs approval")
 def test_a_source_that_calls_all_its_records_deleted_waits_for_a_person(bench: Bench) -> None:
     bench.define(on_missing="delete")
     bench.play(full(ROWS[:5], cursor={"at": 1}))
@@ -135,6 +143,7 @@ def test_single_records_that_a_source_calls_deleted_go_at_once(bench: Bench) -> 
     assert figures(run) == {"read": 1, "created": 1, "deleted": 1}
 
 
+@pytest.mark.promise("a rejected row with an unknown key prevents deletions")
 def test_a_rejected_row_of_unknown_key_deletes_nothing(bench: Bench) -> None:
     bench.define(on_missing="delete")
     bench.play(full(ROWS))
@@ -153,6 +162,7 @@ def test_what_waits_for_approval_goes_on_waiting_meanwhile(bench: Bench) -> None
     assert len(held.held(bench.app, "places")) == 12
 
 
+@pytest.mark.promise("a row that cannot be read is treated as deleted")
 def test_the_key_of_a_rejected_row_is_taken_where_it_is_certain(bench: Bench) -> None:
     bench.define(on_missing="delete")
     bench.play(full(ROWS))
@@ -205,6 +215,7 @@ def table(bench: Bench, form: str, found: Sequence[dict[str, Any]], broken: bool
     return {"type": "files", "connection": {"path": str(path), "format": form}}
 
 
+@pytest.mark.promise("a row that cannot be read is treated as deleted")
 @pytest.mark.parametrize("form", ["csv", "xlsx", "json"])
 def test_a_row_that_cannot_be_read_never_costs_an_object(bench: Bench, form: str) -> None:
     document = {

@@ -58,6 +58,8 @@ def become_newer(engine: sa.Engine) -> None:
         connection.exec_driver_sql("UPDATE openregister.alembic_version SET version_num = '9999'")
 
 
+@pytest.mark.promise("a worker of the old version writes into new tables")
+@pytest.mark.promise("a process of an old version cannot write into an upgraded database")
 def test_a_run_writes_no_batch_after_an_upgrade_and_leaves_its_end_to_the_new_version(
     bench: Bench,
 ) -> None:
@@ -80,6 +82,7 @@ def test_a_run_writes_no_batch_after_an_upgrade_and_leaves_its_end_to_the_new_ve
     )
 
 
+@pytest.mark.promise("a process of an old version cannot write into an upgraded database")
 def test_an_upgrade_and_a_batch_never_overlap(engine: sa.Engine) -> None:
     lane = Lane(engine)
     statement = sa.text("SELECT pg_try_advisory_xact_lock(:lock)")
@@ -91,6 +94,7 @@ def test_an_upgrade_and_a_batch_never_overlap(engine: sa.Engine) -> None:
     lane.close()
 
 
+@pytest.mark.promise("a worker of the old version writes into new tables")
 def test_a_worker_that_is_too_old_stops_and_says_so(cli: CommandLine, engine: sa.Engine) -> None:
     worker = cli.start("background-job:worker")
     listens = "SELECT count(*) FROM pg_stat_activity WHERE starts_with(query, 'LISTEN')"
@@ -109,6 +113,7 @@ def test_a_worker_that_is_too_old_stops_and_says_so(cli: CommandLine, engine: sa
     assert "newer" in passed.stderr or "9999" in passed.stderr
 
 
+@pytest.mark.promise("a process of an old version cannot write into an upgraded database")
 def test_a_job_is_not_claimed_in_an_upgraded_database(bench: Bench) -> None:
     from app.operations import handlers
 
@@ -140,6 +145,7 @@ def test_the_new_version_takes_over_what_an_old_worker_left(bench: Bench) -> Non
     assert len(bench.objects()) == len(ROWS)
 
 
+@pytest.mark.promise("a worker of the old version writes into new tables")
 def test_an_upgrade_waits_for_the_batch_that_is_being_written(empty_database_url: str) -> None:
     from app.database import engine as engines
 
@@ -170,6 +176,8 @@ STARTS_A_RUN = (
 )
 
 
+@pytest.mark.promise("a dead process keeps a source locked")
+@pytest.mark.promise("a dead process on the same host is noticed before its lease expires")
 def test_a_zombie_holds_no_source(bench: Bench, database_url: str) -> None:
     bench.define()
     source = str(bench.scalar("SELECT id FROM openregister.sources"))
@@ -206,6 +214,8 @@ print(shell.stdout.strip(), store.start(runs.Start(int(source), "cron", "cron", 
 """
 
 
+@pytest.mark.promise("a dead process keeps a source locked")
+@pytest.mark.promise("a dead process on the same host is noticed before its lease expires")
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may make a pid namespace")
 def test_a_source_is_free_again_in_a_container_without_init(
     bench: Bench, database_url: str
@@ -229,6 +239,8 @@ def test_a_source_is_free_again_in_a_container_without_init(
     assert bench.app.read(run_history.get, int(first)).state is RunState.CRASHED
 
 
+@pytest.mark.promise("a dead process keeps a source locked")
+@pytest.mark.promise("a dead process on the same host is noticed before its lease expires")
 def test_a_process_of_another_container_is_not_taken_for_gone(bench: Bench) -> None:
     """Same host name, same pid, another pid namespace: only its lease can tell."""
     bench.define()

@@ -18,6 +18,7 @@ from tests.integration.served import NAMES, PASSWORD, Client, Server
 ADAM = NAMES[Role.ADMIN]
 
 
+@pytest.mark.promise("a stolen or stale session")
 def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(server: Server) -> None:
     client = server.anonymous()
     cookie = client.sign_in(ADAM).headers["Set-Cookie"]
@@ -38,6 +39,7 @@ def test_behind_tls_the_cookie_is_secure_and_bound_to_the_host(server: Server) -
     assert answer.headers["Strict-Transport-Security"].startswith("max-age=")
 
 
+@pytest.mark.promise("password guessing")
 def test_the_password_is_stored_as_argon2id(server: Server) -> None:
     with server.app.engine.connect() as connection:
         hashes = connection.scalars(sa.select(users.c.password_hash)).all()
@@ -55,6 +57,7 @@ def test_a_wrong_password_and_an_unknown_name_get_the_same_answer(
     assert "Set-Cookie" not in answer.headers
 
 
+@pytest.mark.promise("password guessing")
 @pytest.mark.parametrize("name", [ADAM, "nobody"])
 def test_after_six_failures_a_name_is_locked_even_for_the_right_password(
     server: Server, name: str
@@ -77,6 +80,7 @@ def test_the_lock_of_a_name_holds_on_every_server(server: Server) -> None:
     assert sign_in.sign_in(server.app, ADAM, "another good one").name == ADAM
 
 
+@pytest.mark.promise("password guessing")
 def test_an_address_that_tries_many_names_is_locked(server: Server) -> None:
     client = server.anonymous()
     statuses = [client.sign_in(f"name{n}", "wrong password").status_code for n in range(22)]
@@ -85,6 +89,7 @@ def test_an_address_that_tries_many_names_is_locked(server: Server) -> None:
     assert server.as_(Role.VIEWER).get("/api/session").status_code == 200  # programs go on
 
 
+@pytest.mark.promise("another site acts through a user's browser (CSRF)")
 @pytest.mark.parametrize("token", [None, "", "wrong"])
 def test_a_change_with_a_cookie_needs_the_token_of_its_session(
     server: Server, token: str | None
@@ -103,6 +108,7 @@ def test_a_change_with_the_token_is_taken(server: Server) -> None:
     assert client.post("/api/registers", {"slug": "new"}).status_code == 201
 
 
+@pytest.mark.promise("another site acts through a user's browser (CSRF)")
 @pytest.mark.parametrize(
     "headers", [{"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}]
 )
@@ -123,6 +129,7 @@ def test_signing_out_ends_the_sessions_of_every_device(server: Server) -> None:
     assert other.get("/api/session").status_code == 401
 
 
+@pytest.mark.promise("a stolen or stale session")
 def test_a_new_password_ends_sessions_and_app_passwords_stay(server: Server) -> None:
     client = server.signed_in(Role.ADMIN)
     sign_in.reset_password(server.app, ADAM, "another good one")
@@ -182,6 +189,7 @@ def test_an_app_password_shows_when_it_was_used_last_and_never_itself(server: Se
     assert server.tokens[Role.ADMIN] not in listed.text
 
 
+@pytest.mark.promise("injected scripts, framing")
 @pytest.mark.parametrize("path", ["/login", "/api/health", "/api/session", "/nowhere"])
 def test_every_answer_carries_the_security_headers(server: Server, path: str) -> None:
     headers = server.anonymous().get(path, headers={"Accept": "text/html"}).headers

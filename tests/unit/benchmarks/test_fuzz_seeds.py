@@ -18,6 +18,7 @@ ENVIRONMENT = dict(os.environ)
 
 
 # The API has a test of its own, tests/integration/api/test_contract.
+@pytest.mark.promise("other malformed input")
 @pytest.mark.parametrize("target", [name for name in GRAMMARS if name != "request"])
 def test_no_kept_input_kills_hangs_or_shows_raw_names(target: str) -> None:
     results = Results()
@@ -28,6 +29,7 @@ def test_no_kept_input_kills_hangs_or_shows_raw_names(target: str) -> None:
     assert results.findings == []
 
 
+@pytest.mark.promise("other malformed input")
 @pytest.mark.parametrize(
     ("given", "finding"),
     [

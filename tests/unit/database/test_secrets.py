@@ -22,6 +22,7 @@ def new_key() -> str:
     return base64.b64encode(secrets.token_bytes(32)).decode()
 
 
+@pytest.mark.promise("somebody obtains a dump of the database")
 def test_what_was_encrypted_comes_back_and_is_not_readable_meanwhile():
     box = SecretBox(new_key())
     token = box.encrypt(SECRET)
@@ -88,6 +89,7 @@ def test_a_key_file_that_was_named_is_never_made(tmp_path):
         box.encrypt(1)
 
 
+@pytest.mark.promise("other accounts can read the key file")
 @pytest.mark.parametrize("mode", [0o604, 0o620, 0o644, 0o666])
 def test_a_key_file_that_others_can_read_or_change_is_refused(tmp_path, mode):
     path = tmp_path / "key"

@@ -110,6 +110,7 @@ def read(reader: FormatReader, data: bytes) -> None:
         return
 
 
+@pytest.mark.promise("damaged files, invalid mappings and filters")
 @pytest.mark.parametrize("name", GOOD)
 def test_a_damaged_file_is_rows_or_a_clear_error(name: str) -> None:
     reader, whole = GOOD[name]
@@ -124,6 +125,7 @@ def test_a_damaged_file_is_rows_or_a_clear_error(name: str) -> None:
     check()
 
 
+@pytest.mark.promise("damaged files, invalid mappings and filters")
 @settings(FUZZ, max_examples=40)
 @given(data=st.data())
 def test_a_workbook_with_damaged_parts_is_rows_or_a_clear_error(data: st.DataObject) -> None:
@@ -240,6 +242,7 @@ RULES = st.recursive(
 )
 
 
+@pytest.mark.promise("damaged files, invalid mappings and filters")
 @FUZZ
 @given(filter_=TEXTS | st.dictionaries(st.text(max_size=4), JSON, max_size=2) | RULES, row=ROWS)
 def test_a_filter_is_refused_or_answers(filter_: Any, row: dict[str, Any]) -> None:
@@ -287,6 +290,7 @@ SCHEMA = {
 }
 
 
+@pytest.mark.promise("damaged files, invalid mappings and filters")
 @FUZZ
 @given(mapping=MAPPINGS, row=ROWS)
 def test_a_mapping_is_refused_or_gives_objects_or_problems(

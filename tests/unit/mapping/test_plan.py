@@ -186,6 +186,7 @@ def test_a_null_that_the_schema_does_not_allow_is_left_out() -> None:
     }
 
 
+@pytest.mark.promise("rows are dropped silently")
 def test_an_empty_object_is_a_problem_not_silence() -> None:
     found = problem({"fields": {"x": "typo"}}, {"a": 1, "b": 2})
     assert found.stage is Stage.MAP
@@ -358,6 +359,8 @@ def deep(levels: int) -> Any:
     return value
 
 
+@pytest.mark.promise("one row, rule or schema stops the machine")
+@pytest.mark.promise("a row that makes evaluation fail in any way")
 @pytest.mark.parametrize(
     ("mapping", "row", "stage", "said"),
     [

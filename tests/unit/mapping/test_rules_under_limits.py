@@ -14,6 +14,8 @@ PROGRAM = "tests.unit.mapping.rules_under_limits"
 EXAMPLES = 100
 
 
+@pytest.mark.promise("one row, rule or schema stops the machine")
+@pytest.mark.promise("any schema, template, filter or rule, with any row")
 @pytest.mark.parametrize("kind", ["schemas", "templates", "filters", "jsonlogic"])
 def test_a_rule_gives_a_value_or_a_problem_in_words_within_its_limits(kind: str) -> None:
     ended = subprocess.run(

@@ -49,6 +49,7 @@ NEITHER = ["maybe", "deleted", "2", "onbekend", "-"]
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 
 
+@pytest.mark.promise('a deletion flag `"false"` deletes every row')
 @pytest.mark.parametrize(
     ("value", "said"), [*((value, True) for value in YES), *((value, False) for value in NO)]
 )

@@ -43,6 +43,7 @@ KINDS = {
 }
 
 
+@pytest.mark.promise("leading zeros are lost")
 @pytest.mark.parametrize(
     ("schema", "value", "result"),
     [
@@ -257,6 +258,7 @@ plain_values = st.recursive(
 )
 
 
+@pytest.mark.promise("values that were valid are changed")
 @settings(max_examples=600, deadline=None)
 @given(anything, plain_values)
 def test_a_value_that_satisfies_the_schema_is_never_changed(schema: Any, value: Any) -> None:

@@ -30,6 +30,7 @@ def test_numbers_and_plain_text_stay(text: str) -> None:
     assert neutral(text) == text
 
 
+@pytest.mark.promise("formulas in exports")
 @given(st.text())
 def test_no_text_starts_a_formula(text: str) -> None:
     shown = neutral(text)
@@ -75,6 +76,7 @@ def test_a_cell_that_is_split_starts_no_formula_either(text: str, shown: str) ->
 TEXTS = st.text(st.sampled_from("a=;,\t\"\r\n-1'+@ "), max_size=12)
 
 
+@pytest.mark.promise("formulas in exports")
 @given(st.lists(st.lists(TEXTS, min_size=2, max_size=2), max_size=4), st.sampled_from(",;\t"))
 def test_no_export_starts_a_formula_however_it_is_split(
     rows: list[list[str]], separator: str

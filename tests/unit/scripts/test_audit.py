@@ -71,6 +71,7 @@ def weaknesses_of(name: str) -> Callable[[Call], Answer]:
     return lambda call: answer(known if call.json["package"]["name"] == name else {})
 
 
+@pytest.mark.promise("a dependency with a known vulnerability")
 def test_a_known_weakness_fails_and_is_named_with_its_cure(lock: Path, service: HttpApi) -> None:
     service.on("/v1/query", weaknesses_of("xxhash"))
     done = audit(lock, service.url + "/v1/query")
@@ -79,6 +80,7 @@ def test_a_known_weakness_fails_and_is_named_with_its_cure(lock: Path, service: 
     assert service.calls[0].json["version"] == "3.5.0"
 
 
+@pytest.mark.promise("a dependency with a known vulnerability")
 def test_nothing_known_is_no_failure_where_something_could_be_known(
     lock: Path, service: HttpApi
 ) -> None:
@@ -88,6 +90,7 @@ def test_nothing_known_is_no_failure_where_something_could_be_known(
     assert "1 packages audited, 0 with known vulnerabilities" in done.stdout
 
 
+@pytest.mark.promise("a dependency with a known vulnerability")
 @pytest.mark.parametrize("there", [True, False], ids=["empty service", "no service"])
 def test_where_nothing_can_be_found_ci_fails_unless_the_reason_is_stated(
     lock: Path, service: HttpApi, there: bool

@@ -6,6 +6,8 @@ import json
 import re
 from hashlib import sha256
 
+import pytest
+
 from app.version import __version__
 from scripts import sbom
 from tests.places import ROOT
@@ -14,6 +16,7 @@ STATIC = ROOT / "app/web/static"
 LOCK = (ROOT / "requirements.lock").read_text()
 
 
+@pytest.mark.promise("the contents of an installation are unknown")
 def test_the_bill_of_materials_lists_every_locked_package_with_its_hashes() -> None:
     document = json.loads(sbom.text(LOCK, __version__))
     assert (document["bomFormat"], document["specVersion"]) == ("CycloneDX", "1.6")
@@ -36,6 +39,7 @@ def test_the_bill_of_materials_lists_every_locked_package_with_its_hashes() -> N
     assert sum(bool(part.get("licenses")) for part in listed.values()) > 40
 
 
+@pytest.mark.promise("the contents of an installation are unknown")
 def test_the_same_lock_file_gives_the_same_bill_and_another_one_another() -> None:
     first = sbom.text(LOCK, "1")
     assert sbom.text(LOCK, "1") == first
@@ -43,6 +47,7 @@ def test_the_same_lock_file_gives_the_same_bill_and_another_one_another() -> Non
     assert sbom.text(changed, "1") != first
 
 
+@pytest.mark.promise("the contents of an installation are unknown")
 def test_every_file_that_browsers_get_says_where_it_comes_from() -> None:
     """What somebody else made also has a name, a version, its address and its hash."""
     listed = json.loads((ROOT / "app/web/provenance.json").read_text())
@@ -61,6 +66,7 @@ def test_every_file_that_browsers_get_says_where_it_comes_from() -> None:
             assert sha256((STATIC / name).read_bytes()).hexdigest() == about["sha256"], name
 
 
+@pytest.mark.promise("an unexplained exception to a security rule of the linter")
 def test_every_exception_to_a_security_rule_says_why() -> None:
     """ruff's S rules are on in `make lint`; what leaves one out has a reason beside it."""
     assert re.search(r'^  "S", ', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)

@@ -34,6 +34,7 @@ def test_counters_add_up_when_every_row_has_one_fate(
     assert total.read == len(fates)
 
 
+@pytest.mark.promise("rows are dropped silently")
 @given(st.sampled_from(["read", *FATES]))
 def test_a_row_without_a_fate_or_with_two_is_found(name: str) -> None:
     counters = Counters(read=3, created=1, updated=1, errors=1)
@@ -93,6 +94,7 @@ def test_what_stands_is_part_of_a_runs_state(
     assert standing.state(state) is becomes
 
 
+@pytest.mark.promise("a read is complete on evidence only")
 def test_every_evidence_has_words() -> None:
     assert set(PROOFS) == set(Proof)
     assert evidence(True, Proof.TOTAL).startswith("Complete: the total")

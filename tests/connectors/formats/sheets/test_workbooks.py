@@ -48,6 +48,10 @@ def told(items: list[Row | RowProblem]) -> list[Any]:
 INPUTS = {**xlsx_inputs.INPUTS, **ods_inputs.INPUTS}
 
 
+@pytest.mark.promise(
+    "a formula without a result, an error or a rounded identifier in a workbook clears a value or "
+    "merges two rows"
+)
 @pytest.mark.parametrize("name", INPUTS)
 def test_an_input_is_read_right_or_its_row_is_rejected(name: str) -> None:
     _, data, expected = INPUTS[name]
@@ -73,6 +77,10 @@ def xls(rows: list[list[Any]], formats: dict[int, str] | None = None) -> bytes:
     return out.getvalue()
 
 
+@pytest.mark.promise(
+    "a formula without a result, an error or a rounded identifier in a workbook clears a value or "
+    "merges two rows"
+)
 @pytest.mark.parametrize(
     ("value", "code", "expected"),
     [
@@ -105,6 +113,7 @@ def test_error_cells_of_old_workbooks() -> None:
     assert told(read(out.getvalue(), error_cells="null")) == [[1, ""]]
 
 
+@pytest.mark.promise("a small or damaged workbook takes all memory, or stops the server")
 def test_a_cut_off_xls_is_an_error_wherever_it_is_cut() -> None:
     """Parsers panic on some of these; each is one process, and none of them is this one."""
     whole = xls([["id", "name"], *([n, f"name {n}"] for n in range(40))])
@@ -177,6 +186,7 @@ BOMBS = {
 }
 
 
+@pytest.mark.promise("a small or damaged workbook takes all memory, or stops the server")
 @pytest.mark.parametrize("name", BOMBS)
 def test_a_workbook_that_grows_beyond_reason_is_refused(name: str) -> None:
     started = time.monotonic()
@@ -186,6 +196,7 @@ def test_a_workbook_that_grows_beyond_reason_is_refused(name: str) -> None:
     assert time.monotonic() - started < 30
 
 
+@pytest.mark.promise("a small or damaged workbook takes all memory, or stops the server")
 def test_memory_does_not_grow_with_the_sheet() -> None:
     rows = "".join(
         f'<row r="{n}"><c r="A{n}"><v>{n}</v></c>'
@@ -208,6 +219,8 @@ def test_the_process_that_reads_is_gone_when_the_reader_is_closed(tmp_path: Path
     assert len(psutil.Process().children(recursive=True)) == before
 
 
+@pytest.mark.promise("a small or damaged workbook takes all memory, or stops the server")
+@pytest.mark.promise("a workbook that crashes its parser or exhausts memory")
 def test_a_process_that_dies_is_an_error() -> None:
     data = xlsx(header("id") + "".join(f"<row><c><v>{n}</v></c></row>" for n in range(400_000)))
     before = {child.pid for child in psutil.Process().children()}
@@ -219,6 +232,7 @@ def test_a_process_that_dies_is_an_error() -> None:
         list(batches)
 
 
+@pytest.mark.promise("a workbook that crashes its parser or exhausts memory")
 def test_a_workbook_that_needs_too_much_memory_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workbook, "MEMORY", 160 * 2**20)
     strings = [f"<si><t>{n:0>200}</t></si>" for n in range(400_000)]
@@ -232,6 +246,7 @@ def test_a_process_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch
         read(xlsx(cells()))
 
 
+@pytest.mark.promise("a workbook that crashes its parser or exhausts memory")
 def test_nothing_of_the_environment_reaches_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENREGISTER_SECRET_KEY", "not for parsers")
     batches = ExcelReader().batches(io.BytesIO(xlsx(cells('<c r="B2"><v>1</v></c>') * 5000)))

@@ -47,6 +47,7 @@ LEGACY = [
 ]
 
 
+@pytest.mark.promise("one wrong byte garbles a whole file")
 @pytest.mark.parametrize(("language", "encoding"), LEGACY)
 def test_a_legacy_encoding_is_recognised_by_its_words(language: str, encoding: str) -> None:
     raw = TEXTS[language].encode(encoding, "ignore")
@@ -61,6 +62,7 @@ def test_utf_8_is_recognised_in_every_language(language: str) -> None:
     assert str(read(TEXTS[language], header_row=0)[1].facts["encoding"]).startswith("utf-8")
 
 
+@pytest.mark.promise("one wrong byte garbles a whole file")
 def test_one_invalid_byte_does_not_garble_the_file() -> None:
     """UTF-8 wins, and the byte costs its own row (jawah/charset_normalizer#174)."""
     lines = "".join(f"{n};Renée\n" for n in range(500))

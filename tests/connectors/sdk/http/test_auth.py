@@ -144,6 +144,7 @@ def test_a_token_is_kept_between_runs(api: HttpApi, quick: Context) -> None:
     assert server.issued == 1
 
 
+@pytest.mark.promise("a token expires during the run")
 def test_a_token_is_renewed_before_it_ends(api: HttpApi, quick: Context) -> None:
     server = TokenServer(api, expires_in=1)
     with client_for(api, quick, server.config) as client:
@@ -154,6 +155,7 @@ def test_a_token_is_renewed_before_it_ends(api: HttpApi, quick: Context) -> None
     assert not [call for call in api.calls if call.path == "/x"][2:]
 
 
+@pytest.mark.promise("a token expires during the run")
 def test_a_token_that_is_refused_is_renewed_once(api: HttpApi, quick: Context) -> None:
     server = TokenServer(api, expires_in=3600)
     with client_for(api, quick, server.config) as client:
@@ -171,6 +173,7 @@ def test_a_new_token_that_is_refused_too_is_an_error(api: HttpApi, quick: Contex
     assert server.issued == 2
 
 
+@pytest.mark.promise("a token expires during the run")
 def test_a_token_that_ended_may_be_refused_with_403(api: HttpApi, quick: Context) -> None:
     # OpenLiveWriter/OpenLiveWriter#210, frappe/frappe#7530
     server = TokenServer(api, expires_in=3600)
@@ -418,6 +421,7 @@ def test_a_key_that_is_none_is_a_configuration_error(api: HttpApi, quick: Contex
     assert "canary" not in str(caught.value)
 
 
+@pytest.mark.promise("code in the claims of a signed token")
 @pytest.mark.parametrize(
     "claim",
     [
@@ -449,6 +453,7 @@ def test_placeholders_stand_anywhere_in_claims(api: HttpApi, quick: Context) -> 
     assert (made["n"], made["t"]) == (7, "{ plain }")
 
 
+@pytest.mark.promise("an error repeats a secret that was entered as a type")
 @pytest.mark.parametrize("kind", ["bearrer", "canary-as-type", "", 7])
 def test_settings_of_no_kind_are_refused_without_showing_them(kind: Any) -> None:
     auth = {"type": kind, "token": "canary-token", "key": {"deep": "canary-deep"}}

@@ -87,6 +87,7 @@ def test_a_dropped_connection_is_tried_again(api: HttpApi, client: HttpClient) -
     assert client.request(get(api.url + "/x")).status == 200
 
 
+@pytest.mark.promise("a rate limit ends the run")
 def test_retry_after_in_seconds_is_waited_for(api: HttpApi, client: HttpClient) -> None:
     api.on("/x", [http_api.status(429, Retry_After="1"), GOOD])
     start = time.monotonic()
@@ -104,6 +105,7 @@ def test_a_long_retry_after_ends_the_run_with_the_time_to_come_back(
     assert len(api.calls) == 1
 
 
+@pytest.mark.promise("a rate limit ends the run")
 def test_retry_after_may_be_a_date() -> None:
     now = time.time()
     at = email.utils.format_datetime(
@@ -119,6 +121,7 @@ NOW = 1_793_986_000.0
 DATE = email.utils.formatdate(NOW, usegmt=True)
 
 
+@pytest.mark.promise("a rate limit ends the run")
 @pytest.mark.parametrize(
     ("headers", "wait"),
     [
@@ -298,6 +301,7 @@ def _with_token(api: HttpApi, context: Context) -> HttpClient:
     )
 
 
+@pytest.mark.promise("a redirect carries credentials to another host")
 def test_a_redirect_to_another_host_gets_no_credentials(api: HttpApi, quick: Context) -> None:
     with HttpApi() as other:
         api.on("/old", http_api.redirect(other.url + "/new"))
@@ -453,6 +457,7 @@ def _pem(authority: trustme.CA) -> str:
     return authority.cert_pem.bytes().decode()
 
 
+@pytest.mark.promise("a private authority is refused")
 def test_a_private_authority_is_trusted_by_its_file(
     authority: trustme.CA, quick: Context, tmp_path: Path
 ) -> None:
@@ -469,6 +474,7 @@ def test_a_private_authority_is_trusted_by_its_file(
     assert str(facts["certificate_expires"]).endswith("Z")
 
 
+@pytest.mark.promise("an impostor server")
 @pytest.mark.parametrize(
     ("names", "days", "trusted", "reason"),
     [
@@ -501,6 +507,7 @@ def test_an_untrustworthy_certificate_is_refused_with_its_reason(
     assert server.calls == []
 
 
+@pytest.mark.promise("a private authority is refused")
 def test_skipping_verification_warns_at_every_check_and_nowhere_else(
     authority: trustme.CA, quick: Context
 ) -> None:
@@ -540,6 +547,7 @@ def test_plain_http_on_a_tls_address_says_so(api: HttpApi, quick: Context) -> No
         client.request(get(url))
 
 
+@pytest.mark.promise("a connection is downgraded to plain text")
 def test_a_redirect_from_https_to_http_is_refused(
     authority: trustme.CA, quick: Context, api: HttpApi
 ) -> None:

@@ -14,6 +14,7 @@ def rules(allow: str = "", deny: str = "", *, confined: bool = True) -> HostRule
     return HostRules(HostList.parse(allow.split()), HostList.parse(deny.split()), confined=confined)
 
 
+@pytest.mark.promise("a source connects to a service on this machine or the internal network")
 @pytest.mark.parametrize(
     ("ip", "what"),
     [
@@ -92,6 +93,7 @@ def test_what_is_allowed_by_name_address_or_network(
             rules(allow)(host, ip)
 
 
+@pytest.mark.promise("a source connects to a host that no source may reach")
 @pytest.mark.parametrize("confined", [True, False])
 @pytest.mark.parametrize("deny", ["8.8.8.0/24", "dns.example", "*.example", "8.8.8.8"])
 def test_what_is_denied_is_denied_to_all_and_even_where_it_is_allowed(

@@ -41,6 +41,7 @@ def numbered(rows: Callable[[Call], list[Any]], **about: Any) -> http_api.Handle
 # Rows that move while they are read.
 
 
+@pytest.mark.promise("rows move between pages while they are read")
 @pytest.mark.parametrize("parallel", [1, 4])
 def test_a_row_deleted_while_pages_are_read_proves_nothing(
     api: HttpApi, quick: Context, parallel: int
@@ -51,6 +52,7 @@ def test_a_row_deleted_while_pages_are_read_proves_nothing(
     assert "between 24 and 25" in batch.doubt
 
 
+@pytest.mark.promise("rows move between pages while they are read")
 @pytest.mark.parametrize("parallel", [1, 4])
 def test_pages_that_overlap_prove_nothing_though_the_total_agrees(
     api: HttpApi, quick: Context, parallel: int
@@ -199,6 +201,7 @@ MORE: dict[str, Any] = {
 }
 
 
+@pytest.mark.promise("the first page is reported as a complete read")
 @pytest.mark.parametrize("what", MORE)
 def test_what_says_that_there_is_more_fails_the_run_and_the_test(
     api: HttpApi, quick: Context, what: str
@@ -293,6 +296,7 @@ def test_a_path_that_never_occurs_proves_nothing(
 # Loops.
 
 
+@pytest.mark.promise("paging never ends, or ends too early")
 def test_a_page_parameter_that_is_ignored_is_noticed_by_the_rows(
     api: HttpApi, quick: Context
 ) -> None:
@@ -409,6 +413,10 @@ def test_a_graphql_cursor_goes_into_the_variables(api: HttpApi, quick: Context) 
     ]
 
 
+@pytest.mark.promise(
+    "the form of a source (path of the rows, encoding, delimiter, paging) is guessed again in "
+    "every run"
+)
 def test_nothing_is_guessed_twice(api: HttpApi, quick: Context) -> None:
     api.on("/rows", http_api.offsets(ROWS, 10, total=False))
     findings = Findings()

@@ -30,6 +30,8 @@ def read(connector: RestConnector) -> tuple[list[Batch], DataError | None]:
     return batches, None
 
 
+@pytest.mark.promise("the first page is reported as a complete read")
+@pytest.mark.promise("a read is complete on evidence only")
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.name)
 def test_every_shape_is_read_whole_or_refused_with_evidence(
     api: HttpApi, quick: Context, shape: Shape
@@ -60,6 +62,10 @@ def test_the_table_holds_at_least_forty_interfaces() -> None:
     assert len({shape.name for shape in SHAPES}) == len(SHAPES)
 
 
+@pytest.mark.promise(
+    "the form of a source (path of the rows, encoding, delimiter, paging) is guessed again in "
+    "every run"
+)
 @pytest.mark.parametrize(
     "shape", [s for s in SHAPES if s.outcome == "whole"], ids=lambda shape: shape.name
 )

@@ -216,6 +216,7 @@ RUN = settings(
 )
 
 
+@pytest.mark.promise("the first page is reported as a complete read")
 @RUN
 @given(invented=APIS)
 def test_no_invented_way_of_paging_is_called_complete_wrongly(api: HttpApi, invented: Api) -> None:
@@ -265,6 +266,7 @@ JUNK = st.recursive(
 )
 
 
+@pytest.mark.promise("the first page is reported as a complete read")
 @RUN
 @given(junk=st.dictionaries(st.sampled_from(WORDS), JUNK, max_size=4), post=st.booleans())
 def test_whatever_stands_beside_the_rows_is_an_error_of_the_source_at_worst(

@@ -187,8 +187,9 @@ def test_a_path_too_long_for_a_socket_gets_a_private_directory(embedded_data_dir
 
 
 def test_a_path_with_spaces_and_signs_works(embedded_data_dir):
-    with EmbeddedServer(embedded_data_dir / "a b&c=d%e'f", {"fsync": "off"}) as url:
-        psycopg.connect(url).close()
+    server = EmbeddedServer(embedded_data_dir / "a b&c=d%e'f", {"fsync": "off"})
+    with server as url, psycopg.connect(url) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
 def test_settings_for_another_server_do_not_disturb_it(server, monkeypatch):

@@ -207,6 +207,7 @@ GROWN = {
 }
 
 
+@pytest.mark.promise("a JsonLogic rule that doubles its values")
 @pytest.mark.parametrize(
     "rule",
     [

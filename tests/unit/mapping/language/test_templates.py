@@ -189,6 +189,7 @@ def test_an_error_says_what_does_not_fit(template: str, message: str) -> None:
     assert message in str(caught.value)
 
 
+@pytest.mark.promise("an escape from the sandbox")
 @pytest.mark.parametrize(
     "template",
     [
@@ -242,6 +243,7 @@ def test_what_is_not_in_the_language_is_refused_before_any_row(template: str) ->
         render(template)
 
 
+@pytest.mark.promise("an escape from the sandbox")
 @pytest.mark.parametrize(
     "template",
     [
@@ -261,6 +263,7 @@ def test_nothing_of_python_can_be_reached(template: str) -> None:
         render(template)
 
 
+@pytest.mark.promise("a result of unlimited size")
 @pytest.mark.parametrize(
     "template",
     [
@@ -293,6 +296,7 @@ def test_sizes_are_limited(template: str) -> None:
     assert time.process_time() - started < 5  # a hang, not a measurement
 
 
+@pytest.mark.promise("a field whose name is reserved by the engine")
 @pytest.mark.parametrize(
     "name",
     [
@@ -327,6 +331,7 @@ def test_a_word_of_the_language_is_a_field_below_row(name: str) -> None:
     assert render(f"{{{{ row['{name}'] }}}}", {name: {name: 1}}) in ({name: 1}, 1)
 
 
+@pytest.mark.promise("an expression that grows when it is compiled")
 def test_a_chain_of_comparisons_does_not_grow_when_it_is_compiled() -> None:
     text = "true"
     for _ in range(40):
@@ -335,6 +340,7 @@ def test_a_chain_of_comparisons_does_not_grow_when_it_is_compiled() -> None:
     assert render("{{ 1 < 2 < 3 }} {{ 1 < 3 < 2 }} {{ 3 > 2 > none }}") == "true false false"
 
 
+@pytest.mark.promise("a template that never ends")
 def test_one_row_costs_so_much_work_and_the_next_one_starts_anew() -> None:
     costly = compile_template(
         "{% for a in range(1000) %}{% for b in range(n) %}{% if b < 0 %}{% endif %}"
@@ -347,6 +353,7 @@ def test_one_row_costs_so_much_work_and_the_next_one_starts_anew() -> None:
         assert costly({"n": 10}) == "x"
 
 
+@pytest.mark.promise("a template that never ends")
 def test_a_caller_ends_evaluation_by_its_time_and_when_it_no_longer_waits() -> None:
     slow = compile_template(
         "{% for a in range(1000) %}{% for b in range(700) %}{{ '' }}{% endfor %}{% endfor %}x",
@@ -380,6 +387,7 @@ def test_a_value_that_is_too_long_for_a_float_stays_exact() -> None:
     assert render("{{ m + 1 }}", row) == 10**20 + 1
 
 
+@pytest.mark.promise("a regular expression that takes too long")
 @pytest.mark.parametrize(
     "template",
     [
