@@ -13,7 +13,7 @@ import re
 import sys
 from pathlib import Path
 
-from app.sources import connector_types
+from app.sources.settings import connector_types
 
 _ROOT = Path(__file__).parent.parent
 PAGES = _ROOT / "docs" / "connectors"

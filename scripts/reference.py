@@ -26,8 +26,8 @@ from app.commands.cli.index import index
 from app.database import instance_settings, tables
 from app.http.problems import API_PREFIXES
 from app.settings import PREFIX, Settings, manual
-from app.sources import connector_types as connectors
 from app.sources.document import SourceOptions
+from app.sources.settings import connector_types as connectors
 from jobs import tables as job_tables
 
 PAGES = Path(__file__).parent.parent / "docs" / "reference"

@@ -16,7 +16,7 @@ from app.api._answers import (
 )
 from app.errors import NotFoundError
 from app.http.identity import App, Viewer
-from app.sources import connector_types
+from app.sources.settings import connector_types
 
 router = APIRouter(prefix="/connectors", tags=["connectors"])
 

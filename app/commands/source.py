@@ -14,8 +14,9 @@ from app.commands.cli.decision import ask
 from app.commands.cli.edits import edits, with_options
 from app.documents.source import saved_document, source_document
 from app.operations import status
-from app.sources import connector_types, manage
+from app.sources import manage
 from app.sources.manage import Saved
+from app.sources.settings import connector_types
 from app.sources.warnings import standing_warnings
 from connectors.sdk.counting import counted
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from app.errors import ConfigurationError
-from app.sources.setting_schema import SettingSchema, is_null, variant
+from app.sources.settings.setting_schema import SettingSchema, is_null, variant
 from app.web.answers import indented
 from app.web.languages import gettext
 from connectors.sdk import canonical

@@ -192,8 +192,8 @@ def _schedule() -> Target:
 
 
 def _source() -> Target:
-    from app.sources import connector_types
     from app.sources import document as documents
+    from app.sources.settings import connector_types
     from connectors.sdk.config import parse
     from connectors.sdk.registry import get
 

@@ -17,10 +17,11 @@ from app.http.identity import App, RegisterAdmin, Viewer
 from app.http.problems import Problem, describe
 from app.operations import status
 from app.registers import stepped_pages
-from app.sources import confinement, connector_types, jobs, manage, uploads
+from app.sources import confinement, jobs, manage, uploads
 from app.sources.document import SourceOptions
 from app.sources.manage import Edits
 from app.sources.model import Source, to_document
+from app.sources.settings import connector_types
 from app.web import answers
 from app.web.forms import Form
 from app.web.languages import gettext as _

@@ -16,8 +16,9 @@ from app.http.identity import App, RegisterAdmin, Viewer
 from app.http.problems import Problem, describe
 from app.operations import status as overview
 from app.registers import registers
-from app.sources import confinement, connector_types, quick_start
+from app.sources import confinement, quick_start
 from app.sources.quick_start import NewTarget
+from app.sources.settings import connector_types
 from app.web import answers
 from app.web.forms import Form
 from app.web.languages import gettext as _

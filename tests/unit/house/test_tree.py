@@ -29,7 +29,7 @@ LONG = {
     "connectors/formats/sheets/xlsx.py",
     "connectors/sdk/http/client.py",
 }
-CROWDED = {"app/mapping", "app/sources", "app/sync"}
+CROWDED = {"app/sync"}
 
 
 def modules() -> Iterator[Path]:

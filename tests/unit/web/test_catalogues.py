@@ -13,8 +13,8 @@ from babel.messages.pofile import read_po
 from app.database import errors as database_errors
 from app.database import instance_settings
 from app.http import problems
-from app.sources import connector_types
 from app.sources.document import SourceOptions
+from app.sources.settings import connector_types
 from app.sync import report
 from app.users.roles import Role
 from app.users.sign_in import SignInError

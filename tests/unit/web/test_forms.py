@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.errors import ConfigurationError
-from app.sources import connector_types
+from app.sources.settings import connector_types
 from app.web.forms import Field, Form
 
 

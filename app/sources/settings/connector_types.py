@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from app.sources.setting_schema import Node, SettingSchema, is_null, variant
+from app.sources.settings.setting_schema import Node, SettingSchema, is_null, variant
 from connectors.sdk import OpenRegisterError, registry
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.sources import connector_types
+from app.sources.settings import connector_types
 from connectors.sdk import registry
 from connectors.sdk.config import parse
 

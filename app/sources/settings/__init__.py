@@ -1,0 +1,1 @@
+"""The settings of connectors, as the command line and forms show them."""
