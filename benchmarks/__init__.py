@@ -1,1 +1,1 @@
-"""Measurements: what the software costs beside what others, and PostgreSQL itself, need."""
+"""Benchmarks: this software compared with others and with PostgreSQL itself."""

@@ -1,11 +1,11 @@
-"""What a sync costs beside what others, and PostgreSQL itself, need.
+"""The cost of a sync compared with other programs and with PostgreSQL itself.
 
     python -m benchmarks [--rows 200000] [--rounds 3] [--source table --source rest …] [--write]
     python -m benchmarks --growth [--held 1000000] [--large] [--write]
     python -m benchmarks --cron [--write]
 
-Needs a PostgreSQL server on this machine whose user is a superuser: the databases `bench_source`
-and `bench_target` are made anew. The programs run in turn, scenario by scenario, round by round;
+Needs a PostgreSQL server on this machine and a superuser: the databases `bench_source` and
+`bench_target` are recreated. The programs take turns, scenario by scenario, round by round;
 medians are printed as Markdown. `--write` puts them into docs/performance.md.
 """
 
@@ -38,7 +38,7 @@ TARGETS = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, print, and write if asked to."""
+    """Measure, print, and write if requested."""
     options = _options().parse_args(arguments)
     load = os.getloadavg()[0]
     databases = Databases(options.url, options.suffix)
@@ -79,7 +79,7 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument("--sizes", type=int, nargs="+", help="of --growth")
     parser.add_argument("--held", type=int, default=1_000_000, help="objects held, for --growth")
     parser.add_argument("--large", action="store_true", help="--growth up to 5,000,000 rows")
-    parser.add_argument("--cron", action="store_true", help="many tiny sources that are due")
+    parser.add_argument("--cron", action="store_true", help="many small sources that are due")
     parser.add_argument("--write", action="store_true", help="put the figures into the manual")
     return parser
 
@@ -109,7 +109,7 @@ def _syncs(
             page.PLOT.write_text(drawing)
         topics["tables"] = "\n\n".join(
             [
-                f"{size}; medians, with the least and the greatest in parentheses.",
+                f"{size}; medians, with minimum and maximum in parentheses.",
                 f"![Rows per second of each program](images/{page.PLOT.name})",
                 report.table(table),
                 report.ratios(table, TARGETS),
@@ -118,7 +118,7 @@ def _syncs(
     if others.samples or others.failures:
         topics["other sources"] = "\n\n".join(
             [
-                f"{size}; medians, with the least and the greatest in parentheses.",
+                f"{size}; medians, with minimum and maximum in parentheses.",
                 report.table(others),
                 report.ratios(others, other_sources.wanted()),
             ]

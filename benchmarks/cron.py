@@ -1,7 +1,7 @@
-"""`background:cron` with many scheduled sources, of which some are due, each of them tiny.
+"""`background:cron` with many small scheduled sources, some of which are due.
 
-The sources are copies of one that was added as a person would; all of them read the same file of
-ten rows, and each has objects of its own.
+The sources are copies of one added in the normal way; all read the same file of ten rows, and
+each has its own objects.
 """
 
 from __future__ import annotations
@@ -69,23 +69,23 @@ def measure(
     passes: Sequence[int] = PASSES,
     workers: int = WORKERS,
 ) -> list[Pass]:
-    """Call it once for each number of due sources. Raises FailedError when not all were synced."""
+    """Run it once for each number of due sources. Raises FailedError unless all were synced."""
     with tempfile.TemporaryDirectory(prefix="openregister-bench-") as place:
         folder = Path(place)
         file = folder / "people.csv"
         write_csv(file, ROWS)
-        os.utime(file, (1_700_000_000, 1_700_000_000))  # not a file that may still grow
+        os.utime(file, (1_700_000_000, 1_700_000_000))  # so that the file counts as complete
         databases.create()
         register = Register(databases.target, folder)
         register.set_up()
         register.add("tiny", "files", {"path": str(file)})
-        register.run("background:cron")  # what the instance does by itself now and then
+        register.run("background:cron")  # run periodic maintenance beforehand
         execute(databases.target, *(copy.format(count=scheduled) for copy in _COPIES))
         return [_pass(databases, register, scheduled, due, workers) for due in passes]
 
 
 def table(passes: Sequence[Pass]) -> str:
-    """As Markdown; the whole command counts, its start included."""
+    """As Markdown; the time includes the start of the command."""
     cells = [
         [
             f"{one.scheduled:,}",

@@ -1,4 +1,4 @@
-"""The two databases of a measurement: where rows come from, and where they go."""
+"""The two databases of a benchmark: source and target."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class Databases:
         return self._place(self.names[1])
 
     def create(self) -> None:
-        """Make both anew and empty."""
+        """Create both, empty."""
         self.drop()
         with psycopg.connect(self.url, autocommit=True) as connection:
             for name in map(sql.Identifier, self.names):
-                # template0 is never busy, so that two people can measure at once
+                # template0 is never in use, so that two benchmarks can run at once
                 statement = sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(name)
                 connection.execute(statement)
 
@@ -47,7 +47,7 @@ class Databases:
                 connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
 
     def checkpoint(self) -> None:
-        """Let every measured run begin alike: the first change of a page then writes it whole.
+        """Let every run start alike: the first change after a checkpoint writes the full page.
 
         Needs a superuser, or `pg_checkpoint`. Raises psycopg.errors.InsufficientPrivilege.
         """
@@ -68,14 +68,14 @@ class Databases:
 
 
 def execute(url: str, *statements: str) -> None:
-    """Run statements, each committed by itself."""
+    """Run statements, each in its own transaction."""
     with psycopg.connect(url, autocommit=True) as connection:
         for statement in statements:
             connection.execute(statement.encode())
 
 
 def count(url: str, table: str, condition: str = "true") -> int:
-    """Rows of `schema.table` that fulfil an SQL condition."""
+    """Rows of `schema.table` that match an SQL condition."""
     query = sql.SQL("SELECT count(*) FROM {} WHERE ").format(sql.Identifier(*table.split(".")))
     return int(scalar(url, query + sql.SQL(condition)))
 
@@ -84,5 +84,5 @@ def scalar(url: str, query: str | sql.Composed) -> Any:
     """The one value of the one row of a query."""
     with psycopg.connect(url, autocommit=True) as connection:
         row = connection.execute(query.encode() if isinstance(query, str) else query).fetchone()
-    assert row is not None  # asked of an aggregate or a function
+    assert row is not None  # an aggregate or function always returns a row
     return row[0]

@@ -1,8 +1,8 @@
-"""What PostgreSQL itself takes: rows that are finished already, and rows that are only read.
+"""The cost of PostgreSQL itself: writing finished rows, and only reading rows.
 
-The floor writes the very rows that a load made, by binary COPY from a file over one connection,
-into tables of the same columns, checks, indexes and storage options. One variant has the triggers
-as well (docs/decisions/0008): the price of the promises that foreign keys would make.
+The floor writes exactly the rows of a load, by binary COPY from a file over one connection, into
+tables with the same columns, checks, indexes and storage options. One variant also has the
+triggers (docs/decisions/0008), which shows what the referential checks cost.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def create(target: str, schema: str, *, triggers: bool) -> None:
 
 
 def check(target: str, schema: str, rows: int) -> None:
-    """Raises FailedError unless there is an object and an audit row for each row."""
+    """Raises FailedError unless there is one object and one audit entry per row."""
     for table in TABLES:
         found = count(target, f"{schema}.{table}")
         if found != rows:
@@ -92,7 +92,7 @@ def check(target: str, schema: str, rows: int) -> None:
 
 
 def _options(connection: psycopg.Connection[tuple[str]], table: str) -> list[str]:
-    # LIKE leaves out the options of the table, such as the fillfactor
+    # LIKE does not copy table options such as the fillfactor
     query = "SELECT unnest(reloptions) FROM pg_class WHERE oid = %s::regclass"
     return [option for (option,) in connection.execute(query, (f"openregister.{table}",))]
 

@@ -1,7 +1,7 @@
-"""Whether a row costs the same in a small table and a large one, in an empty register and a full.
+"""Whether the cost per row stays the same as tables and registers grow.
 
-What a register holds beforehand is put there by INSERT … SELECT: objects and audit entries of
-another source, of the same size as those that are loaded.
+The register is filled beforehand with INSERT … SELECT: objects and audit entries of another
+source, of the same size as those that are loaded.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from benchmarks.results import note
 SIZES = (10_000, 100_000, 1_000_000, 5_000_000)
 ORDINARY = 1_000_000
 
-# keys in the order of time, as UUIDv7 are
+# keys in chronological order, like UUIDv7
 _OBJECTS = """
 INSERT INTO openregister.objects
     (uuid, register_id, schema_id, source_id, source_key, origin_hash, data_hash, data)
@@ -46,7 +46,7 @@ FROM openregister.objects o
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One sync. `seconds` are the run's own, without the start of the command."""
+    """One sync. `seconds` is the duration of the run without the start of the command."""
 
     held: int
     rows: int
@@ -61,7 +61,7 @@ class Line:
 
 
 def measure(databases: Databases, sizes: Sequence[int], held: int) -> list[Line]:
-    """Load every size, and read it again, into an empty register and one with `held` objects."""
+    """Load every size and read it again, into an empty register and one with `held` objects."""
     found = []
     for count in dict.fromkeys((0, held)):
         with tempfile.TemporaryDirectory(prefix="openregister-bench-") as folder:
@@ -75,7 +75,7 @@ def measure(databases: Databases, sizes: Sequence[int], held: int) -> list[Line]
 
 
 def fill(databases: Databases, register: Register, count: int) -> None:
-    """Let the register hold `count` objects with their audit entries. Raises FailedError."""
+    """Fill the register with `count` objects and their audit entries. Raises FailedError."""
     execute(databases.source, *people.table(0, "nobody"))
     register.add("held", "database", {**databases.connection(), "table": "nobody"})
     if count:
@@ -86,7 +86,7 @@ def fill(databases: Databases, register: Register, count: int) -> None:
 
 
 def room(databases: Databases) -> str:
-    """What an object and an audit entry take on disk, indexes included, as a sentence."""
+    """Disk space of an object and an audit entry, including indexes, as a sentence."""
     bytes_of = "SELECT pg_total_relation_size('openregister.{0}') / count(*) FROM openregister.{0}"
     found = [
         int(scalar(databases.target, bytes_of.format(name))) for name in ("objects", "audit_trails")

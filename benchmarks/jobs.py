@@ -2,8 +2,7 @@
 
     python -m benchmarks.jobs DATABASE_URL
 
-Needs a migrated database without jobs of its own that are due; adds and removes its
-rows.
+Needs a migrated database without due jobs of its own; adds and removes its rows.
 """
 
 from __future__ import annotations
@@ -59,7 +58,7 @@ class Figures:
 def measure(
     engine: sa.Engine, *, scheduled: int = SCHEDULED, due: int = DUE, workers: int = WORKERS
 ) -> Figures:
-    """Run `due` jobs that do nothing while `scheduled` others wait for their time."""
+    """Run `due` jobs that do nothing while `scheduled` others are waiting."""
     with engine.begin() as connection:
         connection.execute(_FILL, {"scheduled": scheduled})
         connection.execute(_MAKE_DUE, {"due": due})

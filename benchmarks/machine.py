@@ -1,4 +1,4 @@
-"""Where it was measured: versions, the machine, and how PostgreSQL is set."""
+"""The environment of a benchmark: versions, machine, and PostgreSQL settings."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import psycopg
 from app.version import __version__
 from benchmarks.peers import Peer
 
-# what says nothing about speed, or names places of one machine
+# irrelevant for speed, or specific to one machine
 _SILENT = ("File Locations", "Client Connection Defaults / Locale and Formatting", "Preset Options")
 _SILENT_PARTS = ("SSL", "Reporting and Logging", "Connections and Authentication")
 
 
 def described(url: str, peers: Sequence[Peer], load: float) -> list[str]:
-    """Lines of Markdown; `load` is the load average of a minute from before the first run."""
+    """Lines of Markdown; `load` is the one-minute load average before the first run."""
     with psycopg.connect(url) as connection:
         version = connection.info.server_version
         rows = connection.execute(
@@ -43,7 +43,7 @@ def described(url: str, peers: Sequence[Peer], load: float) -> list[str]:
 
 
 def processor() -> str:
-    """The model, as the kernel calls it; the architecture where it does not say."""
+    """The model according to the kernel, or else the architecture."""
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):
             return line.partition(":")[2].strip()

@@ -1,4 +1,4 @@
-"""One program run, measured: its own CPU, that of the servers it kept busy, its memory, the WAL."""
+"""Run one program and measure its CPU, the CPU of its database servers, its memory and WAL."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ class Cost:
 
 
 class FailedError(Exception):
-    """The measured program did not end well; the message is the end of what it said."""
+    """The measured program failed; the message is the end of its output."""
 
 
 def measured(
     command: Sequence[str], url: str, databases: Sequence[str], env: Mapping[str, str]
 ) -> tuple[Cost, str]:
-    """Run `command`: what it cost, and what it printed. Raises FailedError.
+    """Run `command`; returns its cost and its output. Raises FailedError.
 
-    `databases` are those whose server processes count.
+    `databases` are those whose server processes are counted.
     """
     with (
         psycopg.connect(url, autocommit=True) as connection,
         tempfile.TemporaryFile("w+") as complaints,
     ):
         before = _scalar(connection, "SELECT pg_current_wal_lsn()::text")
-        watch = _Watch(url, databases)
+        watch = _CpuSampler(url, databases)
         started = time.monotonic()
         child = subprocess.Popen(
             command,
@@ -57,14 +57,14 @@ def measured(
             said = child.stdout.read()
             _, status, usage = os.wait4(child.pid, 0)
             wall = time.monotonic() - started
-        child.returncode = os.waitstatus_to_exitcode(status)  # it is waited for already
+        child.returncode = os.waitstatus_to_exitcode(status)  # it has already been waited for
         if status:
             complaints.seek(0)
             raise FailedError("\n".join((said + complaints.read()).splitlines()[-8:]))
         wal = connection.execute(
             "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), %s::pg_lsn)::int8", (before,)
         ).fetchone()
-        assert wal is not None  # one row always
+        assert wal is not None  # it always returns one row
     client = usage.ru_utime + usage.ru_stime
     return Cost(wall, client, watch.cpu, usage.ru_maxrss * 1024, wal[0]), said
 
@@ -72,18 +72,18 @@ def measured(
 def surroundings(more: Mapping[str, str]) -> dict[str, str]:
     """The environment of a measured program: this one's, and `more`.
 
-    Compiled modules are kept, as those of installed programs are: otherwise every start of a
-    program that runs from its checkout would compile it anew.
+    Compiled modules are kept, as for an installed program; otherwise every start from a checkout
+    would compile them again.
     """
     found = {**os.environ, **more}
     found.pop("PYTHONDONTWRITEBYTECODE", None)
     return found
 
 
-class _Watch:
-    """Follows the CPU time of the server processes of some databases, ten times a second.
+class _CpuSampler:
+    """Samples the CPU time of the server processes of some databases ten times a second.
 
-    The server runs on this machine; what a process used after its last look is not counted.
+    The server runs on this machine; CPU time after a process's last sample is not counted.
     """
 
     def __init__(self, url: str, databases: Sequence[str]) -> None:
@@ -93,7 +93,7 @@ class _Watch:
         self._leaving = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
 
-    def __enter__(self) -> _Watch:
+    def __enter__(self) -> _CpuSampler:
         self._thread.start()
         return self
 
@@ -131,5 +131,5 @@ def _cpu(pid: int) -> float | None:
 
 def _scalar(connection: psycopg.Connection[tuple[str]], query: str) -> str:
     row = connection.execute(query).fetchone()
-    assert row is not None  # asked of a function
+    assert row is not None  # a function always returns a row
     return row[0]

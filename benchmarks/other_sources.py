@@ -1,4 +1,4 @@
-"""People from pages of a web API, a CSV file or a workbook, beside the bare reader of each."""
+"""Rows from a paged web API, a CSV file or a workbook, compared with a bare reader of each."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from benchmarks.report import Wanted
 from benchmarks.results import Results, Sample
 
 DELAY = 0.02
-"""Seconds that a page of the slow API takes beside the work."""
+"""Seconds that the slow API waits before each page."""
 
 TITLES = {
     "rest": f"REST, pages of {PAGE:,}",
@@ -41,7 +41,7 @@ FIRST, AGAIN = "Open Register, initial load", "Open Register, nothing changed"
 
 @contextmanager
 def made(kind: str, rows: int, folder: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """The place of a source of that kind, its connector's type and its connection."""
+    """The location of a source of that kind, its connector type and its connection."""
     if kind in ("rest", "slow"):
         with web_pages.serving(rows, DELAY if kind == "slow" else 0.0) as url:
             pages = {"type": "page", "param": "page", "size": PAGE}
@@ -90,7 +90,7 @@ def round_of(
 
 
 def wanted() -> list[Wanted]:
-    """The ratios to show. Only the connector has a target: a sync also writes what it read."""
+    """The ratios to report. Only the connector has a target: a sync also writes what it read."""
     targets = {"rest": 0.9, "slow": 0.9, "csv": 0.5, "excel": 0.5}
     return [
         (title, name, title, BARE[kind], targets[kind] if name == CONNECTOR else None)

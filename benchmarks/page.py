@@ -1,4 +1,4 @@
-"""The manual's page with the figures: what lies between two comments is replaced."""
+"""Update the figures in the manual, between two comments."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _END = "<!-- end of figures -->"
 def write(topic: str, figures: str, page: Path = PAGE) -> None:
     """Put `figures` below the comment `<!-- figures of topic -->` of the page.
 
-    Raises ValueError where the page has no such place.
+    Raises ValueError if the page has no such comment.
     """
     text = page.read_text()
     start = f"<!-- figures of {topic} -->\n"

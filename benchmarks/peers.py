@@ -1,4 +1,4 @@
-"""The same work by others: each is a command that brings one table up to date by its key."""
+"""Other programs doing the same work: each is a command that updates one table by its key."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Peer:
         return HOME / self.name / "bin"
 
     def install(self) -> str | None:
-        """Make it ready; returns the sentence that says why it cannot be."""
+        """Install it; returns the reason if that fails."""
         if (self.bin / self.name).exists():
             return None
         steps = [
@@ -56,7 +56,7 @@ class Peer:
 
     @property
     def table(self) -> str:
-        """Where its rows are in the target."""
+        """Its table in the target."""
         return f"{self.name}_bench.people"
 
     def command(self, source: str, target: str, folder: Path) -> list[str]:
@@ -72,7 +72,7 @@ class Peer:
 
 
 def _with_password(url: str) -> str:
-    """dlt insists on a password, also where the server asks for none."""
+    """dlt requires a password, even if the server does not."""
     scheme, _, rest = url.partition("://")
     user, at, place = rest.rpartition("@")
     return url if ":" in user or not at else f"{scheme}://{user}:unused@{place}"

@@ -1,4 +1,4 @@
-"""The rows that every measurement reads: people, 8 columns, the same in every kind of source."""
+"""The rows of every benchmark: people, 8 columns, the same in every kind of source."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ FROM generate_series(1, {rows}) g
 
 
 def table(rows: int, name: str = "people") -> list[str]:
-    """The statements that make a table of that many people."""
+    """The statements that create a table of that many people."""
     return [
         _TABLE.format(table=name, rows=rows),
         f"ALTER TABLE {name} ADD PRIMARY KEY (id)",
@@ -43,7 +43,7 @@ def table(rows: int, name: str = "people") -> list[str]:
 
 
 def rows(count: int) -> Iterator[dict[str, Any]]:
-    """The same people as Python objects that JSON can hold."""
+    """The same people as JSON-compatible Python objects."""
     first = date(2020, 1, 1)
     for number in range(1, count + 1):
         yield {

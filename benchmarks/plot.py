@@ -1,7 +1,7 @@
-"""Rows per second as horizontal bars, one group for each scenario, as SVG written by hand.
+"""Rows per second as horizontal bars, one group per scenario, as hand-written SVG.
 
-Colours and fonts follow the reader's: the drawing has a dark form as well, and the bars are told
-apart by their labels, not by colour alone.
+Colours and fonts follow the reader's settings, including dark mode. Bars are identified by their
+labels, not by colour alone.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def _bar(y: float, name: str, rate: Span, scale: float) -> list[str]:
 
 
 def _bare(name: str) -> bool:
-    """It writes or reads rows and does nothing else, so it is no rival."""
+    """Only reads or writes rows, so it is not a competitor."""
     return name.startswith(("floor", "bare"))
 
 

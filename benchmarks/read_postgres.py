@@ -1,8 +1,8 @@
-"""How fast a PostgreSQL table is read: bare COPY, this connector's lines, decoded rows, pushdown.
+"""How fast a PostgreSQL table is read: bare COPY, connector lines, decoded rows, pushdown.
 
     python benchmarks/read_postgres.py postgresql://postgres@127.0.0.1/postgres [ROWS]
 
-Makes a table `read_benchmark` of ROWS rows (default 1,000,000) × 8 columns and drops it. Prints
+Creates a table `read_benchmark` of ROWS rows (default 1,000,000) × 8 columns and drops it. Prints
 rows per second, the best of three, and the peak memory of this process.
 """
 
@@ -38,7 +38,7 @@ FROM generate_series(1::bigint, %s) n
 
 
 def bare_copy(url: str) -> int:
-    """What psycopg takes to hand out the lines of a COPY, one by one."""
+    """psycopg returning the lines of a COPY one by one."""
     rows = 0
     with (
         psycopg.connect(url) as connection,
@@ -51,7 +51,7 @@ def bare_copy(url: str) -> int:
 
 
 def server_side_cursor(url: str) -> int:
-    """The usual way: Python tuples from a named cursor."""
+    """The usual approach: Python tuples from a named cursor."""
     rows = 0
     with psycopg.connect(url) as connection, connection.cursor("rows") as cursor:
         cursor.itersize = 5000
@@ -69,7 +69,7 @@ def through(connector: DatabaseConnector, use: Callable[[Batch], Any]) -> int:
 
 
 def hash_and_key(batch: Batch) -> None:
-    """What the pipeline does with a row that turns out to be unchanged."""
+    """The pipeline's work on an unchanged row."""
     batch.keys(["id"])
     for raw in batch.raw():
         xxh3_128_hexdigest(raw, 7)

@@ -1,10 +1,10 @@
-"""Reading alone: the bare library's way, and the connector's without a register behind it.
+"""Reading only: with a plain library, and with the connector but without a register.
 
     python -m benchmarks.readers rest|csv|excel PLACE       (the library)
     python -m benchmarks.readers connector TYPE CONNECTION  (the connector; CONNECTION is JSON)
 
-Prints the number of rows. Each reader imports what it needs by itself: what it does not need must
-not count as its cost.
+Prints the number of rows. Each reader imports only what it needs, so that other imports do not
+count as its cost.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from typing import Any
 
 CONNECTIONS = 4
 PAGE = 1000
-"""Rows of a page."""
+"""Rows per page."""
 
 
 def rest(place: str) -> int:
-    """A loop over the pages with `requests`, and as many connections as the connector has."""
+    """Reads the pages with `requests`, over as many connections as the connector uses."""
     from concurrent.futures import ThreadPoolExecutor
 
     import requests
@@ -42,7 +42,7 @@ def rest(place: str) -> int:
 
 
 def comma(place: str) -> int:
-    """`csv.reader`, a dict for each row."""
+    """`csv.reader` with a dict per row."""
     import csv
 
     rows = 0
@@ -56,7 +56,7 @@ def comma(place: str) -> int:
 
 
 def excel(place: str) -> int:
-    """python-calamine, a list for each row."""
+    """python-calamine with a list per row."""
     import python_calamine
 
     sheet = python_calamine.load_workbook(place).get_sheet_by_index(0)
@@ -64,7 +64,7 @@ def excel(place: str) -> int:
 
 
 def connector(kind: str, connection: str) -> int:
-    """Rows of the connector, keys and hashes taken as a sync does with rows that did not change."""
+    """Rows of the connector, with the keys and hashes that a sync needs for unchanged rows."""
     import gc
     import os
 

@@ -1,4 +1,4 @@
-"""This software as a contender: an instance set up as a person would, and its commands."""
+"""This software as a contender: an instance set up as usual, and its commands."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @dataclass(frozen=True, slots=True)
 class Register:
-    """An instance on the database `url` that keeps its files in `folder`."""
+    """An instance with the database `url` and its files in `folder`."""
 
     url: str
     folder: Path
@@ -32,7 +32,7 @@ class Register:
         }
 
     def set_up(self) -> None:
-        """Migrate, and add register and schema. Raises FailedError, as all below."""
+        """Migrate, and add register and schema. Raises FailedError, like all methods below."""
         schema = self.folder / "schema.json"
         schema.write_text(json.dumps(people.SCHEMA))
         self.run("upgrade")
@@ -59,7 +59,7 @@ class Register:
         return [*own("source:run", name), *(["--full"] if full else []), "--output", "json"]
 
     def run(self, *arguments: str) -> str:
-        """A command that is not measured; answers what it printed."""
+        """Run a command without measuring it; returns its output."""
         done = subprocess.run(
             own(*arguments),
             env=surroundings(self.env),
@@ -72,7 +72,7 @@ class Register:
         return done.stdout
 
     def count(self, condition: str = "true") -> int:
-        """Live objects that fulfil an SQL condition."""
+        """Live objects that match an SQL condition."""
         return count(self.url, "openregister.objects", f"deleted IS NULL AND {condition}")
 
 
@@ -82,7 +82,7 @@ def own(*arguments: str) -> list[str]:
 
 
 def counted(said: str, **expected: int) -> dict[str, Any]:
-    """The report of a sync, whose counters must be these. Raises FailedError."""
+    """The report of a sync, checked against the expected counters. Raises FailedError."""
     report: dict[str, Any] = json.loads(said)
     for name, value in expected.items():
         if report[name] != value:

@@ -8,13 +8,13 @@ from typing import TypeAlias
 from benchmarks.results import Results, Span
 
 Wanted: TypeAlias = tuple[str, str, str, str, float | None]
-"""Scenario and program, the ones they are compared with, and the least ratio, if there is one."""
+"""Scenario and program, the ones to compare with, and the minimum ratio, if any."""
 
 COLUMNS = ("rows/s", "client CPU s", "server CPU s", "peak memory MB", "WAL MB")
 
 
 def table(results: Results) -> str:
-    """A row for every scenario and program, best first; what failed is listed below."""
+    """A row per scenario and program, best first; failures are listed below."""
     lines = []
     for scenario in results.scenarios:
         programs = results.programs(scenario)
@@ -42,7 +42,7 @@ def table(results: Results) -> str:
 
 
 def ratios(results: Results, wanted: Sequence[Wanted]) -> str:
-    """Medians against each other, those below their target marked as missed."""
+    """Ratios of medians, with those below their target marked as missed."""
     lines = []
     for scenario, name, other_scenario, other, target in wanted:
         rate, against = results.rate(scenario, name), results.rate(other_scenario, other)
@@ -55,21 +55,21 @@ def ratios(results: Results, wanted: Sequence[Wanted]) -> str:
 
 
 def judged(ratio: float, target: float | None) -> str:
-    """The target in words, and whether the ratio misses it."""
+    """The target as text, and whether the ratio misses it."""
     if target is None:
         return ""
     return f"at least {target:g}" if ratio >= target else f"at least {target:g}: **missed**"
 
 
 def grid(heads: Sequence[str], lines: Sequence[Sequence[str]], *, texts: int) -> str:
-    """A Markdown table whose first `texts` columns are words, and the others figures."""
+    """A Markdown table whose first `texts` columns are text, and the others figures."""
     rule = "".join("---|" if index < texts else "--:|" for index in range(len(heads)))
     rows = ["| " + " | ".join(line) + " |" for line in (heads, *lines)]
     return "\n".join([rows[0], f"|{rule}", *rows[1:]])
 
 
 def ranged(span: Span, places: int) -> str:
-    """`median (low–high)`; the median alone where there is no difference to be seen."""
+    """`median (low–high)`, or only the median if all are the same."""
     median, low, high = (f"{value:,.{places}f}" for value in (span.median, span.low, span.high))
     return median if low == high else f"{median} ({low}–{high})"
 

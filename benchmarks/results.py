@@ -1,4 +1,4 @@
-"""What was measured: samples by scenario and program, and their medians."""
+"""Measured samples by scenario and program, and their medians."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks.measure import Cost
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The median of some values, and the least and the greatest."""
+    """The median of some values, with their minimum and maximum."""
 
     median: float
     low: float
@@ -34,7 +34,7 @@ class Sample:
 
 @dataclass(slots=True)
 class Results:
-    """Samples in the order in which scenarios and programs first came, and what failed."""
+    """Samples in order of first appearance of scenarios and programs, and failures."""
 
     samples: dict[tuple[str, str], list[Sample]] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
@@ -44,7 +44,7 @@ class Results:
         note(f"{scenario}: {name}: {sample.rate:,.0f} rows/s")
 
     def fail(self, scenario: str, name: str, problem: object) -> None:
-        """Note that a run is missing; it must not pass for a slow or a quick one."""
+        """Record that a run failed, so that it counts neither as slow nor as fast."""
         self.failures.append(f"{name}, {scenario}: {problem}")
         note(self.failures[-1])
 
@@ -64,12 +64,12 @@ class Results:
 
 
 def span(values: Sequence[float]) -> Span:
-    """Raises ValueError when there are none."""
+    """Raises ValueError if there are none."""
     if not values:
         raise ValueError("nothing was measured")
     return Span(statistics.median(values), min(values), max(values))
 
 
 def note(text: str) -> None:
-    """Tell whoever waits; the result itself is printed at the end."""
+    """Print progress on standard error; results are printed at the end."""
     print(text, file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""The same table brought up to date by this software, by others, and by bare COPY."""
+"""The same table synced by this software, by other programs, and by bare COPY."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ CHANGES = {
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """A program in one scenario; `check` gets what it printed and raises FailedError."""
+    """A program in one scenario; `check` receives its output and raises FailedError."""
 
     name: str
     command: Sequence[str]
     check: Callable[[str], None]
     env: Mapping[str, str] = field(default_factory=dict)
     reads: bool = True
-    """It has to read the table, of which the source keeps count."""
+    """It must read the table, which the server's statistics prove."""
 
 
 class Contest:
-    """One round: two new databases, and the programs in turn in every scenario."""
+    """One round: two new databases, and every program in turn in every scenario."""
 
     def __init__(
         self, databases: Databases, rows: int, peers: Sequence[Peer], folder: Path, turn: int = 0
@@ -54,7 +54,7 @@ class Contest:
         self._register = Register(databases.target, folder)
 
     def run(self, results: Results) -> None:
-        """Measure every scenario. Raises FailedError where not even the first can be set up."""
+        """Measure every scenario. Raises FailedError if the first one cannot be set up."""
         self._databases.create()
         execute(self._databases.source, *people.table(self._rows))
         self._register.set_up()
@@ -70,7 +70,7 @@ class Contest:
         return {**self._databases.connection(), "table": "people", **more}
 
     def _compete(self, scenario: str, contenders: Sequence[Contender], results: Results) -> None:
-        first = self._turn % len(contenders)  # nobody always comes first
+        first = self._turn % len(contenders)  # rotate the order
         for contender in (*contenders[first:], *contenders[:first]):
             rows = count(self._databases.source, "people")
             before = self._read_so_far()
@@ -107,7 +107,7 @@ class Contest:
         for peer in self._peers:
 
             def theirs(_: str, table: str = peer.table) -> None:
-                # they bring rows up to date, but do not notice that one is gone
+                # they update rows, but do not detect deleted ones
                 _same("rows", count(target, table), self._rows)
                 _same("changed", count(target, table, "name LIKE '%.'"), touched)
 
@@ -138,7 +138,7 @@ class Contest:
         return found
 
     def _push_down(self, results: Results) -> None:
-        # the first run over a changed connection reads everything and learns the digests
+        # the first run with a changed connection reads everything and records the digests
         self._register.add("people", "database", self._source(change_detection="pushdown"))
         self._register.run("source:run", "people")
 
@@ -158,8 +158,8 @@ class Contest:
         return int(scalar(self._databases.source, query))
 
     def _check_read(self, expected: int) -> None:
-        """Raises FailedError where the table was not read to its end."""
-        waited_until = time.monotonic() + 5  # servers tell it when their client has left
+        """Raises FailedError if the table was not read to the end."""
+        waited_until = time.monotonic() + 5  # statistics arrive when the client leaves
         while (found := self._read_so_far()) < expected:
             if time.monotonic() > waited_until:
                 raise FailedError(f"the table was not read: {expected - found:,} rows are missing")

@@ -1,10 +1,10 @@
-"""Put the whole product through faults, with real processes and a server of its own.
+"""Test the whole product under failures, with real processes and its own server.
 
     python -m benchmarks.soak [--minutes 3] [--no-write]
 
-Every fault happens at least once, then again in turn until the time is up. After each one the
-source is synced to its end, and nothing may be missing, doubled or left behind. The table goes
-into docs/reliability.md too. Exits with 1 if anything was lost.
+Every failure happens at least once, then again in turn until the time is up. After each one the
+source is synced to the end, and nothing may be lost, duplicated or left behind. The table is also
+written to docs/reliability.md. Exits with 1 if anything was lost.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ BEGIN, END = "<!-- soak: begin -->", "<!-- soak: end -->"
 
 @dataclass
 class Tally:
-    """How often a fault was tried, and what was wrong afterwards."""
+    """How often a failure was tried, and any problems afterwards."""
 
     times: int = 0
     lost: list[str] = field(default_factory=list)
@@ -42,7 +42,7 @@ class Tally:
 
 
 def soak(minutes: float) -> dict[str, Tally]:
-    """Try every fault in turn for so long, each once at least."""
+    """Try every failure in turn for that long, each at least once."""
     tallies = {fault: Tally() for fault in EVERY}
     end = time.monotonic() + minutes * 60
     with tempfile.TemporaryDirectory(prefix="openregister-soak-") as directory:
@@ -83,17 +83,17 @@ def table(tallies: dict[str, Tally]) -> str:
 
 
 def write(text: str) -> None:
-    """Put the table between its marks in the manual."""
+    """Put the table between its markers in the manual."""
     before, _, rest = DOCUMENT.read_text().partition(BEGIN)
     after = rest.partition(END)[2]
     DOCUMENT.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}")
 
 
 def main() -> None:
-    """Soak, print the table, and exit by the result."""
-    parser = argparse.ArgumentParser(description="Put the whole product through faults")
+    """Run the test, print the table, and exit with the result."""
+    parser = argparse.ArgumentParser(description="Test the whole product under failures")
     parser.add_argument("--minutes", type=float, default=3, help="how long; 3 by default")
-    parser.add_argument("--no-write", action="store_true", help="leave the manual as it is")
+    parser.add_argument("--no-write", action="store_true", help="do not update the manual")
     given = parser.parse_args()
     tallies = soak(given.minutes)
     text = table(tallies)

@@ -1,7 +1,7 @@
-"""A small installation of its own, and the faults it is put through.
+"""A small installation, and the failures it is tested with.
 
-A trigger makes the database wait for an advisory lock at one certain statement, so that a
-process is stopped there and nowhere else; then the fault happens.
+A trigger makes the database wait for an advisory lock at one particular statement, so that a
+process stops exactly there; then the failure happens.
 """
 
 from __future__ import annotations
@@ -53,11 +53,11 @@ COMMITTED = "BEFORE UPDATE ON openregister.runs FOR EACH ROW WHEN (NEW.state = '
 
 
 class BrokenError(Exception):
-    """Something was lost, doubled or left behind."""
+    """Something was lost, duplicated or left behind."""
 
 
 class UntriedError(Exception):
-    """This machine lacks what the fault is made with."""
+    """This machine lacks a program that the failure needs."""
 
 
 class Installation:
@@ -82,7 +82,7 @@ class Installation:
         self._processes: list[subprocess.Popen[str]] = []
 
     def close(self) -> None:
-        """End every process and the server."""
+        """Stop every process and the server."""
         for process in self._processes:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
@@ -91,7 +91,7 @@ class Installation:
         self._server.release()
 
     def restart_database(self) -> None:
-        """Stop the server under everybody's feet and start it again two seconds later."""
+        """Stop the server while it is in use and start it again two seconds later."""
         self._server.stop(force=True)
         time.sleep(2)
         again = EmbeddedServer(self._directory / "data")
@@ -100,13 +100,13 @@ class Installation:
         self._server = again
 
     def clock(self, by: timedelta) -> MovedClock:
-        """A clock that is off by so much, for `start`. Raises UntriedError."""
+        """A clock with this offset, for `start`. Raises UntriedError."""
         if library() is None:
             raise UntriedError("no libfaketime; scripts/install-test-servers.sh installs it")
         return MovedClock(Path(tempfile.mkdtemp(dir=self._directory)), by)
 
     def start(self, *arguments: str, clock: MovedClock | None = None) -> subprocess.Popen[str]:
-        """A command as a group of processes of its own."""
+        """Start a command in its own process group."""
         process = subprocess.Popen(
             [sys.executable, str(_PROGRAM), *arguments],
             env=self._environment | (clock.environment if clock else {}),
@@ -119,7 +119,7 @@ class Installation:
         return process
 
     def call(self, *arguments: str) -> int:
-        """A command to its end; its exit code."""
+        """Run a command to its end; returns its exit code."""
         process = self.start(*arguments)
         process.communicate(timeout=PATIENCE * 2)
         return process.returncode
@@ -129,7 +129,7 @@ class Installation:
         self.define_as(name, "files", {"path": str(self._rows), "format": "ndjson"})
 
     def define_hanging(self, name: str, port: int) -> None:
-        """A source that never answers; its job may take two seconds."""
+        """A source that never responds; its job may take two seconds."""
         self.define_as(name, "rest", {"url": f"http://127.0.0.1:{port}/"})
         self.execute(
             "UPDATE openregister.jobs SET time_limit = 2 WHERE id ="
@@ -152,19 +152,19 @@ class Installation:
         self.make_due()
 
     def make_due(self) -> None:
-        """Spare the sources that have not come to a good end their back-off."""
+        """Reset the back-off of sources that have not been synced successfully."""
         self.execute(
             "UPDATE openregister.jobs j SET next_run = now() FROM openregister.sources s"
             " WHERE j.key = 'source:' || s.id AND s.last_sync IS NULL AND j.reserved_at IS NULL"
         )
 
     def execute(self, statement: str) -> None:
-        """One statement in a transaction of its own."""
+        """One statement in its own transaction."""
         with self.engine.begin() as connection:
             connection.execute(sa.text(statement))
 
     def scalar(self, query: str, **values: object) -> int:
-        """One number; through a restart of the database."""
+        """One number; retries through a restart of the database."""
         end = time.monotonic() + PATIENCE
         while True:
             try:
@@ -176,16 +176,16 @@ class Installation:
                 time.sleep(0.2)
 
     def wait(self, query: str, **values: object) -> None:
-        """Until a query answers a number other than 0. Raises BrokenError."""
+        """Until a query returns a number other than 0. Raises BrokenError."""
         end = time.monotonic() + PATIENCE
         while not self.scalar(query, **values):
             if time.monotonic() > end:
-                raise BrokenError(f"It did not come to pass: {query}")
+                raise BrokenError(f"This did not happen: {query}")
             time.sleep(0.02)
 
     @contextmanager
     def gate(self, point: str) -> Iterator[None]:
-        """Within the block every process that comes to `point` stops there."""
+        """Within the block every process that reaches `point` stops there."""
         with self.engine.connect() as connection:
             connection.execute(sa.text(_GATE.format(lock=_LOCK, point=point)))
             connection.commit()
@@ -199,7 +199,7 @@ class Installation:
         self.execute("DROP FUNCTION public.gate() CASCADE")
 
     def wait_for_gate(self) -> None:
-        """Until a process stands at the gate."""
+        """Until a process is waiting at the gate."""
         self.wait("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
 
     def wait_for_objects(self, name: str) -> None:
@@ -208,15 +208,15 @@ class Installation:
         self.check_midway(name)
 
     def check_midway(self, name: str) -> None:
-        """Make sure that the fault comes in time. Raises BrokenError."""
+        """Check that the failure happens in time. Raises BrokenError."""
         if self.scalar(_COUNT, name=name) >= ROWS:
-            raise BrokenError("the sync was over before the fault; it tells nothing")
+            raise BrokenError("the sync ended before the failure, so it proves nothing")
 
     def freeze(self, process: subprocess.Popen[str]) -> None:
-        """SIGSTOP a group of processes at a moment when none of them has a transaction open."""
+        """SIGSTOP a process group at a moment when no transaction is open."""
         for _ in range(200):
             os.killpg(process.pid, signal.SIGSTOP)
-            time.sleep(0.05)  # the statement under way comes to its end
+            time.sleep(0.05)  # let the current statement finish
             if not self.scalar(_IN_TRANSACTION):
                 return
             os.killpg(process.pid, signal.SIGCONT)
@@ -224,7 +224,7 @@ class Installation:
         raise BrokenError("It was never between two transactions")
 
     def settle(self, name: str) -> None:
-        """Run cron until the source was synced, then look at everything. Raises BrokenError."""
+        """Run cron until the source has been synced, then check everything. Raises BrokenError."""
         for _ in range(6):
             self.make_due()
             self.call("background:cron")
@@ -234,7 +234,7 @@ class Installation:
 
     def _check(self, name: str) -> None:
         expected = {
-            "a sync that came to its end": (_SYNCED, 1),
+            "completed syncs": (_SYNCED, 1),
             "objects": (_COUNT, ROWS),
             "keys": (_KEYS, ROWS),
             "audit entries": (_ENTRIES, ROWS),
@@ -303,9 +303,9 @@ def kill(point: str, *, everybody: bool) -> Fault:
 def stop_past_the_lease(here: Installation, name: str) -> None:
     """SIGSTOP between two transactions until another pass has done the work, then SIGCONT.
 
-    One stopped inside a transaction holds others up until the server ends that, which takes two
-    minutes; tests/integration/jobs/test_faults.py has it with a short lease. The two minutes of the
-    lease are taken off in the database instead of being waited for.
+    A process stopped inside a transaction blocks others until the server ends it, which takes two
+    minutes; tests/integration/jobs/test_faults.py covers that with a short lease. Here the lease is
+    shortened in the database by two minutes instead of being waited for.
     """
     here.define(name)
     stopped = here.start("background:cron")
@@ -325,7 +325,7 @@ def stop_past_the_lease(here: Installation, name: str) -> None:
 
 
 def restart_the_database(here: Installation, name: str) -> None:
-    """The server is stopped mid-run and comes back."""
+    """The server is stopped during a run and started again."""
     here.define(name)
     cron = here.start("background:cron")
     here.wait_for_objects(name)
@@ -334,7 +334,7 @@ def restart_the_database(here: Installation, name: str) -> None:
 
 
 def cut_connections(here: Installation, name: str) -> None:
-    """Every connection but ours is cut mid-run."""
+    """Every other connection is terminated during a run."""
     here.define(name)
     cron = here.start("background:cron")
     here.wait_for_objects(name)
@@ -346,7 +346,7 @@ def cut_connections(here: Installation, name: str) -> None:
 
 
 def two_crons(here: Installation, name: str) -> None:
-    """Two passes at once: one of them runs the job."""
+    """Two simultaneous passes: only one of them runs the job."""
     here.define(name)
     passes = [here.start("background:cron") for _ in range(2)]
     for one in passes:
@@ -355,7 +355,7 @@ def two_crons(here: Installation, name: str) -> None:
 
 
 def check_one_run(here: Installation, name: str) -> None:
-    """Make sure that several passes ran the source once. Raises BrokenError."""
+    """Check that several passes ran the source once. Raises BrokenError."""
     runs = here.scalar(
         "SELECT count(*) FROM openregister.runs r"
         " JOIN openregister.sources s ON s.id = r.source_id WHERE s.name = :name",
@@ -366,7 +366,7 @@ def check_one_run(here: Installation, name: str) -> None:
 
 
 def clocks_apart(here: Installation, name: str) -> None:
-    """Three passes at once, one with a clock three hours ahead and one three hours behind."""
+    """Three simultaneous passes, one with a clock three hours fast and one three hours slow."""
     clocks = (here.clock(_HOURS), None, here.clock(-_HOURS))
     here.define(name)
     passes = [here.start("background:cron", clock=clock) for clock in clocks]
@@ -377,7 +377,7 @@ def clocks_apart(here: Installation, name: str) -> None:
 
 
 def clock_jumps(here: Installation, name: str) -> None:
-    """The clock of a pass is set forward and back mid-run, while another looks for work."""
+    """The clock of a pass is set forward and back during a run, while another looks for work."""
     clock = here.clock(timedelta())
     here.define(name)
     cron = here.start("background:cron", clock=clock)
@@ -391,14 +391,14 @@ def clock_jumps(here: Installation, name: str) -> None:
 
 
 def check_times(here: Installation) -> None:
-    """Make sure that nothing was written down that is hours off. Raises BrokenError."""
+    """Check that no recorded time is hours off. Raises BrokenError."""
     wrong = here.scalar(_WRONG_TIMES)
     if wrong:
-        raise BrokenError(f"{wrong} moments were recorded by a clock that was wrong")
+        raise BrokenError(f"{wrong} times were recorded by a wrong clock")
 
 
 def hang(here: Installation, name: str) -> None:
-    """A source that takes the connection and never answers."""
+    """A source that accepts the connection and never responds."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         here.define_hanging(name, silent.getsockname()[1])
         if here.call("background:cron") != 1:

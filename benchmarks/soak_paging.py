@@ -17,7 +17,7 @@ _LIVE = (
 
 
 class _Pages:
-    """An API by page number with a total, whose rows can be made to move."""
+    """A paged API with a total, whose rows can be made to move."""
 
     def __init__(self) -> None:
         self.rows = [{"code": f"{number:05}"} for number in range(ROWS)]
@@ -37,7 +37,7 @@ class _Pages:
 
 
 def rows_move(here: Installation, name: str) -> None:
-    """Every way of moving, each between two quiet runs; objects stay as they are throughout."""
+    """Every kind of move, each between two undisturbed runs; the objects must not change."""
     pages = _Pages()
     with HttpApi() as api:
         api.on("/rows", pages)

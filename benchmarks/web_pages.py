@@ -1,9 +1,9 @@
-"""An HTTP server in a process of its own that hands out people in pages, and nothing else.
+"""An HTTP server in its own process that serves people in pages, and nothing else.
 
     python -m benchmarks.web_pages ROWS [DELAY]
 
-Prints its address once it listens, and serves until its input ends. Every page is made before,
-so that the server costs as little as can be: it shares the machine with those that are measured.
+Prints its URL once it is listening, and serves until its input ends. Every page is prepared in
+advance to keep the server cheap, because it shares the machine with the programs measured.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(head.encode() + body)
 
     def log_request(self, code: object = "-", size: object = "-") -> None:
-        """Say nothing: a line for each request would be measured as well."""
+        """Log nothing: a line per request would be measured too."""
 
 
 class _Server(ThreadingHTTPServer):
@@ -58,12 +58,12 @@ def pages(rows: int) -> Iterator[bytes]:
 
 @contextmanager
 def serving(rows: int, delay: float = 0.0) -> Iterator[str]:
-    """The address of a server with so many people, until the block ends."""
+    """The URL of a server with that many people, until the block ends."""
     command = [sys.executable, "-m", "benchmarks.web_pages", str(rows), str(delay)]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as child:
-        assert child.stdout is not None  # both are pipes
+        assert child.stdout is not None  # both streams are pipes
         assert child.stdin is not None
         try:
             yield child.stdout.readline().strip()

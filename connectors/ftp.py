@@ -30,12 +30,12 @@ _PLAIN_WARNING = (
 class FtpConfig(FileFields):
     """An FTP server, who we are there, how the connection is protected, and the files."""
 
-    host: str = Field(min_length=1, description="Name or address of the server")
+    host: str = Field(min_length=1, description="Host name or address of the server")
     port: int | None = Field(
         None, ge=1, le=65535, description="Port; left out: 21, or 990 for implicit encryption"
     )
     user: str = Field("anonymous", description="User name on the server")
-    password: SecretStr = Field(SecretStr(""), description="The user's password")
+    password: SecretStr = Field(SecretStr(""), description="Password of the user")
     encryption: Encryption = Field(
         "none",
         description="explicit: TLS after connecting (AUTH TLS); implicit: TLS from the first byte",

@@ -36,10 +36,10 @@ _REQUESTS_AHEAD = 64
 class SftpConfig(FileFields):
     """An SSH server, who we are there, how it proves who it is, and the files."""
 
-    host: str = Field(min_length=1, description="Name or address of the server")
+    host: str = Field(min_length=1, description="Host name or address of the server")
     port: int = Field(22, ge=1, le=65535, description="Port of the server")
     user: str = Field(min_length=1, description="User name on the server")
-    password: SecretStr = Field(SecretStr(""), description="The user's password")
+    password: SecretStr = Field(SecretStr(""), description="Password of the user")
     private_key: SecretStr = Field(
         SecretStr(""), description="Private key as text: Ed25519, ECDSA or RSA"
     )

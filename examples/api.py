@@ -1,4 +1,4 @@
-"""A small HTTP API with real rows, so that the demo and the tutorial have something to read.
+"""A small HTTP API with real rows for the demo and the tutorial.
 
     python examples/api.py [--port 8765]
 
@@ -26,7 +26,7 @@ Row = dict[str, str | None]
 
 
 def load(name: str) -> list[Row]:
-    """The rows of a CSV file; an empty field is null, everything else stays text."""
+    """The rows of a CSV file; an empty field becomes null, everything else stays text."""
     with (DATA / f"{name}.csv").open(encoding="utf-8", newline="") as file:
         return [
             {field: value or None for field, value in row.items()} for row in csv.DictReader(file)
@@ -46,11 +46,11 @@ class Api(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The base URL."""
         return f"http://127.0.0.1:{self.server_port}"
 
     def find(self, name: str, key: str) -> int | None:
-        """The place of the row with this code (or id)."""
+        """The index of the row with this code (or id)."""
         for index, row in enumerate(self.collections[name]):
             if key in (row.get("code"), row.get("id")):
                 return index
@@ -75,10 +75,10 @@ class Handler(BaseHTTPRequestHandler):
             page = int(query.get("page", 1))
             size = int(query.get("per_page", 100))
         except ValueError:
-            self._answer(400, {"error": "page and per_page are numbers"})
+            self._answer(400, {"error": "page and per_page must be numbers"})
             return
         if page < 1 or not 1 <= size <= LARGEST_PAGE:
-            self._answer(400, {"error": f"page from 1, per_page from 1 to {LARGEST_PAGE}"})
+            self._answer(400, {"error": f"page starts at 1, per_page is 1 to {LARGEST_PAGE}"})
             return
         with self.server.lock:
             rows = self.server.collections[name]
@@ -132,7 +132,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, *_: Any) -> None:
-        """Say nothing: the demo prints what matters."""
+        """Log nothing: the demo prints what matters."""
 
 
 def main() -> None:

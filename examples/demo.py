@@ -3,7 +3,7 @@
     python examples/demo.py
 
 It uses the database of OPENREGISTER_DATABASE_URL, or the embedded PostgreSQL on
-OPENREGISTER_DATA_DIR. It may be run again and again; it exits with 1 when a figure is wrong.
+OPENREGISTER_DATA_DIR. It can be repeated, and exits with 1 if a figure is wrong.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ COUNTRIES, REGIONS, CHANGED = 249, 3987, 7
 
 
 class Demo:
-    """Runs commands as a person would type them, and compares figures."""
+    """Runs commands as a user would type them, and compares figures."""
 
     def __init__(self, api: Api) -> None:
         self.api = api
         self.faults = 0
 
     def say(self, text: str) -> None:
-        """A heading."""
+        """Print a heading."""
         print(f"\n— {text}", flush=True)
 
     def run(self, *arguments: str, given: str | None = None, shown: bool = True) -> str:
-        """Run `openregister …` and show what it prints."""
+        """Run `openregister …` and print its output."""
         line = " ".join(arguments)
         print(f"$ openregister {line}", flush=True)
         done = subprocess.run(
@@ -75,18 +75,18 @@ class Demo:
             self.fault(f"{source}: {name} is {is_}, should be {should}")
 
     def answer(self, *arguments: str) -> Any:
-        """The JSON document that a command prints."""
+        """The JSON output of a command."""
         return json.loads(self.run(*arguments, "--output", "json", shown=False) or "{}")
 
     def expect(self, what: str, actual: Any, should: Any) -> None:
-        """Note a fault unless both are equal."""
+        """Record an error unless both are equal."""
         if actual == should:
             print(f"  {what}: {actual}")
         else:
             self.fault(f"{what}: {actual}, should be {should}")
 
     def fault(self, text: str) -> None:
-        """Something is not as it should be."""
+        """Record an error."""
         self.faults += 1
         print(f"  WRONG: {text}")
 
@@ -100,7 +100,7 @@ class Demo:
         urllib.request.urlopen(request, timeout=10).close()  # noqa: S310
 
     def document(self, name: str) -> str:
-        """An example source document, its address set to where the API listens now."""
+        """An example source document, with its URL pointing to the running API."""
         document = yaml.safe_load((ROOT / "examples/sources" / f"{name}.yaml").read_text())
         if "url" in document["connection"]:
             document["connection"]["url"] = self.api.url
@@ -136,7 +136,7 @@ def walk(demo: Demo) -> None:
     demo.say("Sync both")
     demo.sync("countries", "--full", errors=0, **({"created": COUNTRIES} if fresh else {}))
     demo.sync("regions", errors=0, **({"created": REGIONS} if fresh else {}))
-    demo.say("Sync again: nothing has moved, so nothing changes")
+    demo.say("Sync again: nothing has changed, so nothing is written")
     demo.sync("countries", "--full", created=0, updated=0, unchanged=COUNTRIES)
     demo.sync("regions", created=0, updated=0, unchanged=REGIONS)
     demo.say(f"Change {CHANGED} rows at the API and sync: exactly those are updated")
@@ -164,24 +164,24 @@ def look(demo: Demo) -> None:
         demo.run("audit:list", "--object", found[0]["uuid"])
     demo.say("Recompute the hash chain of the whole audit trail")
     demo.run("audit:verify")
-    demo.say("What there is now")
+    demo.say("The result")
     demo.run("source:list")
     demo.run("source:runs", "regions")
 
 
 def main() -> int:
-    """Run the demo; 1 when a figure was wrong."""
+    """Run the demo; returns 1 if a figure was wrong."""
     os.environ.setdefault("OPENREGISTER_DATA_DIR", str(ROOT / "var" / "demo"))
     api = Api()
     threading.Thread(target=api.serve_forever, daemon=True).start()
     demo = Demo(api)
     print(f"Open Register demo, in {os.environ['OPENREGISTER_DATA_DIR']}")
-    with open_engine(load()):  # one server for all commands, not one per command
+    with open_engine(load()):  # start one server for all commands
         prepare(demo)
         walk(demo)
         look(demo)
     api.shutdown()
-    print("\nEverything is as it should be." if not demo.faults else f"\n{demo.faults} faults.")
+    print("\nAll figures are correct." if not demo.faults else f"\n{demo.faults} errors.")
     return 1 if demo.faults else 0
 
 

@@ -1,6 +1,6 @@
 """Background jobs on a shared PostgreSQL database: a job table, leases and a runner.
 
-Stands alone: it knows neither what a job does (handlers are given by name) nor how a schedule
-is written (a function that answers the next time is given). The database's clock is the only
-clock: hosts whose own clocks differ agree on what is due and on whose lease has run out.
+The package is self-contained. Handlers are registered by name, and a function supplied by the
+caller computes the next run from a schedule. Only the database's clock is used, so hosts whose
+own clocks differ agree on which jobs are due and which leases have expired.
 """

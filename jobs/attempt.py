@@ -1,4 +1,4 @@
-"""One attempt in this process: call the handler, keep the lease, record how it ended."""
+"""Run one attempt in this process: call the handler, renew the lease, record the outcome."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from jobs.processes import forget_peak_memory, peak_memory
 
 _log = logging.getLogger(__name__)
 
-_RETRY = 1.0  # seconds between two tries to record an end while the database is away
+_RETRY = 1.0  # seconds between attempts to record an outcome while the database is down
 
 Handlers = Mapping[str, Handler]
 
@@ -28,10 +28,10 @@ Handlers = Mapping[str, Handler]
 def execute(
     engine: sa.Engine, policy: Policy, handlers: Handlers, job: Job, stop: threading.Event
 ) -> Outcome:
-    """Run the claimed `job` to its end and record it; never raises for what the handler does.
+    """Run the claimed `job` and record its outcome; never raises what the handler raises.
 
-    Setting `stop` asks the handler to leave at its next good place. The outcome of an attempt
-    that lost its lease is `crashed`, and was recorded by whoever took the job over.
+    Setting `stop` asks the handler to stop at its next safe point. The outcome of an attempt
+    that lost its lease is `crashed`, as recorded by the process that took the job over.
     """
     forget_peak_memory()
     context = JobContext(engine, policy, job, stop)
@@ -50,8 +50,8 @@ def _run(policy: Policy, handlers: Handlers, context: JobContext) -> Ending:
     if handler is None:
         return Ending(
             "failed",
-            f"This version has no handler '{job.handler}'. Install the version that made the job"
-            " on this host too, or delete the job",
+            f"This version has no handler '{job.handler}'. Install the version that created"
+            " the job on this host too, or delete the job",
         )
     try:
         result = handler(context, job.arguments)
@@ -59,7 +59,7 @@ def _run(policy: Policy, handlers: Handlers, context: JobContext) -> Ending:
         return _interrupted(context, str(pause) or None)
     except Postponed as pause:
         return Ending("released", str(pause), retry_in=pause.seconds)
-    except Exception as error:  # whatever a handler raises is the end of its own attempt only
+    except Exception as error:  # an error of a handler ends only its own attempt
         _log.debug("%s failed", job.name, exc_info=True)
         if (seconds := policy.retry_in(error)) is not None:
             return Ending("released", policy.describe_error(error), retry_in=seconds)
@@ -76,15 +76,15 @@ def _interrupted(context: JobContext, reason: str | None) -> Ending:
 
 
 def out_of_time(job: Job) -> str:
-    """Why an attempt was ended by force, and what to do."""
-    return f"Ended at its time limit of {job.time_limit} seconds; raise the limit if it needs more"
+    """The error of an attempt that exceeded its time limit."""
+    return f"Stopped at its time limit of {job.time_limit} seconds; raise it if the job needs more"
 
 
 def _record(engine: sa.Engine, policy: Policy, context: JobContext, ending: Ending) -> Outcome:
-    """Record the end, through a restart of the database if need be: as long as the lease holds.
+    """Record the outcome; retry through a database restart for as long as the lease holds.
 
-    When it cannot be recorded as it is, because a hook fails or the result is no JSON, the
-    attempt has failed for that reason, and is recorded so without the hook.
+    If it cannot be recorded, because a hook fails or the result is not valid JSON, the attempt
+    is recorded as failed for that reason, without calling the hook.
     """
     while True:
         try:
@@ -104,14 +104,14 @@ def _record(engine: sa.Engine, policy: Policy, context: JobContext, ending: Endi
         except Exception as error:
             if policy.on_finished is no_hook:
                 raise
-            _log.exception("The end of %s could not be recorded as it was", context.job.name)
-            fault = f"Its end could not be recorded: {policy.describe_error(error)}"
+            _log.exception("Could not record the outcome of %s", context.job.name)
+            fault = f"Its outcome could not be recorded: {policy.describe_error(error)}"
             ending = replace(ending, state="failed", error=fault, result=None)
             policy = replace(policy, on_finished=no_hook)
 
 
 def _recorded_by_another(engine: sa.Engine, job: Job, reason: str, duration: float) -> Outcome:
-    """What the history says of an attempt that was taken away, or ended as its connection broke."""
+    """The recorded outcome of an attempt that lost its job or whose connection broke."""
     state, error = "crashed", reason
     try:
         with engine.connect() as connection:
@@ -119,7 +119,7 @@ def _recorded_by_another(engine: sa.Engine, job: Job, reason: str, duration: flo
         if attempt is not None and attempt.state != "running":
             state, error = attempt.state, attempt.error or ""
     except sa.exc.OperationalError as fault:
-        _log.warning("%s, and the database is away", reason)
+        _log.warning("%s, and the database is unavailable", reason)
         _log.debug("It failed", exc_info=fault)
     return Outcome(
         job_id=job.id,

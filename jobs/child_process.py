@@ -1,8 +1,8 @@
-"""A child process that runs jobs, and its parent's end of the line to it.
+"""A child process that runs jobs, and the parent's handle on it.
 
-Children are forked, so they start in milliseconds with everything already imported, and run
-many jobs each. They talk JSON lines over two pipes: the parent says what to do, the child what
-happens. A child that dies takes one attempt with it and nothing else.
+Children are forked, so they start in milliseconds with everything imported, and run many jobs
+each. Parent and child exchange JSON lines over two pipes: orders one way, events the other. A
+child that dies loses only the attempt it was running.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from jobs.processes import Process, this_process
 
 _log = logging.getLogger(__name__)
 
-#: A child leaves after so many jobs, and takes along what they leaked.
+#: A child exits after this many jobs, which releases any memory they leaked.
 JOBS_PER_CHILD = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A child has begun an attempt; it may take `time_limit` seconds."""
+    """A child has started an attempt, which may take `time_limit` seconds."""
 
     job_id: int
     name: str
@@ -47,36 +47,36 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The job that was asked for by its id could not be run."""
+    """The job requested by its id could not be run."""
 
     reason: str
     running: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
-    """The child could not claim anything, as a rule because the database is away."""
+class ClaimFailed:
+    """The child could not claim a job, usually because the database is unavailable."""
 
     error: str
 
 
 @dataclass(frozen=True, slots=True)
 class Outdated:
-    """The database is a newer version's: nothing more may be run here."""
+    """The database belongs to a newer version: this process may run no more jobs."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Idle:
-    """The child waits for the next order; or it takes none any more, and leaves."""
+    """The child waits for the next order, or is about to exit (`leaving`)."""
 
     leaving: bool = False
 
 
-Event = Started | Refused | Trouble | Outdated | Idle | Outcome
+Event = Started | Refused | ClaimFailed | Outdated | Idle | Outcome
 _KINDS: dict[str, type[Event]] = {
-    kind.__name__: kind for kind in (Started, Refused, Trouble, Outdated, Idle, Outcome)
+    kind.__name__: kind for kind in (Started, Refused, ClaimFailed, Outdated, Idle, Outcome)
 }
 
 
@@ -97,10 +97,10 @@ class Child:
         sys.stderr.flush()
         self.pid = os.fork()
         if self.pid == 0:
-            # only the parent may hold the other ends, or nobody would notice when it dies
+            # only the parent may hold the other ends, or its death would go unnoticed
             others = [orders, events, *(end for child in siblings for end in child._ends)]
             worker = _Worker(engine, policy, handlers, stop)
-            _be_a_child(worker, orders_out, events_in, others)
+            _run_child(worker, orders_out, events_in, others)
         os.close(orders_out)
         os.close(events_in)
         self._orders: int | None = orders
@@ -116,11 +116,11 @@ class Child:
         return [self._events, *([] if self._orders is None else [self._orders])]
 
     def fileno(self) -> int:
-        """Readable when there are events, or when the child is gone."""
+        """Readable when there are events or the child has exited."""
         return self._events
 
     def drain(self, until: float | None, count: int | None) -> None:
-        """Run what is due until nothing is, `until` (time.monotonic) or `count` is reached."""
+        """Run due jobs until none is left, or until `until` (time.monotonic) or `count`."""
         self._order({"until": until, "count": count})
 
     def run(self, job_id: int, *, force: bool) -> None:
@@ -128,7 +128,7 @@ class Child:
         self._order({"job": job_id, "force": force})
 
     def events(self) -> Iterator[Event]:
-        """What has happened. Raises EOFError when the child is gone."""
+        """The events received. Raises EOFError when the child has exited."""
         received = os.read(self._events, 65536)
         if not received:
             raise EOFError
@@ -137,22 +137,22 @@ class Child:
             yield self._note(_decode(line))
 
     def dismiss(self) -> None:
-        """Let it leave once it has nothing to do."""
+        """Let it exit once it is idle."""
         if self._orders is not None:
             os.close(self._orders)
             self._orders = None
 
     def ask_to_stop(self) -> None:
-        """Let its handler stop at the next good place, then let it leave."""
+        """Ask its handler to stop at the next safe point, then let it exit."""
         self.dismiss()
         self._signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        """End it now, whatever it does."""
+        """Kill it now."""
         self._signal(signal.SIGKILL)
 
-    def bury(self) -> None:
-        """Wait for its end, after which it is known to be gone."""
+    def wait(self) -> None:
+        """Wait until it has exited, and collect its exit status."""
         self.dismiss()
         os.close(self._events)
         with suppress(ChildProcessError):
@@ -162,7 +162,7 @@ class Child:
         if self._orders is None:
             return
         self.busy = True
-        with suppress(BrokenPipeError):  # it is gone, as `events` is about to tell
+        with suppress(BrokenPipeError):  # it has exited, as `events` will report
             os.write(self._orders, json.dumps(order).encode() + b"\n")
 
     def _note(self, event: Event) -> Event:
@@ -180,7 +180,7 @@ class Child:
 
 
 class _Worker:
-    """What a child does: one order after the other, until nobody gives any more."""
+    """The child's side: carry out one order after another until there are no more."""
 
     def __init__(
         self, engine: sa.Engine, policy: Policy, handlers: Handlers, stop: threading.Event
@@ -201,10 +201,10 @@ class _Worker:
                 else:
                     self._drain(process, events, order["until"], order["count"])
             except OutdatedError as error:
-                _say(events, Outdated(str(error)))
+                _send(events, Outdated(str(error)))
             except sa.exc.DBAPIError as error:
-                _say(events, Trouble(self._policy.describe_error(error)))
-            _say(events, Idle(leaving=self._left <= 0))
+                _send(events, ClaimFailed(self._policy.describe_error(error)))
+            _send(events, Idle(leaving=self._left <= 0))
 
     def _drain(
         self, process: Process, events: IO[str], until: float | None, count: int | None
@@ -227,18 +227,18 @@ class _Worker:
                 self._policy.admit(connection)
                 job = leases.claim_by_id(connection, self._policy, process, job_id, force=force)
         except NotRunnableError as refusal:
-            _say(events, Refused(str(refusal), refusal.running))
+            _send(events, Refused(str(refusal), refusal.running))
             return
         self._execute(events, job)
 
     def _execute(self, events: IO[str], job: Job) -> None:
         self._left -= 1
-        _say(events, Started(job.id, job.name, job.token or 0, job.time_limit))
-        _say(events, execute(self.engine, self._policy, self._handlers, job, self._stop))
+        _send(events, Started(job.id, job.name, job.token or 0, job.time_limit))
+        _send(events, execute(self.engine, self._policy, self._handlers, job, self._stop))
 
 
-def _be_a_child(worker: _Worker, orders: int, events: int, others: list[int]) -> NoReturn:
-    """Never returns: the parent's frames, exit handlers and connections are not the child's."""
+def _run_child(worker: _Worker, orders: int, events: int, others: list[int]) -> NoReturn:
+    """Never returns: the parent's frames, exit handlers and connections stay with the parent."""
     code = 1
     try:
         signal.set_wakeup_fd(-1)
@@ -252,9 +252,9 @@ def _be_a_child(worker: _Worker, orders: int, events: int, others: list[int]) ->
             worker.serve(lines_in, lines_out)
         code = 0
     except BrokenPipeError:
-        pass  # the parent is gone, and with it the one who wanted to know
+        pass  # the parent has exited, so nobody is left to report to
     except BaseException:
-        _log.exception("A worker process ends early")
+        _log.exception("A worker process ended early")
     finally:
         with suppress(OSError, ValueError):
             sys.stdout.flush()
@@ -262,13 +262,13 @@ def _be_a_child(worker: _Worker, orders: int, events: int, others: list[int]) ->
         os._exit(code)
 
 
-def _say(events: IO[str], event: Event) -> None:
+def _send(events: IO[str], event: Event) -> None:
     try:
         events.write(_encode(event))
         events.flush()
     except BrokenPipeError:
-        # nobody listens any more; the attempt itself is recorded in the database
-        _log.debug("The parent process is gone")
+        # the attempt itself is recorded in the database
+        _log.debug("The parent process has exited")
 
 
 def _encode(event: Event) -> str:

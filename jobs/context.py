@@ -1,4 +1,4 @@
-"""What a handler sees of its attempt: may I go on, for how long, and is the job still mine?"""
+"""What a handler sees of its attempt: whether to stop, the time left, and whether it is fenced."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from jobs.policy import Policy
 
 _log = logging.getLogger(__name__)
 
-# Goes on while the machine sleeps, unlike CLOCK_MONOTONIC where the system has both.
+# Keeps counting while the machine sleeps, unlike CLOCK_MONOTONIC where the system has both.
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 class JobContext:
-    """Given to a handler with its arguments.
+    """Passed to a handler with its arguments.
 
-    A handler that works in batches asks `should_stop` between them and raises `Interrupted`
-    when it is true. One that must never write for a job that was taken away calls
-    `fence(connection)` in each of its transactions.
+    A handler that works in batches checks `should_stop` between them and raises `Interrupted`
+    when it is true. A handler that must not write after losing its job calls
+    `fence(connection)` in each transaction.
     """
 
     def __init__(self, engine: sa.Engine, policy: Policy, job: Job, stop: threading.Event) -> None:
@@ -43,35 +43,35 @@ class JobContext:
 
     @property
     def token(self) -> int:
-        """The fencing token: higher for every later attempt, of this job and of all others."""
+        """The fencing token: higher for every later attempt, of this and every other job."""
         return self.job.token or 0
 
     @property
     def lost(self) -> bool:
-        """Whether the job is, or may be, another's by now."""
+        """Whether another process holds, or may hold, the job by now."""
         return self._lost or _now() > self._held_until
 
     @property
     def cancelled(self) -> bool:
-        """Whether a person asked to end it."""
+        """Whether a user cancelled it."""
         return self._cancelled
 
     @property
     def time_left(self) -> float:
-        """Seconds until the time limit; negative when it has passed."""
+        """Seconds until the time limit; negative once it has passed."""
         return self._started + self.job.time_limit - _now()
 
     @property
     def should_stop(self) -> bool:
-        """Whether to stop at the next good place: asked to, out of time, or no longer ours."""
+        """Whether to stop at the next safe point: asked to, out of time, or the lease is lost."""
         return self._stop.is_set() or self._cancelled or self.lost or self.time_left < 0
 
     def describe(self, error: BaseException) -> str:
-        """An error in the words that the policy has for it."""
+        """The policy's description of an error."""
         return self._policy.describe_error(error)
 
     def heartbeat(self) -> None:
-        """Prolong the lease now; a thread does so anyway. Raises LeaseLostError."""
+        """Renew the lease now; a thread also does so. Raises LeaseLostError."""
         asked = _now()
         try:
             with self._engine.begin() as connection:
@@ -84,7 +84,7 @@ class JobContext:
     def fence(self, connection: sa.Connection) -> None:
         """Bind the transaction of `connection` to the lease. Raises LeaseLostError.
 
-        Nobody can take the job until the transaction ends, so nothing is written twice.
+        No other process can take the job until the transaction ends, so nothing is written twice.
         """
         leases.fence(connection, self._policy, self.job)
 
@@ -94,9 +94,9 @@ Handler = Callable[[JobContext, Mapping[str, Any]], Mapping[str, Any] | None]
 
 @contextmanager
 def beating(context: JobContext, interval: float, stop: threading.Event) -> Iterator[None]:
-    """Prolong the lease every `interval` seconds beside the handler, from a thread of its own.
+    """Renew the lease every `interval` seconds from a separate thread while the handler runs.
 
-    Stops the handler through `stop` when the process that supervises this one is gone.
+    Sets `stop` when the supervising process has exited.
     """
     over = threading.Event()
     parent = os.getppid()
@@ -111,7 +111,7 @@ def beating(context: JobContext, interval: float, stop: threading.Event) -> Iter
                 _log.warning("%s", error)
                 return
             except sa.exc.DBAPIError as error:
-                # the lease still holds for a while; the next beat may get through
+                # the lease has not expired yet; the next heartbeat may succeed
                 _log.warning("No heartbeat for %s. %s", context.job.name, context.describe(error))
 
     thread = threading.Thread(target=beat, name=f"heartbeat of {context.job.name}", daemon=True)

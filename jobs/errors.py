@@ -1,4 +1,4 @@
-"""What a handler may raise to say how it ended, and what it is told when it lost its job."""
+"""What a handler may raise to end its attempt, and the errors of claiming and fencing."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ class JobError(Exception):
 
 
 class Interrupted(JobError):  # noqa: N818 - not a failure, but a way to end
-    """The handler stopped before its end because `context.should_stop` said so.
+    """The handler stopped early because `context.should_stop` was true.
 
-    The attempt is recorded as released and the job is due again at once; as cancelled when a
-    person asked for it; as failed when its time was up.
+    The attempt is recorded as released, and the job is due again at once; as cancelled if a
+    user cancelled it; as failed if its time limit has passed.
     """
 
 
 class Postponed(JobError):  # noqa: N818 - not a failure, but a way to end
-    """Nothing is wrong, but go on only in `seconds`, for example because a source said so."""
+    """Not an error: continue in `seconds`, for example because a source asked to wait."""
 
     def __init__(self, seconds: float, reason: str) -> None:
         super().__init__(reason)
@@ -24,15 +24,15 @@ class Postponed(JobError):  # noqa: N818 - not a failure, but a way to end
 
 
 class LeaseLostError(JobError):
-    """Another process may be running this job by now: write nothing more and leave."""
+    """Another process may be running this job: write nothing more and stop."""
 
 
 class OutdatedError(JobError):
-    """This process is too old for the database: it may run and write nothing more."""
+    """This process is too old for the database: it may run jobs and write no longer."""
 
 
 class NotRunnableError(JobError):
-    """A job that was asked for by its id cannot be run now."""
+    """A job requested by its id cannot be run now."""
 
     def __init__(self, reason: str, *, running: bool = False) -> None:
         super().__init__(reason)

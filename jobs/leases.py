@@ -1,7 +1,7 @@
-"""The life of a reservation: claim, renew, fence, end, and repair what a lost process left.
+"""Leases on jobs: claim, renew, fence, finish, and repair what a lost process left behind.
 
-Every statement compares with the database's clock. A reservation is known by its token; once
-another attempt has a newer one, or none is left, the old owner cannot write here any more.
+Every statement uses the database's clock. A token identifies an attempt; once a newer attempt
+has claimed the job, or none holds it, the previous owner can no longer write.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _log = logging.getLogger(__name__)
 
 _CLAIM_LOCK = 0x6A6F6273  # "jobs", the key of the advisory lock that makes limits exact
 
-# What may be run now, the longest due first. Work that can wait keeps to the window until it is
-# a day late. ix_jobs_due answers this whatever the number of jobs.
+# The jobs that may run now, the longest due first. Work that can wait keeps to the maintenance
+# window until it is a day late. ix_jobs_due serves this query whatever the number of jobs.
 _DUE = """
     SELECT id, key, handler FROM openregister.jobs
     WHERE enabled AND reserved_at IS NULL AND next_run <= now()
@@ -36,8 +36,8 @@ _DUE = """
     LIMIT :count
 """
 
-# Write down the attempt at the one job that `due` names, and reserve it for its id, in one
-# statement. The subqueries keep both to one index probe, whatever the statistics say.
+# Record the attempt and reserve the job that `due` selects, in one statement. The subqueries
+# keep both to one index probe whatever the statistics are.
 _RESERVE = """
     , attempt AS (
         INSERT INTO openregister.job_runs (job_id, key, handler, host, pid)
@@ -71,7 +71,7 @@ _RUNNING = """
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """What is known when an attempt ends; `retry_in` (seconds) overrides every other plan."""
+    """The result of an attempt; `retry_in` (seconds) overrides every other plan."""
 
     state: str
     error: str | None = None
@@ -81,7 +81,7 @@ class Ending:
 
 
 def look(connection: sa.Connection, policy: Policy, host: str, count: int) -> int:
-    """How many jobs, `count` at most, could be claimed on this host right now."""
+    """How many jobs, at most `count`, could be claimed on this host right now."""
     free = min(count, _free(connection, policy, host))
     if free <= 0:
         return 0
@@ -90,7 +90,7 @@ def look(connection: sa.Connection, policy: Policy, host: str, count: int) -> in
 
 
 def claim(connection: sa.Connection, policy: Policy, process: Process) -> Job | None:
-    """Reserve the job that has been due longest; None when there is none or a limit is reached."""
+    """Reserve the job that has been due longest; None if there is none or a limit is reached."""
     if policy.max_running is not None or policy.max_running_per_host is not None:
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_CLAIM_LOCK)))
         if _free(connection, policy, process.host) <= 0:
@@ -102,9 +102,9 @@ def claim(connection: sa.Connection, policy: Policy, process: Process) -> Job | 
 def claim_by_id(
     connection: sa.Connection, policy: Policy, process: Process, job_id: int, *, force: bool
 ) -> Job:
-    """Reserve one job though it may not be due. Raises NotRunnableError.
+    """Reserve one job even if it is not due. Raises NotRunnableError.
 
-    With `force` also a disabled one, and one that another process holds: that attempt is
+    With `force`, also a disabled job or one that another process holds: that attempt is
     recorded as crashed and can no longer write.
     """
     job = _locked(connection, job_id)
@@ -127,7 +127,7 @@ def claim_by_id(
 
 
 def renew(connection: sa.Connection, policy: Policy, job: Job) -> bool:
-    """Prolong the lease; True when somebody has asked to cancel. Raises LeaseLostError."""
+    """Renew the lease; True if a user cancelled the job. Raises LeaseLostError."""
     row = connection.execute(
         sa.text(_RENEW), {"lease": policy.lease, "job": job.id, "token": job.token}
     ).one_or_none()
@@ -137,11 +137,11 @@ def renew(connection: sa.Connection, policy: Policy, job: Job) -> bool:
 
 
 def fence(connection: sa.Connection, policy: Policy, job: Job) -> None:
-    """Make the transaction of `connection` one of the rightful owner. Raises LeaseLostError.
+    """Tie the transaction of `connection` to the lease. Raises LeaseLostError.
 
-    Until it ends nobody can take the job away, so what it writes is never a second owner's. A
-    process that is stopped in the midst of it would keep the job for ever; so the server ends
-    the transaction once it has been idle for as long as a lease.
+    Until it ends no other process can take the job, so two owners never write. A process that
+    hangs inside it would hold the job for ever, so the server ends the transaction once it has
+    been idle for the length of a lease.
     """
     idle = str(int(policy.lease * 1000))
     connection.execute(
@@ -157,7 +157,7 @@ def fence(connection: sa.Connection, policy: Policy, job: Job) -> None:
 
 
 def finish(connection: sa.Connection, policy: Policy, claimed: Job, ending: Ending) -> Outcome:
-    """Record how the attempt ended and plan the next one. Raises LeaseLostError."""
+    """Record the outcome of the attempt and plan the next one. Raises LeaseLostError."""
     job = _locked(connection, claimed.id)
     if job is None or not job.running or job.token != claimed.token:
         raise LeaseLostError(_lost(claimed))
@@ -165,7 +165,7 @@ def finish(connection: sa.Connection, policy: Policy, claimed: Job, ending: Endi
 
 
 def attempt(connection: sa.Connection, token: int) -> Attempt | None:
-    """The history's entry of one attempt."""
+    """One attempt from the history."""
     statement = sa.select(job_runs).where(job_runs.c.id == token)
     row = connection.execute(statement).mappings().one_or_none()
     return None if row is None else Attempt(**row)
@@ -174,17 +174,17 @@ def attempt(connection: sa.Connection, token: int) -> Attempt | None:
 def crash(
     connection: sa.Connection, policy: Policy, job: Job, reason: str, *, state: str = "crashed"
 ) -> Outcome:
-    """End the attempt of a process that is lost; `job` is the row, locked by `connection`."""
+    """End the attempt of a lost process; `job` is the row, locked by `connection`."""
     return _end(connection, policy, job, Ending(state, reason), lost=True)
 
 
 def reap(
     engine: sa.Engine, policy: Policy, process: Process, killed: Mapping[int, str] | None = None
 ) -> Iterator[Outcome]:
-    """End the attempts whose lease has run out or whose process is gone from this host.
+    """End attempts whose lease has expired or whose process on this host has exited.
 
-    `killed` holds, by token, why the caller ended a process itself. One transaction per job. A
-    job whose repair fails is logged and left to the next look, so that it holds up no other.
+    `killed` maps tokens to the reason why the caller killed the process. Each job has its own
+    transaction. A failed repair is logged and retried later, so that it delays no other job.
     """
     killed = killed or {}
     with engine.connect() as connection:
@@ -197,13 +197,13 @@ def reap(
     for job_id, token in suspects:
         try:
             with engine.begin() as connection:
-                # what a hook repairs may be locked by the very transaction that is stuck
+                # a stuck transaction may hold locks on what a hook repairs
                 connection.execute(sa.select(sa.func.set_config("lock_timeout", "5s", True)))
                 outcome = _reap_one(connection, policy, job_id, killed.get(token))
         except Exception as error:
             if isinstance(error, sa.exc.DBAPIError) and error.connection_invalidated:
                 raise
-            _log.exception("Job %s could not be repaired; it is tried again", job_id)
+            _log.exception("Job %s could not be repaired; the worker will retry", job_id)
             continue
         if outcome is not None:
             yield outcome
@@ -219,10 +219,10 @@ def _reap_one(
     if is_gone(job.reserved_pid or 0, job.reserved_process or ""):
         if killed:
             return crash(connection, policy, job, killed, state="failed")
-        return crash(connection, policy, job, f"The process ended without a word ({owner})")
+        return crash(connection, policy, job, f"The process died ({owner})")
     now: datetime = connection.execute(sa.select(sa.func.now())).scalar_one()
     if job.lease_until is not None and job.lease_until < now:
-        return crash(connection, policy, job, f"No sign of life within the lease ({owner})")
+        return crash(connection, policy, job, f"The lease expired without a heartbeat ({owner})")
     return None
 
 
@@ -297,17 +297,17 @@ def _failures(job: Job, ending: Ending) -> int:
 def _next_run(
     policy: Policy, job: Job, ending: Ending, failures: int, now: datetime
 ) -> tuple[datetime | None, str | None]:
-    """When the job comes again, and the error to record with it."""
+    """When the job is due again, and the error to record with it."""
     given_up = job.max_failures is not None and failures >= job.max_failures
-    candidates: list[datetime | None] = [job.next_run]  # asked for while it was running
+    candidates: list[datetime | None] = [job.next_run]  # requested while it was running
     error = ending.error
     if ending.retry_in is not None:
         candidates.append(now + timedelta(seconds=ending.retry_in))
         return _earliest(candidates), error
     try:
         candidates.append(policy.next_run(job, now) if job.schedule is not None else None)
-    except Exception as fault:  # the end of an attempt must be recorded whatever its schedule says
-        error = f"{error or ''} It is not planned again: {policy.describe_error(fault)}".strip()
+    except Exception as fault:  # an outcome must be recorded even if the schedule is invalid
+        error = f"{error or ''} It is not scheduled again: {policy.describe_error(fault)}".strip()
     if ending.state == "released":
         candidates.append(now)
     elif ending.state == "failed" and not given_up:
@@ -362,7 +362,7 @@ def _owner(policy: Policy, process: Process) -> dict[str, object]:
 
 
 def _lost(job: Job) -> str:
-    return f"{job.name}: attempt {job.token} no longer holds the job; its work goes on elsewhere"
+    return f"{job.name}: attempt {job.token} no longer holds the job; another process continues it"
 
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""What a job is: its plan, its row, one attempt at it and how that ended."""
+"""The data of a job: its plan, its row, an attempt and the outcome."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from jobs.tables import DEFAULT_TIME_LIMIT
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be done, and when, as `jobs.store.ensure` takes it.
+    """What to run, and when, as passed to `jobs.store.ensure`.
 
-    `key` names what there may be one job of, as `source:12`. Without a `schedule` it is a
-    one-off, removed once done. `time_limit` is in seconds. `time_insensitive` waits for the
-    maintenance window. After `max_failures` in a row it is not planned again.
+    `key` is unique, for example `source:12`. Without a `schedule` it is a one-off job, removed
+    once done. `time_limit` is in seconds. `time_insensitive` waits for the maintenance window.
+    After `max_failures` failures in a row it is no longer scheduled.
     """
 
     handler: str
@@ -32,7 +32,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A row of `jobs`, column by column; times are aware."""
+    """A row of `jobs`, column by column; times are timezone-aware."""
 
     id: int
     key: str | None
@@ -61,16 +61,16 @@ class Job:
 
     @property
     def name(self) -> str:
-        """What people call it: its key, else its handler."""
+        """The name shown to users: its key, or else its handler."""
         return self.key or self.handler
 
     @property
     def running(self) -> bool:
-        """Whether a process holds it, or held it when it vanished."""
+        """Whether a process holds it, or held it when that process died."""
         return self.reserved_at is not None
 
     def state(self, now: datetime) -> str:
-        """`running`, `disabled`, `due`, `waiting` or, with nothing planned, `idle`."""
+        """`running`, `disabled`, `due`, `waiting`, or `idle` if nothing is planned."""
         if self.running:
             return "running"
         if not self.enabled:
@@ -102,7 +102,7 @@ class Attempt:
 class Outcome:
     """How an attempt ended: `done`, `failed`, `crashed`, `cancelled` or `released`.
 
-    `duration` is in seconds, `peak_memory` in bytes. `next_run` is when the job comes again.
+    `duration` is in seconds, `peak_memory` in bytes. `next_run` is when the job is due again.
     """
 
     job_id: int
@@ -120,5 +120,5 @@ class Outcome:
 
     @property
     def bad(self) -> bool:
-        """Whether somebody should hear of it."""
+        """Whether it needs attention."""
         return self.state in ("failed", "crashed")

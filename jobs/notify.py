@@ -1,4 +1,4 @@
-"""Hears that a job was made due, through the database's NOTIFY, on whatever host that was."""
+"""Wakes workers on every host when a job becomes due, with the database's NOTIFY."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _log = logging.getLogger(__name__)
 CHANNEL = "openregister_jobs"
 
 
-def ring(connection: sa.Connection) -> None:
+def notify(connection: sa.Connection) -> None:
     """Wake the listening workers when the transaction of `connection` commits."""
     connection.execute(sa.select(sa.func.pg_notify(CHANNEL, "")))
 
 
 def anyone_listening(connection: sa.Connection) -> bool:
-    """Whether a worker listens, on whatever host: the last thing its connection said is LISTEN."""
+    """Whether a worker is listening on any host: its connection's last statement was LISTEN."""
     statement = sa.text(
         "SELECT EXISTS (SELECT FROM pg_stat_activity"
         " WHERE datname = current_database() AND query LIKE :listen)"
@@ -29,11 +29,11 @@ def anyone_listening(connection: sa.Connection) -> bool:
     return bool(connection.scalar(statement, {"listen": f'LISTEN "{CHANNEL}"%'}))
 
 
-class Bell:
-    """A connection that listens, made anew when it breaks.
+class Listener:
+    """A connection that listens, replaced when it breaks.
 
-    Behind a pooler that gives each transaction another session nothing is ever heard; the
-    worker's own looks then find the work a little later.
+    Behind a pooler that gives each transaction another session no notification arrives; the
+    worker's polling then finds the work a little later.
     """
 
     def __init__(self, engine: sa.Engine) -> None:
@@ -42,43 +42,43 @@ class Bell:
 
     @property
     def listening(self) -> bool:
-        """Whether `fileno` may be waited for."""
+        """Whether `fileno` can be waited for."""
         return self._connection is not None
 
     def fileno(self) -> int:
-        """Readable when something was heard, or the connection broke."""
+        """Readable when a notification arrived or the connection broke."""
         if self._connection is None:
-            raise ValueError("The bell does not listen")
+            raise ValueError("Not listening")
         return self._connection.fileno()
 
     def listen(self) -> None:
-        """Connect, if need be. Raises SQLAlchemy's or psycopg's OperationalError."""
+        """Connect if necessary. Raises SQLAlchemy's or psycopg's OperationalError."""
         if self._connection is not None:
             return
         pooled = self._engine.raw_connection()
         connection = pooled.driver_connection
         assert isinstance(connection, psycopg.Connection)
-        pooled.detach()  # a connection of its own, which never goes back to the pool
+        pooled.detach()  # a dedicated connection, never returned to the pool
         connection.autocommit = True
         connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(CHANNEL)))
         self._connection = connection
 
-    def rang(self) -> bool:
-        """Whether anything was heard since it was asked last, or the connection broke meanwhile."""
+    def notified(self) -> bool:
+        """Whether a notification arrived since the last call, or the connection broke."""
         if self._connection is None:
             return False
         line = self._connection.pgconn
-        rang = False
+        notified = False
         try:
             line.consume_input()
             while line.notifies() is not None:
-                rang = True
+                notified = True
         except psycopg.OperationalError as error:
-            _log.warning("The connection that listens is lost; it is made again")
+            _log.warning("Lost the connection that listens for notifications; reconnecting")
             _log.debug("It broke", exc_info=error)
             self.close()
             return True
-        return rang
+        return notified
 
     def close(self) -> None:
         """Stop listening."""

@@ -1,4 +1,4 @@
-"""The child processes of one runner: hired as needed, watched, ended when their time is up."""
+"""The child processes of one runner: started as needed, supervised, killed at their time limit."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from jobs import leases
 from jobs.attempt import Handlers
-from jobs.child_process import Child, Outdated, Refused, Started, Trouble
+from jobs.child_process import Child, ClaimFailed, Outdated, Refused, Started
 from jobs.model import Outcome
 from jobs.policy import Policy
 from jobs.processes import this_process
@@ -27,16 +27,16 @@ Report = Callable[[Outcome], None]
 
 
 class HasFileno(Protocol):
-    """What `select` can wait for."""
+    """An object that `select` can wait for."""
 
     def fileno(self) -> int: ...
 
 
-class Crew:
-    """Up to `size` children. Used as a context manager, from the main thread.
+class Pool:
+    """Up to `size` child processes. Use it as a context manager, from the main thread.
 
-    Inside it SIGTERM and SIGINT set `stopping` and are passed on; a second one ends the
-    children at once. `report` is called with every outcome, those of repairs included.
+    Inside it SIGTERM and SIGINT set `stopping` and are passed on; a second signal kills the
+    children at once. `report` is called with every outcome, repairs included.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Crew:
         self.started = 0
         self.failed = 0
         self.repaired = 0
-        self.trouble: str | None = None
+        self.error: str | None = None
         self.refusal: Refused | None = None
         self.outdated: str | None = None
 
@@ -91,7 +91,7 @@ class Crew:
 
     @property
     def stopping(self) -> bool:
-        """Whether a signal has asked to leave."""
+        """Whether a signal asked it to stop."""
         return self._stop.is_set()
 
     @property
@@ -101,11 +101,11 @@ class Crew:
 
     @property
     def free(self) -> int:
-        """How many orders could be taken right now."""
+        """How many orders can be accepted right now."""
         return self._size - sum(child.busy for child in self._children)
 
     def drain(self, due: int, *, until: float | None = None, count: int | None = None) -> None:
-        """Let as many children as `due` jobs are worth run what is due."""
+        """Let up to `due` children run due jobs."""
         for _ in range(min(due, self.free)):
             self._idle_child().drain(until, count)
 
@@ -114,7 +114,7 @@ class Crew:
         self._idle_child().run(job_id, force=force)
 
     def step(self, timeout: float, others: Iterable[HasFileno] = ()) -> None:
-        """Wait up to `timeout` seconds for something to happen, and see to it."""
+        """Wait up to `timeout` seconds for events, and handle them."""
         now = time.monotonic()
         moments = [child.kill_at for child in self._children if child.kill_at is not None]
         moments += [now + timeout, self._next_repair]
@@ -130,17 +130,17 @@ class Crew:
             self.repair()
 
     def repair(self) -> None:
-        """End the attempts of processes that are lost, here or elsewhere."""
+        """End the attempts of lost processes, on this host or others."""
         self._next_repair = time.monotonic() + self._policy.lease / 4
         try:
             for outcome in leases.reap(self._engine, self._policy, this_process(), self._killed):
                 self._note_repair(outcome)
         except sa.exc.DBAPIError as error:
-            self.trouble = self._policy.describe_error(error)
+            self.error = self._policy.describe_error(error)
             self._next_repair = time.monotonic() + 1
 
     def leave(self) -> None:
-        """Let every handler stop at its next good place; kill those that take too long."""
+        """Ask every handler to stop at its next safe point; kill those that take too long."""
         for child in self._children:
             child.ask_to_stop()
         patience = time.monotonic() + self._policy.drain
@@ -165,8 +165,8 @@ class Crew:
                     child.kill_at = time.monotonic() + event.time_limit + self._policy.grace
                 elif isinstance(event, Outcome):
                     self._note(event)
-                elif isinstance(event, Trouble):
-                    self.trouble = event.error
+                elif isinstance(event, ClaimFailed):
+                    self.error = event.error
                 elif isinstance(event, Outdated):
                     self.outdated = event.reason
                     self._stop.set()
@@ -174,12 +174,12 @@ class Crew:
                     self.refusal = event
         except EOFError:
             self._children.remove(child)
-            child.bury()
+            child.wait()
             if child.busy:
                 self.repair()
 
     def _note(self, outcome: Outcome) -> None:
-        # a child that was stopped and goes on tells again what was repaired meanwhile
+        # a child that was suspended reports an outcome again that was repaired meanwhile
         if outcome.token in self._reported:
             return
         self.failed += outcome.bad
@@ -200,7 +200,7 @@ class Crew:
                 continue
             limit = child.attempt.time_limit
             self._killed[child.attempt.token] = (
-                f"Ended at its time limit of {limit} seconds; raise the limit if it needs more"
+                f"Stopped at its time limit of {limit} seconds; raise it if the job needs more"
             )
             child.kill_at = None
             child.kill()

@@ -1,8 +1,8 @@
-"""Which process is this, and is that one gone for sure?
+"""Identify this process, and find out whether another one has certainly exited.
 
-A pid alone is not enough: pids are reused, and two containers with the same host name have
-processes with the same pid. A process is therefore marked with the boot of its kernel, its pid
-namespace and its start in clock ticks since boot, which no change of the clock can move.
+A pid alone is not enough: pids are reused, and two containers with the same host name can have
+processes with the same pid. A process is therefore identified by its kernel's boot id, its pid
+namespace and its start in clock ticks since boot, which a change of the clock does not affect.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _STAT = re.compile(r".*\) (?P<state>\S) (?:\S+ ){18}(?P<start>\d+) ", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A process as stored beside a reservation. An empty `mark`: this system cannot tell."""
+    """A process as stored with a reservation. An empty `mark`: unknown on this system."""
 
     host: str
     pid: int
@@ -28,16 +28,16 @@ class Process:
 
 
 def this_process() -> Process:
-    """The calling process; ask again after a fork."""
+    """The calling process; call it again after a fork."""
     pid = os.getpid()
     space, start = _space(), _start(pid)
     return Process(socket.gethostname(), pid, f"{space}/{start}" if space and start else "")
 
 
 def is_gone(pid: int, mark: str) -> bool:
-    """True only when the process was seen from here and is certainly over.
+    """True only when the process was visible from here and has certainly exited.
 
-    False for a process of another host or container: only its lease can tell.
+    False for a process of another host or container: only its lease shows that.
     """
     space, _, start = mark.rpartition("/")
     if not space or space != _space():
@@ -47,13 +47,13 @@ def is_gone(pid: int, mark: str) -> bool:
     except ProcessLookupError:
         return True
     except PermissionError:
-        pass  # somebody else's process has that pid; its start tells whether it is the one
+        pass  # another user's process has that pid; its start time shows whether it is the same one
     now = _start(pid)
     return now is not None and now != start
 
 
 def peak_memory() -> int | None:
-    """Most bytes this process has held since `forget_peak_memory`; None if nobody tells."""
+    """Most bytes this process has held since `forget_peak_memory`; None if unknown."""
     try:
         status = (_PROC / "self/status").read_text()
     except OSError:
@@ -63,7 +63,7 @@ def peak_memory() -> int | None:
 
 
 def forget_peak_memory() -> None:
-    """Let `peak_memory` start anew, where the system can; else it stays the process's own peak."""
+    """Reset `peak_memory` where the system can; otherwise it stays the peak of the process."""
     with suppress(OSError):
         (_PROC / "self/clear_refs").write_text("5")
 
@@ -77,7 +77,7 @@ def _space() -> str:
 
 
 def _start(pid: int) -> str | None:
-    """Start of a process in clock ticks; empty for one that has ended; None if it is hidden."""
+    """Start of a process in clock ticks; empty if it has exited; None if it is hidden."""
     try:
         match = _STAT.match((_PROC / str(pid) / "stat").read_text())
     except OSError:

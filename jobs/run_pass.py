@@ -1,4 +1,4 @@
-"""One pass over the due jobs, as a host's cron starts it every few minutes."""
+"""One pass over the due jobs, as started by cron every few minutes."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from jobs.attempt import Handlers
 from jobs.errors import JobError, NotRunnableError, OutdatedError
 from jobs.model import Outcome
 from jobs.policy import Policy
-from jobs.pool import Crew, Report
+from jobs.pool import Pool, Report
 from jobs.processes import this_process
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a pass came to. `repaired` counts attempts that earlier processes left behind."""
+    """Totals of a pass. `repaired` counts attempts that earlier processes left behind."""
 
     ran: int = 0
     failed: int = 0
@@ -26,7 +26,7 @@ class Summary:
 
 
 def ignore(_outcome: Outcome) -> None:
-    """Tell nobody of an outcome; the history has it."""
+    """Report nothing; the history has the outcome."""
 
 
 def run_pass(
@@ -39,10 +39,10 @@ def run_pass(
     max_jobs: int | None = None,
     report: Report = ignore,
 ) -> Summary:
-    """Run what is due until nothing is, or until `max_time` seconds have passed.
+    """Run due jobs until none is left, or until `max_time` seconds have passed.
 
-    No job is begun after `max_time`; those under way are waited for. Any number of passes may
-    go on at once, here and on other hosts. Raises the database's OperationalError.
+    No job starts after `max_time`; those in progress are waited for. Any number of passes may
+    run at once, here and on other hosts. Raises the database's OperationalError.
     """
     repaired = 0
     for outcome in leases.reap(engine, policy, this_process()):
@@ -52,21 +52,21 @@ def run_pass(
     if due == 0:
         return Summary(repaired=repaired)
     until = time.monotonic() + max_time
-    with Crew(engine, policy, handlers, workers, report) as crew:
-        while due > 0 and not crew.stopping and time.monotonic() < until:
-            before = crew.started
-            crew.drain(due, until=until, count=max_jobs)
-            _wait(crew)
-            if crew.trouble is not None or crew.started == before or max_jobs is not None:
-                break  # the database is away, other passes were quicker, or enough is done
+    with Pool(engine, policy, handlers, workers, report) as pool:
+        while due > 0 and not pool.stopping and time.monotonic() < until:
+            before = pool.started
+            pool.drain(due, until=until, count=max_jobs)
+            _wait(pool)
+            if pool.error is not None or pool.started == before or max_jobs is not None:
+                break  # the database is down, other passes were quicker, or `count` is reached
             due = _due(engine, policy, workers)
-        if crew.stopping:
-            crew.leave()
-    if crew.outdated is not None:
-        raise OutdatedError(crew.outdated)
-    if crew.trouble is not None:
-        raise JobError(f"The pass ended early: {crew.trouble}")
-    return Summary(crew.started, crew.failed, repaired + crew.repaired)
+        if pool.stopping:
+            pool.leave()
+    if pool.outdated is not None:
+        raise OutdatedError(pool.outdated)
+    if pool.error is not None:
+        raise JobError(f"The pass ended early: {pool.error}")
+    return Summary(pool.started, pool.failed, repaired + pool.repaired)
 
 
 def run_job(
@@ -77,24 +77,24 @@ def run_job(
     *,
     force: bool = False,
 ) -> Outcome:
-    """Run one job now, due or not, and answer how it ended. Raises NotRunnableError.
+    """Run one job now, due or not, and return its outcome. Raises NotRunnableError.
 
-    `force` also runs a disabled one, and takes one over that another process holds.
+    `force` also runs a disabled job, and takes over one that another process holds.
     """
     outcomes: list[Outcome] = []
-    with Crew(engine, policy, handlers, 1, outcomes.append) as crew:
-        crew.run(job_id, force=force)
-        _wait(crew)
-        if crew.stopping:
-            crew.leave()
-    if crew.outdated is not None:
-        raise OutdatedError(crew.outdated)
-    if crew.refusal is not None:
-        raise NotRunnableError(crew.refusal.reason, running=crew.refusal.running)
+    with Pool(engine, policy, handlers, 1, outcomes.append) as pool:
+        pool.run(job_id, force=force)
+        _wait(pool)
+        if pool.stopping:
+            pool.leave()
+    if pool.outdated is not None:
+        raise OutdatedError(pool.outdated)
+    if pool.refusal is not None:
+        raise NotRunnableError(pool.refusal.reason, running=pool.refusal.running)
     for outcome in outcomes:
         if outcome.job_id == job_id:
             return outcome
-    raise JobError(crew.trouble or f"Nothing is known of how job {job_id} ended")
+    raise JobError(pool.error or f"The outcome of job {job_id} is unknown")
 
 
 def _due(engine: sa.Engine, policy: Policy, workers: int) -> int:
@@ -102,6 +102,6 @@ def _due(engine: sa.Engine, policy: Policy, workers: int) -> int:
         return leases.look(connection, policy, this_process().host, workers)
 
 
-def _wait(crew: Crew) -> None:
-    while crew.busy and not crew.stopping:
-        crew.step(1.0)
+def _wait(pool: Pool) -> None:
+    while pool.busy and not pool.stopping:
+        pool.step(1.0)

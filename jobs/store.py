@@ -1,7 +1,7 @@
-"""The job table as the rest of the software uses it: plan, ask for, cancel, list, remove.
+"""The interface to the job table: plan, request, cancel, list and delete jobs.
 
-Every function works on the connection it is given and leaves the transaction to the caller,
-so that a job and what it is for come into being together.
+Every function uses the given connection and leaves the transaction to the caller, so that a
+job is committed together with what it is for.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from jobs.model import Attempt, Job, Plan
-from jobs.notify import ring
+from jobs.notify import notify
 from jobs.tables import job_runs, jobs
 
-# A change of these is a new plan, so the moment of the old one no longer counts.
+# A change of these is a new plan, so the previous `next_run` no longer counts.
 _TIMING = ("schedule", "timezone", "enabled")
 _PLANNED = (
     "handler",
@@ -31,11 +31,11 @@ _PLANNED = (
 
 
 def ensure(connection: sa.Connection, plan: Plan, next_run: datetime | None) -> int:
-    """Create the job or bring the one with its key up to date; answers its id.
+    """Create the job, or update the one with its key; returns its id.
 
-    An existing job keeps its next moment unless its schedule, zone or enablement changes, and
-    is not written at all when nothing does. A one-off that is planned again comes at the
-    earlier of both moments.
+    An existing job keeps its next run unless its schedule, timezone or `enabled` changes, and
+    is not written at all if nothing changes. A one-off job that is planned again runs at the
+    earlier of the two times.
     """
     new = insert(jobs).values(
         key=plan.key,
@@ -64,19 +64,19 @@ def ensure(connection: sa.Connection, plan: Plan, next_run: datetime | None) -> 
     if job_id is None:
         unchanged = sa.select(jobs.c.id).where(jobs.c.key == plan.key)
         return int(connection.execute(unchanged).scalar_one())
-    ring(connection)
+    notify(connection)
     return int(job_id)
 
 
 def add(connection: sa.Connection, plan: Plan, *, delay: timedelta = timedelta()) -> int:
-    """Plan a one-off `delay` from now by the database's clock; answers its id."""
+    """Plan a one-off job `delay` from now by the database's clock; returns its id."""
     return ensure(connection, plan, clock(connection) + delay)
 
 
 def run_now(connection: sa.Connection, job_id: int) -> bool:
-    """Make a job due now. False when there is no such job or it is disabled.
+    """Make a job due now. False if there is no such job or it is disabled.
 
-    One that is running now runs once more when it has ended.
+    A running job runs once more after it has ended.
     """
     statement = (
         jobs.update()
@@ -85,12 +85,12 @@ def run_now(connection: sa.Connection, job_id: int) -> bool:
     )
     asked = connection.execute(statement).rowcount > 0
     if asked:
-        ring(connection)
+        notify(connection)
     return asked
 
 
 def cancel(connection: sa.Connection, job_id: int) -> bool:
-    """Ask a running job to stop at its next good place. False when it is not running."""
+    """Ask a running job to stop at its next safe point. False if it is not running."""
     statement = (
         jobs.update()
         .where(jobs.c.id == job_id, jobs.c.reserved_at.is_not(None))
@@ -100,7 +100,7 @@ def cancel(connection: sa.Connection, job_id: int) -> bool:
 
 
 def delete(connection: sa.Connection, job_id: int) -> bool:
-    """Remove a job; an attempt under way loses its lease and is recorded as cancelled."""
+    """Delete a job; an attempt in progress loses its lease and is recorded as cancelled."""
     gone = connection.execute(
         jobs.delete().where(jobs.c.id == job_id).returning(jobs.c.token)
     ).one_or_none()
@@ -125,7 +125,7 @@ def find(connection: sa.Connection, key: str) -> Job | None:
 
 
 def every(connection: sa.Connection) -> list[Job]:
-    """All jobs: the running first, then by their next moment, then those without one."""
+    """All jobs: running ones first, then by next run, then those without one."""
     statement = sa.select(jobs).order_by(
         jobs.c.reserved_at.is_(None), jobs.c.next_run.asc().nulls_last(), jobs.c.id
     )
@@ -143,7 +143,7 @@ def history(
 
 
 def forget_history(connection: sa.Connection, older_than: timedelta) -> int:
-    """Delete attempts that ended longer ago, but the latest of every job; answers how many."""
+    """Delete attempts that ended longer ago, except the latest of each job; returns how many."""
     latest = sa.select(jobs.c.id).where(jobs.c.token == job_runs.c.id).exists()
     statement = job_runs.delete().where(
         job_runs.c.finished < sa.func.now() - older_than, sa.not_(latest)
@@ -152,10 +152,9 @@ def forget_history(connection: sa.Connection, older_than: timedelta) -> int:
 
 
 def forget_given_up(connection: sa.Connection, older_than: timedelta) -> int:
-    """Delete one-offs that failed for the last time longer ago; answers how many.
+    """Delete one-off jobs whose last failure is longer ago; returns how many.
 
-    Until then they stay in the list with their error, so that somebody sees them and may run
-    them again.
+    Until then they stay listed with their error, so that a user can see and run them again.
     """
     statement = jobs.delete().where(
         jobs.c.schedule.is_(None),
@@ -169,13 +168,13 @@ def forget_given_up(connection: sa.Connection, older_than: timedelta) -> int:
 
 
 def clock(connection: sa.Connection) -> datetime:
-    """The database's time as this transaction began: the only clock that counts here."""
+    """The database's time at the start of this transaction."""
     now: datetime = connection.execute(sa.select(sa.func.now())).scalar_one()
     return now
 
 
 def seconds_to_next(connection: sa.Connection) -> float:
-    """How long until the next job falls due; infinite when none will by itself."""
+    """Seconds until the next job falls due; infinite if none is planned."""
     statement = sa.select(sa.func.min(jobs.c.next_run), sa.func.now()).where(
         jobs.c.enabled, jobs.c.reserved_at.is_(None), jobs.c.next_run > sa.func.now()
     )

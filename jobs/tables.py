@@ -1,8 +1,8 @@
 """The tables of background jobs, in the PostgreSQL schema `openregister`.
 
-A row of `jobs` is the plan and the live reservation of one job; a row of `job_runs` is one
-attempt. The id of an attempt doubles as its **fencing token**: `jobs.token` names the only
-attempt that may still finish the job, whatever a stalled process believes.
+A row of `jobs` is the plan and the current reservation of one job; a row of `job_runs` is one
+attempt. The id of an attempt is also its **fencing token**: `jobs.token` names the only attempt
+that may still finish the job, even if a stalled process still believes it holds it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ metadata = MetaData(
 Timestamp = DateTime(timezone=True)
 NOW = text("now()")
 
-#: How an attempt ended. `released`: stopped half-way on request, due again at once.
+#: How an attempt ended. `released`: stopped early on request, due again at once.
 RUN_STATES = ("running", "done", "failed", "crashed", "cancelled", "released")
 
 DEFAULT_TIME_LIMIT = 4 * 60 * 60
@@ -101,7 +101,7 @@ jobs = Table(
         "id",
         postgresql_where=text("enabled AND reserved_at IS NULL"),
     ),
-    # what is running: leases to look after, and how many there are per host
+    # what is running: leases to supervise, and how many there are per host
     Index(
         "ix_jobs_reserved",
         "lease_until",
@@ -113,7 +113,7 @@ job_runs = Table(
     "job_runs",
     metadata,
     Column("id", BigInteger, Identity(always=True), primary_key=True),
-    # no foreign key: history outlives a one-off job, which goes when it is done
+    # no foreign key: the history of a one-off job is kept after the job is deleted
     Column("job_id", BigInteger, nullable=False),
     Column("key", Text),
     Column("handler", Text, nullable=False),

@@ -1,4 +1,4 @@
-"""The loop that stays: runs what falls due, and what is asked for, within a second."""
+"""The permanent worker: runs jobs within a second of their falling due or being requested."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ import sqlalchemy as sa
 from jobs import leases, store
 from jobs.attempt import Handlers
 from jobs.errors import OutdatedError
-from jobs.notify import Bell
+from jobs.notify import Listener
 from jobs.policy import Policy
-from jobs.pool import Crew, Report
+from jobs.pool import Pool, Report
 from jobs.processes import this_process
 from jobs.run_pass import Summary, ignore
 
 _log = logging.getLogger(__name__)
 
-_LONGEST_SILENCE = 30.0  # seconds between two tries to reach a database that is away
-_BREATH = 0.2  # seconds between two looks, however often the bell rings
+_MAX_RETRY = 30.0  # seconds between two attempts to reach the database
+_MIN_INTERVAL = 0.2  # seconds between two polls, however often it is notified
 
 
 def run_worker(
@@ -35,33 +35,33 @@ def run_worker(
 ) -> Summary:
     """Run jobs in up to `workers` processes until SIGTERM or SIGINT.
 
-    Then handlers stop at their next good place, give their jobs back, and this returns. While
-    the database is away it waits for it, first a second, then ever longer up to half a minute.
-    `beat` is called at every look for due jobs, `policy.poll` seconds apart at the most.
+    Then handlers stop at their next safe point, give their jobs back, and this returns. While
+    the database is down it retries, first after a second, then at intervals of up to half a
+    minute. `beat` is called at every poll, at most `policy.poll` seconds apart.
     Raises OutdatedError once a newer version has upgraded the database.
     """
-    with Crew(engine, policy, handlers, workers, report) as crew:
-        bell = Bell(engine)
-        silence = 1.0
-        while not crew.stopping:
+    with Pool(engine, policy, handlers, workers, report) as pool:
+        listener = Listener(engine)
+        retry = 1.0
+        while not pool.stopping:
             try:
                 if policy.listens:
-                    bell.listen()
+                    listener.listen()
                 _admit(engine, policy)
                 beat()
-                pause = _give_orders(engine, policy, crew)
-                silence = 1.0
+                pause = _dispatch(engine, policy, pool)
+                retry = 1.0
             except (sa.exc.SQLAlchemyError, psycopg.Error) as error:
                 _log.warning("Waiting for the database. %s", policy.describe_error(error))
-                bell.close()
-                pause = silence
-                silence = min(silence * 2, _LONGEST_SILENCE)
-            _pass_time(crew, bell, pause)
-        bell.close()
-        crew.leave()
-    if crew.outdated is not None:
-        raise OutdatedError(crew.outdated)
-    return Summary(crew.started, crew.failed, crew.repaired)
+                listener.close()
+                pause = retry
+                retry = min(retry * 2, _MAX_RETRY)
+            _wait(pool, listener, pause)
+        listener.close()
+        pool.leave()
+    if pool.outdated is not None:
+        raise OutdatedError(pool.outdated)
+    return Summary(pool.started, pool.failed, pool.repaired)
 
 
 def _admit(engine: sa.Engine, policy: Policy) -> None:
@@ -69,21 +69,21 @@ def _admit(engine: sa.Engine, policy: Policy) -> None:
         policy.admit(connection)
 
 
-def _give_orders(engine: sa.Engine, policy: Policy, crew: Crew) -> float:
-    """Set the crew to work on what is due; answers in how many seconds to look again."""
+def _dispatch(engine: sa.Engine, policy: Policy, pool: Pool) -> float:
+    """Start children on the due jobs; returns the seconds until the next poll."""
     with engine.connect() as connection:
-        due = leases.look(connection, policy, this_process().host, crew.free)
+        due = leases.look(connection, policy, this_process().host, pool.free)
         pause = min(policy.poll, store.seconds_to_next(connection))
-    crew.drain(due)
+    pool.drain(due)
     return pause
 
 
-def _pass_time(crew: Crew, bell: Bell, pause: float) -> None:
-    """Wait for the bell, for a child that has become free, or for the time to look again."""
-    began, free = time.monotonic(), crew.free
-    while not crew.stopping:
+def _wait(pool: Pool, listener: Listener, pause: float) -> None:
+    """Wait for a notification, a free child or the next poll."""
+    began, free = time.monotonic(), pool.free
+    while not pool.stopping:
         left = began + pause - time.monotonic()
-        crew.step(max(0.0, left), [bell] if bell.listening else [])
-        if bell.rang() or crew.free > free or left <= 0:
+        pool.step(max(0.0, left), [listener] if listener.listening else [])
+        if listener.notified() or pool.free > free or left <= 0:
             break
-    time.sleep(max(0.0, began + _BREATH - time.monotonic()))
+    time.sleep(max(0.0, began + _MIN_INTERVAL - time.monotonic()))

@@ -1,4 +1,4 @@
-"""Alembic's way in. Everything comes from `app.database.migrate`: there is no alembic.ini."""
+"""Alembic's entry point. `app.database.migrate` configures everything: there is no alembic.ini."""
 
 from alembic import context
 
@@ -9,5 +9,5 @@ context.configure(
     version_table_schema=given["schema"],
     include_schemas=True,
 )
-# `app.database.migrate` has begun the one transaction that holds the lock and every migration
+# `app.database.migrate` has begun the single transaction that holds the lock and every migration
 context.run_migrations()

@@ -1,11 +1,11 @@
-"""Ask an advisory service for known vulnerabilities of the locked dependencies.
+"""Check the locked dependencies for known vulnerabilities with an advisory service.
 
     python scripts/audit.py LOCKFILE… [-- OPTIONS OF PIP-AUDIT]
 
-Exit code 1 for findings, and when the tool itself fails. What was not audited, and why, is said on
-standard error: the service cannot be reached, does not know packages, or knows of no vulnerability
-at all (it is asked about a version that has some). In CI (the variable CI is set) that is a failure
-too, unless AUDIT_OFFLINE states the reason why there is no service; elsewhere it is none.
+Exits with 1 for findings, and if the tool itself fails. What could not be audited is reported on
+standard error: the service is unreachable, does not know packages, or knows no vulnerabilities at
+all (a version that has some is looked up). In CI (the variable CI is set) this is a failure too,
+unless AUDIT_OFFLINE states why there is no service.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _UNREACHABLE = ("onnect", "Max retries", "timed out")
 
 
 class UnauditedError(Exception):
-    """Nothing is known about a lock file; the text says why."""
+    """A lock file could not be audited; the message says why."""
 
 
 class ToolError(Exception):
@@ -35,13 +35,13 @@ class ToolError(Exception):
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Audit every lock file; the exit code."""
+    """Audit every lock file; returns the exit code."""
     place = arguments.index("--") if "--" in arguments else len(arguments)
     return max(audit(lock, arguments[place + 1 :]) for lock in arguments[:place])
 
 
 def audit(lock: str, options: Sequence[str]) -> int:
-    """Audit one lock file; 1 for findings, and in CI for what was not audited."""
+    """Audit one lock file; 1 for findings, and in CI if it could not be audited."""
     faulty = False
     try:
         found = _ask(lock, options)
@@ -52,13 +52,13 @@ def audit(lock: str, options: Sequence[str]) -> int:
     except UnauditedError as reason:
         return max(faulty, _unaudited(lock, str(reason)))
     except ToolError as error:
-        _loudly(f"pip-audit failed on {lock}: {error}")
+        _error(f"pip-audit failed on {lock}: {error}")
         return 1
     return int(faulty)
 
 
 def _ask(lock: str, options: Sequence[str]) -> list[dict[str, Any]]:
-    """The packages of a lock file and what is known of each."""
+    """The packages of a lock file with their known vulnerabilities."""
     done = subprocess.run(
         [
             str(PROGRAM),
@@ -72,7 +72,7 @@ def _ask(lock: str, options: Sequence[str]) -> list[dict[str, Any]]:
     try:
         found: list[dict[str, Any]] = json.loads(done.stdout)["dependencies"]
     except (ValueError, KeyError):
-        reason = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        reason = (done.stderr.strip().splitlines() or ["no output"])[-1]
         if any(sign in reason for sign in _UNREACHABLE):
             raise UnauditedError(f"no way to the advisory service ({reason})") from None
         raise ToolError(reason) from None
@@ -89,7 +89,7 @@ def _require_complete(found: Sequence[dict[str, Any]]) -> None:
 
 
 def _require_knowledge(options: Sequence[str]) -> None:
-    """A service without any vulnerability, such as a bare package index, finds none anywhere."""
+    """A service without data, such as a plain package index, finds no vulnerabilities."""
     name, version = VULNERABLE
     with tempfile.NamedTemporaryFile("w", suffix=".lock") as lock:
         lock.write(f"{name}=={version} --hash=sha256:{'0' * 64}\n")
@@ -101,12 +101,12 @@ def _require_knowledge(options: Sequence[str]) -> None:
 
 
 def _report(lock: str, found: Sequence[dict[str, Any]]) -> bool:
-    """Name every finding; whether there are any."""
+    """Print every finding; returns whether there are any."""
     faulty = [package for package in found if package.get("vulns")]
     for package in faulty:
         for one in package["vulns"]:
             fixed = ", ".join(one["fix_versions"]) or "no version yet"
-            _loudly(f"{package['name']} {package['version']}: {one['id']}, fixed in {fixed}")
+            _error(f"{package['name']} {package['version']}: {one['id']}, fixed in {fixed}")
     audited = sum("skip_reason" not in package for package in found)
     print(f"{lock}: {audited} packages audited, {len(faulty)} with known vulnerabilities")
     return bool(faulty)
@@ -114,16 +114,16 @@ def _report(lock: str, found: Sequence[dict[str, Any]]) -> bool:
 
 def _unaudited(lock: str, why: str) -> int:
     stated = os.environ.get(OFFLINE, "").strip()
-    _loudly(f"NOT AUDITED: {lock}: {why}")
+    _error(f"NOT AUDITED: {lock}: {why}")
     if stated:
-        _loudly(f"That is accepted here ({OFFLINE}): {stated}")
+        _error(f"Accepted because {OFFLINE} says: {stated}")
     elif os.environ.get("CI"):
-        _loudly(f"In CI that is a failure; if there can be no service, state why in {OFFLINE}")
+        _error(f"This is a failure in CI; if there can be no service, state why in {OFFLINE}")
         return 1
     return 0
 
 
-def _loudly(text: str) -> None:
+def _error(text: str) -> None:
     print(text, file=sys.stderr)
 
 

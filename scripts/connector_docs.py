@@ -1,8 +1,8 @@
-"""Write into docs/connectors/ what comes from elsewhere: tables of settings and example files.
+"""Update the generated parts of docs/connectors/: tables of settings and example files.
 
-A table of the connector's model stands between the lines ``<!-- settings of TYPE -->`` and
-``<!-- end of settings -->``. A code block with ``title="FILE"`` holds that file of
-examples/custom-connector. Both are replaced.
+A table of the connector's settings is inserted between ``<!-- settings of TYPE -->`` and
+``<!-- end of settings -->``. A code block with ``title="FILE"`` gets the content of that file in
+examples/custom-connector.
 
 Usage: python scripts/connector_docs.py [--check]
 """
@@ -29,7 +29,7 @@ FILE = re.compile(
 
 def table(type_name: str) -> str:
     """The settings of a connector type as a Markdown table."""
-    lines = ["| field | type | default | what it says |", "|---|---|---|---|"]
+    lines = ["| field | type | default | meaning |", "|---|---|---|---|"]
     for field in connector_types.fields(type_name):
         default = "**required**" if field["required"] else _shown(field["default"])
         kind = str(field["type"]).replace("|", " \\| ")
@@ -44,13 +44,13 @@ def _shown(default: object) -> str:
 
 
 def renewed(page: str) -> str:
-    """A page with its tables as the models have them, and its files as they are."""
+    """A page with current tables and files."""
     page = _BLOCK.sub(lambda m: f"{m['begin']}\n{table(m['type'])}\n{m['end']}", page)
     return FILE.sub(lambda m: m["begin"] + (EXAMPLE / m["file"]).read_text() + m["end"], page)
 
 
 def main() -> int:
-    """Renew every page; with --check only say which are out of date (exit code 1)."""
+    """Update every page; with --check only report outdated ones (exit code 1)."""
     stale = [
         page for page in sorted(PAGES.glob("*.md")) if renewed(text := page.read_text()) != text
     ]

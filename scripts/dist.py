@@ -1,8 +1,8 @@
 """Build wheel, source distribution and bill of materials: `python scripts/dist.py [DIRECTORY]`.
 
-The manual page and the completion scripts are made from the commands first, into share/, from
-where both take them. The wheel is built from the source distribution, so what one lacks the
-other lacks as well. Needs no network: the locked setuptools of this environment does the work.
+The manual page and the completion scripts are generated first, into share/, and included in both.
+The wheel is built from the source distribution, so both have the same content. Needs no network:
+the locked setuptools of this environment does the work.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def main() -> int:
         )
         (SHARE / name).parent.mkdir(parents=True, exist_ok=True)
         (SHARE / name).write_bytes(made.stdout)
-    # -P: a directory build/ beside this one is not the module that is meant
+    # -P: do not import a directory build/ instead of the module
     built = subprocess.run(
         [sys.executable, "-P", "-m", "build", "--no-isolation", "--outdir", target, ROOT],
         check=False,

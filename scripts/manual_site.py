@@ -1,6 +1,6 @@
-"""A hook of MkDocs: words behind the language of a code block are for the tests, not for readers.
+"""A MkDocs hook: words after the language of a code block are for the tests, not for readers.
 
-Without this ```` ```sh exit=3 ```` would not be taken for a code block at all.
+Without it, MkDocs would not recognise ```` ```sh exit=3 ```` as a code block.
 """
 
 from __future__ import annotations
@@ -12,5 +12,5 @@ _FENCE = re.compile(r"^(```\w+) [\w= -]+$", re.MULTILINE)
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """The page as MkDocs should read it."""
+    """The page as passed to MkDocs."""
     return _FENCE.sub(r"\1", markdown)

@@ -1,8 +1,8 @@
-"""Run the suite on every supported Python and PostgreSQL that is found, and say which were not.
+"""Run the suite on every supported Python and PostgreSQL found, and report those not found.
 
-The newest Python and PostgreSQL that are found run together. Each other Python runs with that
-PostgreSQL, and each other PostgreSQL with that Python. Every Python gets a virtual environment of
-its own in var/matrix.
+The newest Python runs with the newest PostgreSQL, every other Python with that PostgreSQL, and
+every other PostgreSQL with that Python. Each Python gets its own virtual environment in
+var/matrix.
 
 Usage: python scripts/matrix.py [--list] [ARGS for pytest]
 """
@@ -38,7 +38,7 @@ class Cell:
 
 
 def pythons() -> dict[str, str]:
-    """Version and program of each supported Python that really starts."""
+    """Version and program of each supported Python that works."""
     found = {}
     for version in PYTHONS:
         installed = sorted(_PYENV.glob(f"{version}.*/bin/python{version}"))
@@ -61,7 +61,7 @@ def postgresqls() -> list[str]:
 
 
 def cells(found: dict[str, str], servers: list[str]) -> list[Cell]:
-    """What is run: every Python and every PostgreSQL once, the newest of both together."""
+    """The combinations to run: every Python and PostgreSQL once, the newest of both together."""
     if not found:
         return []
     newest = list(found)[-1]
@@ -73,7 +73,7 @@ def cells(found: dict[str, str], servers: list[str]) -> list[Cell]:
 
 
 def run(cell: Cell, arguments: Iterable[str]) -> int:
-    """The suite in one cell; the exit code of `make test`."""
+    """Run the suite in one cell; returns the exit code of `make test`."""
     environment = dict(os.environ)
     if cell.postgresql:
         environment["TEST_POSTGRESQL"] = cell.postgresql
@@ -89,7 +89,7 @@ def run(cell: Cell, arguments: Iterable[str]) -> int:
 
 
 def main() -> int:
-    """Run or list the matrix; 1 when a cell failed."""
+    """Run or list the matrix; returns 1 if a cell failed."""
     found, servers = pythons(), postgresqls()
     wanted = cells(found, servers)
     missing = [f"Python {version}" for version in PYTHONS if version not in found]
@@ -103,7 +103,7 @@ def main() -> int:
     for cell in failed:
         print(f"Failed: {cell}")
     if missing:
-        print(f"Not found here, so not tested: {', '.join(missing)}")
+        print(f"Not found, so not tested: {', '.join(missing)}")
     return 1 if failed or not wanted else 0
 
 

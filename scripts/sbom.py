@@ -1,8 +1,8 @@
 """Write a bill of materials (CycloneDX 1.6, JSON): `python scripts/sbom.py DIRECTORY`.
 
-It lists what an installation consists of: this version and every locked dependency with the hashes
-that `pip install --require-hashes` accepts, and with its licence where it is installed here. The
-same lock file gives the same bytes.
+It lists the contents of an installation: this version and every locked dependency with the hashes
+that `pip install --require-hashes` accepts, and its licence if it is installed here. The same
+lock file always gives the same bytes.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def _component(pinned: Pinned, licences: LicenseFactory) -> Component:
 
 
 def _licence(name: str) -> str:
-    """What the package says of itself, if it is installed here: SPDX, else its classifiers."""
+    """The licence according to the installed package: SPDX, or else its classifiers."""
     try:
         about = metadata.metadata(name)
     except metadata.PackageNotFoundError:
@@ -103,7 +103,7 @@ def _licence(name: str) -> str:
 
 
 def text(lock: str, version: str) -> str:
-    """The document, without the moment at which it was made."""
+    """The document without a timestamp."""
     made = bill(lock, version)
     document = json.loads(JsonV1Dot6(made).output_as_string())
     del document["metadata"]["timestamp"]
@@ -111,7 +111,7 @@ def text(lock: str, version: str) -> str:
 
 
 def main() -> int:
-    """Write it into the directory named."""
+    """Write it to the directory given."""
     place = Path(sys.argv[1]) / f"openregister-{__version__}.cdx.json"
     place.write_text(text(LOCK.read_text(), __version__))
     return 0

@@ -1,1 +1,1 @@
-"""What is reported, to whom, and when it is resolved."""
+"""Alerts: what is reported, to whom, and when it is resolved."""

@@ -1,4 +1,4 @@
-"""The ticks of `background:cron`: when it ran, where, for how long and how many jobs."""
+"""Records of `background:cron`: when and where it ran, how long, and how many jobs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _COLUMNS = [
 
 @dataclass(frozen=True, slots=True)
 class CronTick:
-    """A row of `cron_ticks`; without `finished` it still runs or was killed."""
+    """A row of `cron_ticks`; without `finished` it is still running or was killed."""
 
     id: int
     started: datetime
@@ -28,7 +28,7 @@ class CronTick:
 
 
 def begin(connection: sa.Connection, *, host: str, pid: int) -> int:
-    """Note that a pass over the jobs has begun; its number."""
+    """Record the start of a pass over the jobs; returns its id."""
     tick: int = connection.execute(
         sa.insert(cron_ticks).values(host=host, pid=pid).returning(cron_ticks.c.id)
     ).scalar_one()
@@ -36,7 +36,7 @@ def begin(connection: sa.Connection, *, host: str, pid: int) -> int:
 
 
 def finish(connection: sa.Connection, tick: int, *, jobs: int, failed: int) -> None:
-    """Note its end, the jobs it ran and those of them that failed."""
+    """Record its end, the jobs it ran and how many of them failed."""
     connection.execute(
         sa.update(cron_ticks)
         .where(cron_ticks.c.id == tick)
@@ -45,12 +45,12 @@ def finish(connection: sa.Connection, tick: int, *, jobs: int, failed: int) -> N
 
 
 def last(connection: sa.Connection) -> CronTick | None:
-    """The latest tick."""
+    """The latest record."""
     return next(iter(latest(connection, limit=1)), None)
 
 
 def latest(connection: sa.Connection, *, limit: int = 20) -> list[CronTick]:
-    """The latest ticks, newest first."""
+    """The latest records, newest first."""
     rows = connection.execute(
         sa.select(*_COLUMNS)
         .order_by(cron_ticks.c.started.desc(), cron_ticks.c.id.desc())
@@ -60,7 +60,7 @@ def latest(connection: sa.Connection, *, limit: int = 20) -> list[CronTick]:
 
 
 def purge(connection: sa.Connection, *, older_than: timedelta) -> int:
-    """Remove old ticks; how many."""
+    """Delete old records; returns how many."""
     return connection.execute(
         sa.delete(cron_ticks).where(cron_ticks.c.started < sa.func.now() - older_than)
     ).rowcount

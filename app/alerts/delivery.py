@@ -1,4 +1,4 @@
-"""How an alert reaches people: a signed post to a web address, and a mail."""
+"""Deliver an alert: a signed POST to a webhook, or an e-mail."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ SIGNATURE = "OpenRegister-Signature"
 
 _TIMEOUT = 10.0
 _PAUSES = (1.0, 4.0)
-"""Seconds before the second and the third try; after that the job tries again by its back-off."""
+"""Seconds before the second and the third attempt; then the job's back-off takes over."""
 
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
 class DeliveryError(OpenRegisterError):
-    """An alert did not arrive; its job tries again, ever more seldom."""
+    """An alert was not delivered; its job retries at growing intervals."""
 
 
 def post(
@@ -46,7 +46,7 @@ def post(
 ) -> Mapping[str, Any]:
     """Post an alert as JSON, signed if there is a secret. Raises DeliveryError."""
     if not settings.webhook_url:
-        return {"skipped": "alerts.webhook_url is not set any more"}
+        return {"skipped": "alerts.webhook_url is no longer set"}
     body = orjson.dumps(alert.as_json())
     status, fault = _try(settings, alert, body)
     for pause in pauses:
@@ -57,21 +57,21 @@ def post(
     if not fault:
         return {"target": "webhook", "status": status}
     raise DeliveryError(
-        f"The webhook did not take the alert: {fault}",
-        # its path may be a secret, as those of chat services are
+        f"The webhook did not accept the alert: {fault}",
+        # the path may be a secret, as for chat services
         where=urlsplit(settings.webhook_url).hostname or "alerts.webhook_url",
         hint="Check alerts.webhook_url with `openregister config:get`",
     )
 
 
 def signature(secret: str, body: bytes, moment: int) -> str:
-    """The value of the signature's header."""
+    """The value of the signature header."""
     signed = hmac.new(secret.encode(), f"{moment}.".encode() + body, hashlib.sha256)
     return f"t={moment},v1={signed.hexdigest()}"
 
 
 def _try(settings: AlertSettings, alert: Alert, body: bytes) -> tuple[int | None, str]:
-    """The status, if there was an answer, and what is wrong, if anything is."""
+    """The status, if there was a response, and the error, if any."""
     try:
         status = _post_once(settings, alert, body)
     except requests.RequestException as error:
@@ -86,23 +86,23 @@ def _post_once(settings: AlertSettings, alert: Alert, body: bytes) -> int:
         "OpenRegister-Alert": alert.id,
     }
     if secret := settings.webhook_secret.get_secret_value():
-        # anew for every try: a receiver may refuse what is minutes old
+        # new for every attempt: a receiver may reject an old timestamp
         headers[SIGNATURE] = signature(secret, body, int(time.time()))
     with requests.post(
         settings.webhook_url,
         data=body,
         headers=headers,
         timeout=_TIMEOUT,
-        allow_redirects=False,  # a signed body goes where it was meant to go
-        stream=True,  # what it answers beside the status is of no interest
+        allow_redirects=False,  # a signed body must not be sent elsewhere
+        stream=True,  # only the status matters
     ) as response:
         return response.status_code
 
 
 def mail(settings: AlertSettings, alert: Alert) -> Mapping[str, Any]:
-    """Mail an alert to everyone in `alerts.emails`. Raises DeliveryError."""
+    """E-mail an alert to everyone in `alerts.emails`. Raises DeliveryError."""
     if not settings.emails:
-        return {"skipped": "alerts.emails is not set any more"}
+        return {"skipped": "alerts.emails is no longer set"}
     if not settings.smtp_host:
         raise DeliveryError(
             "Alerts cannot be mailed without a mail server",
@@ -115,11 +115,11 @@ def mail(settings: AlertSettings, alert: Alert) -> Mapping[str, Any]:
                 server.login(settings.smtp_user, settings.smtp_password.get_secret_value())
             refused = server.send_message(_message(settings, alert))
     except (smtplib.SMTPException, OSError) as error:
-        # a server's own words may repeat what it was given
+        # a server's message may repeat the credentials it received
         code = getattr(error, "smtp_code", None)
         fault = f"{type(error).__name__}{f' {code}' if code else ''}"
         raise DeliveryError(
-            f"The mail server did not take the alert: {fault}",
+            f"The mail server did not accept the alert: {fault}",
             where=where,
             hint="Check alerts.smtp_* with `openregister config:list`",
         ) from None
@@ -127,7 +127,7 @@ def mail(settings: AlertSettings, alert: Alert) -> Mapping[str, Any]:
 
 
 def _connect(settings: AlertSettings) -> smtplib.SMTP:
-    """Raises SMTPException, also where the server offers no TLS although it is asked for."""
+    """Raises SMTPException, also if the server does not offer the TLS that is required."""
     context = ssl.create_default_context()
     host, port = settings.smtp_host, settings.smtp_port
     if settings.smtp_security == "tls":

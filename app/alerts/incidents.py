@@ -1,4 +1,4 @@
-"""Incidents: what is wrong with a source and was told already, until it is well again."""
+"""Incidents: problems of a source that were reported and are not resolved yet."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class Incident:
 
 
 def every(connection: sa.Connection) -> dict[tuple[int, str], Incident]:
-    """Those that are open, by source and kind."""
+    """The open incidents, by source and kind."""
     rows = connection.execute(sa.select(incidents))
     return {(row.source_id, row.kind): Incident(**row._mapping) for row in rows}
 
 
 def open_one(connection: sa.Connection, source_id: int, kind: str, message: str) -> Incident | None:
-    """Open one; None when it is open already."""
+    """Open one; None if it is already open."""
     row = connection.execute(
         insert(incidents)
         .values(source_id=source_id, kind=kind, message=message)
@@ -39,7 +39,7 @@ def open_one(connection: sa.Connection, source_id: int, kind: str, message: str)
 
 
 def close(connection: sa.Connection, incident: Incident) -> bool:
-    """Close one; False when it is closed already."""
+    """Close one; False if it is already closed."""
     statement = sa.delete(incidents).where(
         incidents.c.source_id == incident.source_id, incidents.c.kind == incident.kind
     )

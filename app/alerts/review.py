@@ -1,8 +1,8 @@
-"""Alerts: compare how sources are with what was told, and plan what has to be told now.
+"""Compare the state of sources with what was reported, and plan the alerts that are due.
 
-`review` may be called at any time and any number of times: after a run, at the end of a job, at
-every pass of cron. What it opens or closes and the delivery it plans are one transaction, so
-that nothing is told twice and nothing is forgotten.
+`review` may be called at any time and any number of times: after a run, after a job, in every
+pass of cron. Incidents and the deliveries they need are written in one transaction, so that no
+alert is sent twice or lost.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 
 from app.alerts import cron_ticks, incidents, rules
 from app.alerts.incidents import Incident
-from app.alerts.rules import Alert, Kind, Standing
+from app.alerts.rules import Alert, Kind, SourceHealth
 from app.application import Application
 from app.database import instance_settings
 from app.database.tables import quarantine, runs, sources
@@ -38,7 +38,7 @@ WEBHOOK = "webhook"
 EMAIL = "email"
 
 _TRIES = 9
-"""Attempts at one delivery, the last some sixteen hours after the first."""
+"""Attempts at one delivery, the last about sixteen hours after the first."""
 
 _LOCK = 0x616C7274  # "alrt", the key of the advisory lock that orders reviews
 
@@ -46,34 +46,34 @@ _EVENTS = {
     Kind.FAILING: ("source.failing", "source.recovered"),
     Kind.STALE: ("source.stale", "source.fresh"),
 }
-_WELL = {
+_RECOVERED = {
     Kind.FAILING: "The source is synced again",
-    Kind.STALE: "The source keeps its promise again",
+    Kind.STALE: "The source is up to date again",
 }
 
 
 def review(connection: sa.Connection, source_id: int | None = None) -> list[Alert]:
-    """Open and close incidents, of one source or of all; what has to be told.
+    """Open and close incidents of one source, or of all; returns the alerts to send.
 
     The deliveries are planned when the transaction of `connection` commits.
     """
     if not _changes(connection, source_id):
         return []
-    # now one after the other, so that nobody opens what another saw closed
+    # serialise reviews, so that none opens an incident that another has just closed
     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
     changes = _changes(connection, source_id)
-    told = [alert for change in changes for alert in _apply(connection, change)]
-    for alert in told:
+    reported = [alert for change in changes for alert in _apply(connection, change)]
+    for alert in reported:
         _plan(connection, alert)
-    return told
+    return reported
 
 
 def note_gap(connection: sa.Connection) -> Alert | None:
-    """Called before a tick is written: tell of it when there was none for too long."""
+    """Called before a tick is recorded: an alert if the previous one is too long ago."""
     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
     tick = cron_ticks.last(connection)
     if tick is None:
-        return None  # the first there is
+        return None  # the very first tick
     now = _clock(connection)
     after = int(instance_settings.get(connection, "queue.stale_after").value)
     waiting = sa.select(sa.func.count()).where(
@@ -83,7 +83,7 @@ def note_gap(connection: sa.Connection) -> Alert | None:
         return None
     message = (
         f"No background job ran from {tick.started:%Y-%m-%d %H:%M}Z to {now:%Y-%m-%d %H:%M}Z; "
-        "they run again now. See that cron, a timer or a worker runs on a host that is always up"
+        "they run again now. Run cron, a timer or a worker on a host that is always up"
     )
     alert = _alert("cron.stale", None, message, tick.started, now)
     _plan(connection, alert)
@@ -93,8 +93,8 @@ def note_gap(connection: sa.Connection) -> Alert | None:
 def deliver(
     app: Application, context: JobContext, arguments: Mapping[str, Any]
 ) -> Mapping[str, Any]:
-    """Send one alert to one target for its job. Raises DeliveryError and Interrupted."""
-    from app.alerts import delivery  # its HTTP client: a pass that tells nothing needs none
+    """Send one alert to one target, as a job. Raises DeliveryError and Interrupted."""
+    from app.alerts import delivery  # avoids importing an HTTP client when nothing is sent
 
     if context.should_stop:
         raise Interrupted
@@ -107,15 +107,15 @@ def deliver(
 
 
 class _Change(NamedTuple):
-    """Where what is and what was told differ: an incident to close, or a message to open one.
+    """A difference between state and report: an incident to close, or a message to open one.
 
-    With both, the source was taken out of service: closed without a word.
+    With both, the source was taken out of service: the incident is closed without an alert.
     """
 
     source_id: int
     name: str
     kind: Kind
-    told: Incident | None
+    reported: Incident | None
     message: str | None
     now: datetime
     rejected: int = 0
@@ -126,35 +126,35 @@ def _changes(connection: sa.Connection, source_id: int | None) -> list[_Change]:
     known = incidents.every(connection)
     now = _clock(connection)
     found = []
-    for number, name, standing in _standings(connection, source_id):
-        wrong = rules.troubles(standing, now)
+    for number, name, source in _sources(connection, source_id):
+        wrong = rules.problems(source, now)
         for kind in Kind:
-            told, message = known.get((number, kind)), wrong.get(kind)
-            if told is not None and not standing.enabled:
-                found.append(_Change(number, name, kind, told, "", now))
-            elif (told is None) != (message is None):
-                left = standing.rejected
-                found.append(_Change(number, name, kind, told, message, now, left))
+            reported, message = known.get((number, kind)), wrong.get(kind)
+            if reported is not None and not source.enabled:
+                found.append(_Change(number, name, kind, reported, "", now))
+            elif (reported is None) != (message is None):
+                left = source.rejected
+                found.append(_Change(number, name, kind, reported, message, now, left))
     return found
 
 
 def _apply(connection: sa.Connection, change: _Change) -> Iterator[Alert]:
     opened, closed = _EVENTS[change.kind]
-    if change.told is None:
+    if change.reported is None:
         text = redact(change.message or "")
         if incidents.open_one(connection, change.source_id, change.kind, text):
             yield _alert(opened, change.name, text, change.now, change.now)
-    elif incidents.close(connection, change.told) and change.message is None:
-        well = _WELL[change.kind]
+    elif incidents.close(connection, change.reported) and change.message is None:
+        message = _RECOVERED[change.kind]
         if change.rejected:
-            well = f"{well}; {stay_rejected(change.rejected)}"
-        yield _alert(closed, change.name, well, change.told.opened, change.now)
+            message = f"{message}; {stay_rejected(change.rejected)}"
+        yield _alert(closed, change.name, message, change.reported.opened, change.now)
 
 
-def _standings(
+def _sources(
     connection: sa.Connection, source_id: int | None
-) -> Iterator[tuple[int, str, Standing]]:
-    """How every source stands, by its runs and its latest job."""
+) -> Iterator[tuple[int, str, SourceHealth]]:
+    """The state of every source, from its runs and its latest job."""
     job_of = sa.cast(job_table.c.arguments["source_id"].astext, sa.Integer)
     bad = (job_table.c.last_state == "failed") | (
         (job_table.c.last_state == "crashed") & (job_table.c.failures > CRASHES_REPAIRED_AT_ONCE)
@@ -200,11 +200,11 @@ def _standings(
         query = query.where(sources.c.id == source_id)
     for row in connection.execute(query):
         values = dict(row._mapping)
-        yield values.pop("id"), values.pop("name"), Standing(**values)
+        yield values.pop("id"), values.pop("name"), SourceHealth(**values)
 
 
 def _plan(connection: sa.Connection, alert: Alert) -> None:
-    """A delivery of its own for each target, so that one that is down holds up no other."""
+    """One delivery per target, so that a target that is down delays no other."""
     wanted = {
         WEBHOOK: instance_settings.get(connection, "alerts.webhook_url").value,
         EMAIL: instance_settings.get(connection, "alerts.emails").value,
@@ -233,6 +233,6 @@ def _alert(event: str, source: str | None, message: str, since: datetime, at: da
 
 
 def _clock(connection: sa.Connection) -> datetime:
-    # not now(): this may stand at the end of a long transaction
+    # not now(): this may come at the end of a long transaction
     moment: datetime = connection.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
     return moment

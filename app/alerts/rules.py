@@ -1,7 +1,7 @@
-"""When somebody has to hear of a source: it fails, it breaks its promise, or it is well again.
+"""When to report a source: it fails, it is out of date, or it has recovered.
 
-An incident is opened once and closed once, and each of the two is told once, however many runs
-fail in between.
+An incident is opened once and closed once, and each is reported once, however many runs fail in
+between.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """What the rules look at; times are aware.
+class SourceHealth:
+    """What the rules look at; times are timezone-aware.
 
-    `failures` counts failed runs in a row and `reason` is the last one's. `job_failed` is the
-    start of the latest attempt of its job, where that attempt failed before or beside any run.
+    `failures` counts failed runs in a row and `reason` is the error of the last. `job_failed` is
+    the start of the latest attempt of its job, if that attempt failed without a run.
     """
 
     enabled: bool
@@ -41,13 +41,13 @@ class Standing:
     job_error: str | None = None
     rejected: int = 0
     rejected_since: datetime | None = None
-    """Rows in quarantine, and when the first of them was rejected first."""
+    """Rows in quarantine, and when the first of them was first rejected."""
 
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """What is told. `event` is source.failing, source.recovered, source.stale, source.fresh or
-    cron.stale; `since` and `at` are ISO 8601."""
+    """The data of an alert. `event` is source.failing, source.recovered, source.stale,
+    source.fresh or cron.stale; `since` and `at` are ISO 8601."""
 
     id: str
     event: str
@@ -63,15 +63,15 @@ class Alert:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Self:
-        """What `as_json` made."""
+        """The inverse of `as_json`."""
         return cls(**document)
 
     @property
     def subject(self) -> str:
-        """One line for a mailbox."""
+        """The subject line of an e-mail."""
         what = {
-            "source.failing": f"{self.source} fails",
-            "source.recovered": f"{self.source} is well again",
+            "source.failing": f"{self.source} is failing",
+            "source.recovered": f"{self.source} has recovered",
             "source.stale": f"{self.source} is out of date",
             "source.fresh": f"{self.source} is up to date again",
             "cron.stale": "background jobs did not run",
@@ -80,40 +80,40 @@ class Alert:
 
     @property
     def text(self) -> str:
-        """The body of a mail."""
+        """The body of an e-mail."""
         lines = [self.message, "", f"Since: {self.since}", f"Seen: {self.at}, on {self.host}"]
         if self.source is not None:
             lines += ["", f"More: openregister source:runs {self.source}"]
         return "\n".join(lines) + "\n"
 
 
-def troubles(standing: Standing, now: datetime) -> dict[Kind, str]:
-    """What is wrong with a source now, each with one sentence. Nothing with a disabled one."""
+def problems(source: SourceHealth, now: datetime) -> dict[Kind, str]:
+    """What is wrong with a source now, one sentence per kind. Empty for a disabled source."""
     found: dict[Kind, str] = {}
-    if not standing.enabled:
+    if not source.enabled:
         return found
-    if standing.failures > 0:
-        found[Kind.FAILING] = standing.reason or "The sync failed"
-    elif standing.job_failed and not _synced_since(standing, standing.job_failed):
-        found[Kind.FAILING] = standing.job_error or "The job failed"
-    # a new source has as long for its first sync as for every later one
-    promise, last = standing.fresh_within, standing.last_sync
-    if kept(promise, last or standing.created, now, standing.rejected_since) is False:
-        since = standing.rejected_since
-        found[Kind.STALE] = broken_promise(promise or "", last, now, standing.rejected, since)
+    if source.failures > 0:
+        found[Kind.FAILING] = source.reason or "The sync failed"
+    elif source.job_failed and not _synced_since(source, source.job_failed):
+        found[Kind.FAILING] = source.job_error or "The job failed"
+    # a new source gets the same time for its first sync as for later ones
+    promise, last = source.fresh_within, source.last_sync
+    if is_fresh(promise, last or source.created, now, source.rejected_since) is False:
+        since = source.rejected_since
+        found[Kind.STALE] = stale_message(promise or "", last, now, source.rejected, since)
     return found
 
 
-def kept(
+def is_fresh(
     promise: str | None,
     last_sync: datetime | None,
     now: datetime,
     rejected_since: datetime | None = None,
 ) -> bool | None:
-    """Whether `fresh_within` is kept; None without such a promise.
+    """Whether `fresh_within` is met; None if the source has no such limit.
 
     The register is as fresh as its oldest row: a row that has been in quarantine for longer than
-    promised breaks the promise as a sync that did not happen does.
+    the limit breaks it, as a missed sync does.
     """
     if promise is None:
         return None
@@ -123,21 +123,21 @@ def kept(
     return now - oldest <= timedelta(seconds=span_seconds(promise))
 
 
-def broken_promise(
+def stale_message(
     promise: str,
     last_sync: datetime | None,
     now: datetime,
     rejected: int = 0,
     rejected_since: datetime | None = None,
 ) -> str:
-    """The sentence about a source that is out of date."""
-    if rejected_since is not None and (last_sync is None or kept(promise, last_sync, now)):
+    """The message about a source that is out of date."""
+    if rejected_since is not None and (last_sync is None or is_fresh(promise, last_sync, now)):
         rows = counted(rejected, "row has", "rows have")
         what = f"{rows} been rejected, the first since {rejected_since:%Y-%m-%d %H:%M}Z"
-        return f"{what}, but it promises to be fresh within {promise}"
-    last = f"was synced last at {last_sync:%Y-%m-%d %H:%M}Z" if last_sync else "was never synced"
-    return f"It {last}, but promises to be fresh within {promise}"
+        return f"{what}, but the source must be fresh within {promise}"
+    last = f"last synced at {last_sync:%Y-%m-%d %H:%M}Z" if last_sync else "never synced"
+    return f"The source was {last}, but must be fresh within {promise}"
 
 
-def _synced_since(standing: Standing, moment: datetime) -> bool:
-    return standing.last_sync is not None and standing.last_sync >= moment
+def _synced_since(source: SourceHealth, moment: datetime) -> bool:
+    return source.last_sync is not None and source.last_sync >= moment

@@ -1,1 +1,1 @@
-"""What happened to objects, as hash chains."""
+"""The audit trail of objects, as hash chains."""

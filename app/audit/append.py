@@ -1,4 +1,4 @@
-"""The heads of the audit chains: taken before entries are written, moved on with them."""
+"""Append entries to audit chains: lock the head, write the entries, advance the head."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 
 from app.audit import chain_rule
-from app.audit.chain_rule import Kind, Steps, each
+from app.audit.chain_rule import ChangeColumns, Kind, each
 from app.database.copy_format import (
     COUNT,
     L8,
@@ -27,7 +27,7 @@ from app.database.copy_format import (
 )
 
 PEOPLE = 0
-"""The chain of edits that no source made belongs to source number 0."""
+"""The chain of edits by users belongs to source number 0."""
 
 TAKE = """
 INSERT INTO openregister.chains AS c (source_id, lane, source_name, head)
@@ -35,7 +35,7 @@ VALUES (%(source)s, %(lane)s, %(name)s, %(anchor)s)
 ON CONFLICT (source_id, lane) DO UPDATE SET source_name = excluded.source_name
 RETURNING c.id, c.length, c.head
 """
-# The row lock makes whoever comes second wait until the first has committed its entries.
+# The row lock makes a second writer wait until the first has committed its entries.
 
 MOVE = "UPDATE openregister.chains SET length = %s, head = %s WHERE id = %s"
 
@@ -49,7 +49,7 @@ COPY_AUDIT = f"COPY openregister.audit_trails ({AUDIT_COLUMNS}) FROM STDIN (FORM
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """Who writes: the source (or people), the lane, and the name that stays readable for good."""
+    """The writer: a source (or users), the lane, and the name to keep permanently."""
 
     source_id: int
     lane: int
@@ -61,10 +61,10 @@ class Writer:
 def append(
     connection: psycopg.Connection[Any],
     writer: Writer,
-    steps: Steps,
+    steps: ChangeColumns,
     moment: datetime,
 ) -> None:
-    """Add entries to the writer's chain within the running transaction."""
+    """Append entries to the writer's chain within the running transaction."""
     if not steps:
         return
     taken = connection.execute(
@@ -104,7 +104,7 @@ def append(
 
 
 def _entries(
-    steps: Steps,
+    steps: ChangeColumns,
     hashes: Sequence[bytes],
     *,
     prev: bytes,

@@ -1,4 +1,4 @@
-"""Where in the chains a run wrote: found by halving, so that a long trail need not be read."""
+"""Find what a run wrote in the chains by binary search, without reading a long trail."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import sqlalchemy as sa
 
 from app.database.tables import audit_trails
 
-# A source runs once at a time and numbers of runs rise, so run_id never falls along a chain of a
-# source. `low` ends as the last position whose run is at most :run; twenty steps for a million.
+# A source runs once at a time and run ids increase, so run_id never decreases along a chain of
+# a source. `low` ends as the last position whose run is at most :run; twenty steps per million.
 _LAST = sa.text("""
     WITH RECURSIVE search (chain_id, run_id, low, high) AS (
         SELECT c.id, r.run_id, 0::bigint, c.length
@@ -31,7 +31,7 @@ _LAST = sa.text("""
 
 
 class Span(NamedTuple):
-    """Positions above `low` up to `high` of a chain."""
+    """Positions above `low` up to and including `high` of a chain."""
 
     chain_id: int
     low: int
@@ -39,15 +39,15 @@ class Span(NamedTuple):
 
 
 def of_run(connection: sa.Connection, run_id: int) -> list[Span]:
-    """What a run wrote, in each chain that it wrote to; nothing for one that wrote nothing.
+    """What a run wrote, in each chain; empty if it wrote nothing.
 
-    Of a run that retention has removed as well: its entries stay.
+    Works for a run that retention has deleted: its entries are kept.
     """
     return [Span(*row) for row in connection.execute(_LAST, {"run": run_id})]
 
 
 def latest_places(spans: list[Span], limit: int) -> sa.Select[tuple[int, int]]:
-    """(chain, position) of the last `limit` entries of each span; there must be one."""
+    """(chain, position) of the last `limit` entries of each span; at least one span is required."""
     given = sa.values(
         sa.column("chain_id", sa.Integer),
         sa.column("low", sa.BigInteger),

@@ -1,10 +1,10 @@
-"""The rule that chains audit entries, so that no entry can be changed, dropped or slipped in.
+"""The rule that chains audit entries, so that none can be changed, removed or inserted.
 
 Every source writes one chain per lane. A chain starts at its *anchor*::
 
     anchor = SHA-256( "openregister audit chain 1\\n" ‖ source_id: int64 ‖ lane: int32 )
 
-and each entry hashes its predecessor and all it says, big-endian, nothing ambiguous::
+and each entry hashes its predecessor and its own content, big-endian, unambiguously::
 
     hash = SHA-256( previous hash: 32 bytes
                   ‖ position: int64 (1 for the first entry) ‖ object uuid: 16 bytes
@@ -15,7 +15,7 @@ and each entry hashes its predecessor and all it says, big-endian, nothing ambig
                   ‖ actor: UTF-8 ‖ diff: the stored bytes )
 
 The data hash is the SHA-256 of the object's canonical JSON after the action, so the chain also
-vouches for the object's present state.
+covers the object's current state.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from uuid import UUID
 
 
 class Action(StrEnum):
-    """What an audit entry records."""
+    """The action that an audit entry records."""
 
     CREATE = "create"
     UPDATE = "update"
@@ -52,7 +52,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 class Change(NamedTuple):
-    """One action on one object, still without its place in a chain."""
+    """One action on one object, not yet placed in a chain."""
 
     object_uuid: bytes
     version: int
@@ -70,8 +70,8 @@ T = TypeVar("T")
 
 
 @dataclass(slots=True)
-class Steps:
-    """Many changes in their order, field by field: the i-th of each list is of the i-th."""
+class ChangeColumns:
+    """Many changes in order, stored by field: item i of each list belongs to change i."""
 
     object_uuids: list[bytes] = field(default_factory=list)
     kinds: list[Kind] = field(default_factory=list)
@@ -98,7 +98,7 @@ class Steps:
 
 
 def each(values: Sequence[T], make: Callable[[T], bytes]) -> Iterable[bytes]:
-    """What `make` gives for every value; asked once, and never ending, where all are the same."""
+    """`make` applied to each value; computed once, and endless, if all values are equal."""
     first = values[0]
     if values.count(first) == len(values):
         return repeat(make(first))
@@ -106,7 +106,7 @@ def each(values: Sequence[T], make: Callable[[T], bytes]) -> Iterable[bytes]:
 
 
 class Entry(NamedTuple):
-    """One stored entry, as `verify` reads it back."""
+    """One stored entry, as read for `verify`."""
 
     position: int
     object_uuid: UUID
@@ -122,7 +122,7 @@ class Entry(NamedTuple):
 
 
 class Break(NamedTuple):
-    """The first place where a chain does not hold, and why."""
+    """The first place where a chain is broken, and why."""
 
     position: int
     reason: str
@@ -135,9 +135,9 @@ def anchor(source_id: int, lane: int) -> bytes:
 
 
 def microseconds(moment: datetime) -> int:
-    """Whole microseconds since 1970 UTC, as they are hashed. Raises ValueError without a zone."""
+    """Microseconds since 1970 UTC, as hashed. Raises ValueError without a timezone."""
     if moment.tzinfo is None:
-        raise ValueError("A time without a zone cannot be hashed")
+        raise ValueError("A time without a timezone cannot be hashed")
     return (moment - _EPOCH) // _MICROSECOND
 
 
@@ -154,8 +154,8 @@ def entry_hash(
     data_hash: bytes,
     diff: bytes | None,
 ) -> bytes:
-    """The hash of one entry (32 bytes) after the rule above."""
-    steps = Steps([object_uuid], [(version, action)], [data_hash], [diff])
+    """The hash of one entry (32 bytes) by the rule above."""
+    steps = ChangeColumns([object_uuid], [(version, action)], [data_hash], [diff])
     positions = int64s(position, 1)
     return chain_entries(prev, positions, steps, run_id=run_id, actor=actor, created=created)[0]
 
@@ -163,7 +163,7 @@ def entry_hash(
 def chain_entries(
     prev: bytes,
     positions: Sequence[bytes],
-    steps: Steps,
+    steps: ChangeColumns,
     *,
     run_id: int | None,
     actor: str,
@@ -171,7 +171,7 @@ def chain_entries(
 ) -> list[bytes]:
     """The hashes of consecutive entries of one run, actor and time; the last is the new head.
 
-    `positions` are `int64s`; there is one step at least.
+    `positions` are `int64s`; at least one change is required.
     """
     run = _NO_RUN if run_id is None else run_id
     moment, name = microseconds(created), actor.encode()
@@ -208,14 +208,14 @@ def int64s(start: int, count: int) -> list[bytes]:
 def verify(entries: Iterable[Entry], prev: bytes, *, position: int = 1) -> Break | None:
     """The first entry that breaks the chain, or None.
 
-    `entries` in order of position; `prev` is the anchor (or the hash before `position`). A chain
-    that was cut off at its end is whole in itself: compare its last hash with `chains.head`.
+    `entries` in order of position; `prev` is the anchor (or the hash before `position`). A
+    truncated chain is still valid in itself: compare its last hash with `chains.head`.
     """
     for entry in entries:
         if entry.position != position:
             return Break(position, f"entry {position} is missing", entry)
         if bytes(entry.prev_hash) != prev:
-            return Break(position, "it does not build on the entry before it", entry)
+            return Break(position, "its previous hash is not that of the entry before it", entry)
         actual = entry_hash(
             prev,
             position=entry.position,

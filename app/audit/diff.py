@@ -1,8 +1,8 @@
-"""What changed between two states of an object, by top-level field.
+"""Differences between two states of an object, by top-level field.
 
-A diff is ``{field: {"old": …, "new": …}}``. A field that was absent has no ``"old"``, a field
-that went away has no ``"new"``: absent and null stay apart, so states can be rebuilt exactly in
-both directions: ``apply(diff(a, b), a) == b`` and ``revert(diff(a, b), b) == a``.
+A diff is ``{field: {"old": …, "new": …}}``. An added field has no ``"old"`` and a removed field
+no ``"new"``. Absent and null are distinct, so states can be rebuilt exactly in both directions:
+``apply(diff(a, b), a) == b`` and ``revert(diff(a, b), b) == a``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Diff: TypeAlias = "dict[str, dict[str, JsonValue]]"
 
 
 def diff(old: RowData, new: RowData) -> Diff:
-    """The changed fields of two canonical documents; empty when they are the same document."""
+    """The changed fields of two canonical documents; empty if they are equal."""
     if old == new and _same(old, new):
         return {}
     changed: Diff = {}
@@ -31,12 +31,12 @@ def diff(old: RowData, new: RowData) -> Diff:
 
 
 def apply(changes: Diff, old: RowData) -> RowData:
-    """The state after `changes`, given the state before."""
+    """The state after `changes`, from the state before."""
     return _rebuild(changes, old, "new")
 
 
 def revert(changes: Diff, new: RowData) -> RowData:
-    """The state before `changes`, given the state after."""
+    """The state before `changes`, from the state after."""
     return _rebuild(changes, new, "old")
 
 
@@ -51,7 +51,7 @@ def _rebuild(changes: Diff, state: RowData, side: str) -> RowData:
 
 
 def _same(one: JsonValue, other: JsonValue) -> bool:
-    """Equality of JSON values: Python's own would take true for 1."""
+    """Equality of JSON values; Python treats true as equal to 1."""
     if type(one) is str or type(other) is str:
         return one == other
     if isinstance(one, (dict, list)):

@@ -1,8 +1,8 @@
-"""The heads of the audit chains, kept outside: what the database alone cannot prove.
+"""Heads of the audit chains, kept outside the database to detect truncation.
 
-Who owns the database can cut entries off the end of a chain together with its record, or empty
-the whole register; what is left then verifies. A head that was noted elsewhere finds it: the
-chain must still have that entry, with that hash.
+The owner of the database can cut entries off the end of a chain and adjust its record, or empty
+the whole register; the remainder then verifies. A head recorded elsewhere reveals this: the
+chain must still have that entry with that hash.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from app.errors import UsageError
 class Head:
     """The last entry of a chain at some moment: `length` is its position, `hash` hexadecimal.
 
-    `source_id` is 0, and `source` None, for edits that people made.
+    For edits by users, `source_id` is 0 and `source` is None.
     """
 
     source: str | None
@@ -34,12 +34,12 @@ class Head:
 
     @property
     def place(self) -> tuple[int, int]:
-        """What stays the same of a chain, whatever its source is called."""
+        """The identity of a chain, whatever its source is called."""
         return self.source_id, self.lane
 
 
 def of(chains: Iterable[Chain]) -> list[Head]:
-    """The heads as the chains' own records have them."""
+    """The heads according to the chains' own records."""
     return [
         Head(
             chain.source_name if chain.source_id else None,
@@ -53,7 +53,7 @@ def of(chains: Iterable[Chain]) -> list[Head]:
 
 
 def parse(document: Any, *, where: str = "") -> list[Head]:
-    """Heads from what `audit:verify --output json` printed, or from its member `heads` alone.
+    """Heads from the output of `audit:verify --output json`, or from its member `heads`.
 
     Raises UsageError for anything else.
     """
@@ -62,13 +62,13 @@ def parse(document: Any, *, where: str = "") -> list[Head]:
         raise UsageError(
             "The file has no list of heads",
             where=where,
-            hint="Keep what `openregister audit:verify --output json` prints",
+            hint="Keep the output of `openregister audit:verify --output json`",
         )
     if not listed:
         raise UsageError(
-            "The file holds no heads, so nothing can be compared with it",
+            "The file contains no heads to compare with",
             where=where,
-            hint="Use a file that was kept after the first run of a source",
+            hint="Use output saved after the first run of a source",
         )
     return [_parse(one, f"{where}, head {number}") for number, one in enumerate(listed, 1)]
 
@@ -93,7 +93,7 @@ def _parse(one: Mapping[str, Any], where: str) -> Head:
 
 
 def of_source(source: str | None, now: Sequence[Head], recorded: Sequence[Head]) -> list[Head]:
-    """Those of a source among the recorded ones, also where its chains are gone; None: all."""
+    """The recorded heads of a source, even if its chains are gone; None: all."""
     if source is None:
         return list(recorded)
     ids = {head.source_id for head in now}
@@ -103,7 +103,7 @@ def of_source(source: str | None, now: Sequence[Head], recorded: Sequence[Head])
 def contradictions(
     connection: sa.Connection, chains: Sequence[Chain], heads: Sequence[Head]
 ) -> list[tuple[Head, str]]:
-    """The heads that the chains as they are now do not have, each with what is wrong."""
+    """The recorded heads that the current chains contradict, each with the reason."""
     by_place = {(chain.source_id, chain.lane): chain for chain in chains}
     found = []
     for head in heads:
@@ -116,7 +116,7 @@ def contradictions(
             cut = f"entries {chain.length + 1} to {head.length} were cut off"
             found.append((head, f"{cut}; the recorded head is entry {head.length}"))
         elif _hash_at(connection, chain, head.length) != head.hash:
-            found.append((head, f"entry {head.length} is not the one whose head was recorded"))
+            found.append((head, f"the hash of entry {head.length} differs from the recorded head"))
     return found
 
 

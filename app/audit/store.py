@@ -1,4 +1,4 @@
-"""Reading the audit trail: entries with the names of what they speak of, and whole chains."""
+"""Read the audit trail: entries with the names of their objects and sources, and chains."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from app.errors import NotFoundError
 from connectors.sdk import canonical
 
 CHUNK = 5000
-"""Rows a server-side cursor hands over at a time."""
+"""Rows per fetch of a server-side cursor."""
 
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """One entry as people read it. `source` is None for an edit that no source made."""
+    """One entry for display. `source` is None for an edit by a user."""
 
     chain_id: int
     position: int
@@ -34,7 +34,7 @@ class AuditEntry:
     source_id: int
     run_id: int | None
     trigger: str | None
-    """How the run was started; None without a run, and when the run is no longer kept."""
+    """How the run was started; None without a run, or if the run is no longer kept."""
     actor: str
     object_uuid: UUID
     version: int
@@ -44,7 +44,7 @@ class AuditEntry:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """A row of `chains`: what its entries must add up to."""
+    """A row of `chains`: the length and head its entries must match."""
 
     id: int
     source_id: int
@@ -55,7 +55,7 @@ class Chain:
 
 
 class Place(NamedTuple):
-    """Where a page of entries ended; the next one carries on below it."""
+    """The position after a page of entries; the next page continues below it."""
 
     created: datetime
     chain_id: int
@@ -63,7 +63,7 @@ class Place(NamedTuple):
 
 
 class Touched(NamedTuple):
-    """What a run did to an object: the versions it made, how many, and its first action."""
+    """What a run did to an object: the versions it created, how many, and its first action."""
 
     uuid: UUID
     first: int
@@ -73,15 +73,15 @@ class Touched(NamedTuple):
 
 
 class Latest(NamedTuple):
-    """Who wrote an object last."""
+    """The last writer of an object."""
 
     run_id: int | None
     actor: str
     created: datetime
 
 
-class Standing(NamedTuple):
-    """An object as stored beside its latest entry; the entry's part is None without one."""
+class StoredObject(NamedTuple):
+    """A stored object with its latest entry; the entry fields are None without one."""
 
     uuid: UUID
     version: int
@@ -127,7 +127,7 @@ def entries(
     after: Place | None = None,
     limit: int = 100,
 ) -> list[AuditEntry]:
-    """The latest entries first: of one object, of some chains, of one run; all by default."""
+    """The latest entries first, optionally of one object, chains or run."""
     query = sa.select(*_ENTRY).select_from(_JOINED).order_by(*_NEWEST_FIRST).limit(limit)
     if object_uuid is None and run_id is None:
         query = query.where(_among_the_latest(chain_ids, after, limit))
@@ -156,7 +156,7 @@ def count(
     chain_ids: Sequence[int] | None = None,
     run_id: int | None = None,
 ) -> int:
-    """How many entries speak of an object, of some chains, of a run."""
+    """How many entries there are, optionally of one object, chains or run."""
     if run_id is not None and object_uuid is None:
         return sum(
             span.high - span.low
@@ -181,7 +181,7 @@ def _below(table: Any, place: Place) -> sa.ColumnElement[bool]:
 def _among_the_latest(
     chain_ids: Sequence[int] | None, after: Place | None, limit: int
 ) -> sa.ColumnElement[bool]:
-    """Look at the end of each chain only: time has no index of its own to read backwards."""
+    """Read only the end of each chain: time has no index to read backwards."""
     inner = audit_trails.alias()
     latest = sa.select(inner.c.chain_id, inner.c.position).where(inner.c.chain_id == chains.c.id)
     if after is not None:
@@ -196,7 +196,7 @@ def _among_the_latest(
 
 
 def of_object(connection: sa.Connection, uuid: UUID) -> list[AuditEntry]:
-    """Every entry of one object, the latest version first."""
+    """Every entry of one object, latest version first."""
     query = (
         sa.select(*_ENTRY)
         .select_from(_JOINED)
@@ -231,7 +231,7 @@ def touched_by(connection: sa.Connection, run_id: int) -> Iterator[Touched]:
 def diffs_of(
     connection: sa.Connection, run_id: int, uuids: Collection[UUID]
 ) -> dict[UUID, list[Diff]]:
-    """The diffs that a run wrote about these objects, the latest first."""
+    """The diffs that a run wrote for these objects, latest first."""
     query = (
         sa.select(audit_trails.c.object_uuid, audit_trails.c.diff)
         .where(audit_trails.c.object_uuid.in_(uuids), audit_trails.c.run_id == run_id)
@@ -244,7 +244,7 @@ def diffs_of(
 
 
 def latest(connection: sa.Connection, uuids: Collection[UUID]) -> dict[UUID, Latest]:
-    """The entry that made the present version of each of these objects."""
+    """The entry that created the current version of each of these objects."""
     query = (
         sa.select(
             audit_trails.c.object_uuid,
@@ -259,7 +259,7 @@ def latest(connection: sa.Connection, uuids: Collection[UUID]) -> dict[UUID, Lat
 
 
 def chains_of(connection: sa.Connection, source: str | None = None) -> list[Chain]:
-    """All chains, or those of a source by its present name or the name it had last."""
+    """All chains, or those of a source by its current or last name."""
     query = sa.select(
         chains.c.id,
         chains.c.source_id,
@@ -293,18 +293,18 @@ _WHOLE = sa.select(
     audit_trails.c.prev_hash,
     audit_trails.c.hash,
 )
-"""What `Entry` holds, in its order."""
+"""The columns of `Entry`, in order."""
 
 
 def stream_chain(connection: sa.Connection, chain_id: int) -> Iterator[Entry]:
-    """The entries of a chain by position, their diffs as the stored bytes."""
+    """The entries of a chain by position, with their diffs as stored bytes."""
     query = _WHOLE.where(audit_trails.c.chain_id == chain_id).order_by(audit_trails.c.position)
     for *head, diff, prev, own in _streamed(connection, query):
         yield Entry._make((*head, None if diff is None else diff.encode(), prev, own))
 
 
 def hash_at(connection: sa.Connection, chain_id: int, position: int) -> bytes | None:
-    """The hash of one entry; None where there is none."""
+    """The hash of one entry, or None."""
     found = connection.scalar(
         sa.select(audit_trails.c.hash).where(
             audit_trails.c.chain_id == chain_id, audit_trails.c.position == position
@@ -314,14 +314,14 @@ def hash_at(connection: sa.Connection, chain_id: int, position: int) -> bytes | 
 
 
 def whole_of_object(connection: sa.Connection, uuid: UUID) -> Iterator[Entry]:
-    """Every entry of one object as its chain has it, by version."""
+    """Every entry of one object for verification, by version."""
     query = _WHOLE.where(audit_trails.c.object_uuid == uuid).order_by(audit_trails.c.version)
     for *head, diff, prev, own in connection.execute(query):
         yield Entry._make((*head, None if diff is None else diff.encode(), prev, own))
 
 
 def stray_entries(connection: sa.Connection) -> list[tuple[int, int]]:
-    """(chain, entries) of entries that belong to no chain."""
+    """(chain, entries) for entries that belong to no chain."""
     query = (
         sa.select(audit_trails.c.chain_id, sa.func.count())
         .where(~sa.exists().where(chains.c.id == audit_trails.c.chain_id))
@@ -330,10 +330,10 @@ def stray_entries(connection: sa.Connection) -> list[tuple[int, int]]:
     return [(chain_id, count) for chain_id, count in connection.execute(query)]
 
 
-def standings(
+def stored_objects(
     connection: sa.Connection, source_ids: Sequence[int] | None = None
-) -> Iterator[Standing]:
-    """Every object beside its latest entry, in no particular order."""
+) -> Iterator[StoredObject]:
+    """Every object with its latest entry, in no particular order."""
     latest = (
         sa.select(audit_trails.c.version, audit_trails.c.action, audit_trails.c.data_hash)
         .where(audit_trails.c.object_uuid == objects.c.uuid)
@@ -354,17 +354,17 @@ def standings(
     if source_ids is not None:
         query = query.where(objects.c.source_id.in_(source_ids))
     for row in _streamed(connection, query):
-        yield Standing(*row)
+        yield StoredObject(*row)
 
 
 def object_data(connection: sa.Connection, uuid: UUID) -> bytes:
-    """The data of an object as it is now, as canonical JSON. Raises NotFoundError."""
+    """The current data of an object as canonical JSON. Raises NotFoundError."""
     text = connection.scalar(
         sa.select(sa.cast(objects.c.data, sa.Text)).where(objects.c.uuid == uuid)
     )
     if text is None:
         raise NotFoundError(
-            f"There is no object {uuid}", hint="`openregister object:list` shows what there is"
+            f"There is no object {uuid}", hint="`openregister object:list` lists the objects"
         )
     return canonical.dumps(canonical.parse(text))
 
@@ -372,7 +372,7 @@ def object_data(connection: sa.Connection, uuid: UUID) -> bytes:
 def vanished(
     connection: sa.Connection, chain_ids: Sequence[int] | None = None
 ) -> Iterator[tuple[int, int, UUID]]:
-    """(chain, position, object) of every creation whose object is not in the tables any more."""
+    """(chain, position, object) of every creation whose object is no longer in the tables."""
     query = sa.select(
         audit_trails.c.chain_id, audit_trails.c.position, audit_trails.c.object_uuid
     ).where(

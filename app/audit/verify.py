@@ -1,4 +1,4 @@
-"""The audit trail: who changed what and when, and whether all of it still holds."""
+"""The audit trail: who changed what and when, and its verification."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from app.audit import chain_rule as rules
 from app.audit import heads, store
 from app.audit.chain_rule import Entry
 from app.audit.heads import Head
-from app.audit.store import AuditEntry, Chain, Place, Standing
+from app.audit.store import AuditEntry, Chain, Place, StoredObject
 from app.errors import NotFoundError
 from connectors.sdk import canonical
 from connectors.sdk.counting import counted
 
 SHOWN = 20
-"""Faults that a verification names; it counts them all."""
+"""Errors listed by a verification; all are counted."""
 
 CHECK_EVERY = 1000
-"""Entries and objects after which a verification asks whether to go on."""
+"""Entries and objects between two checks for a request to stop."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One place where the trail does not hold. `source` is None for edits that people made."""
+    """One error in the trail. `source` is None for edits by users."""
 
     what: str
     source: str | None = None
@@ -37,11 +37,11 @@ class Fault:
     object: UUID | None = None
 
     def sentence(self) -> str:
-        """What is wrong and where, for people."""
+        """The error and its place, as a message."""
         parts = []
         if self.position is not None:
             lane = f", lane {self.lane}" if self.lane else ""
-            chain = f"source {self.source}" if self.source else "the edits that people made"
+            chain = f"source {self.source}" if self.source else "the edits by users"
             parts.append(f"entry {self.position} of {chain}{lane}")
         if self.object is not None:
             parts.append(f"object {self.object}")
@@ -50,9 +50,9 @@ class Fault:
 
 @dataclass(slots=True)
 class Verification:
-    """What was recomputed. `faults` holds the first ones, `count` how many there are.
+    """The result of a verification. `faults` lists the first errors, `count` is their number.
 
-    Not `complete`: it was told to stop, and the figures say how far it came.
+    If not `complete`, it was stopped, and the figures show how far it came.
     """
 
     chains: int = 0
@@ -62,14 +62,14 @@ class Verification:
     faults: list[Fault] = field(default_factory=list)
     complete: bool = True
     heads: list[Head] = field(default_factory=list)
-    """Where the chains end now, to be kept elsewhere."""
+    """The current heads of the chains, to be kept elsewhere."""
 
     @property
     def ok(self) -> bool:
         return not self.count
 
     def add(self, fault: Fault) -> None:
-        """Count a fault and keep it if it is among the first."""
+        """Count an error, and keep it if it is one of the first."""
         self.count += 1
         if len(self.faults) < SHOWN:
             self.faults.append(fault)
@@ -84,7 +84,7 @@ def entries(
     after: Place | None = None,
     limit: int = 100,
 ) -> list[AuditEntry]:
-    """The latest entries first. Raises NotFoundError for a source that never wrote any."""
+    """Latest entries first. Raises NotFoundError for a source that never wrote any."""
     with app.engine.connect() as connection:
         chain_ids = None if source is None else [chain.id for chain in _chains(connection, source)]
         return store.entries(
@@ -106,10 +106,10 @@ def verify(
 ) -> Verification:
     """Recompute every chain from its anchor and every object's hash from its data.
 
-    `recorded`: heads that were kept elsewhere; every chain must still have them. With a `source`
-    only those of its chains are compared. Everything is read at one moment, so that syncs may go
-    on meanwhile; memory does not grow with the register. Raises NotFoundError for a source that
-    never wrote any entry.
+    `recorded` are heads kept elsewhere, which the chains must still contain. With a `source`,
+    only its chains are verified. Everything is read from one snapshot, so syncs can continue;
+    memory use does not grow with the register. Raises NotFoundError for a source that never
+    wrote an entry.
     """
     result = Verification()
     with app.engine.connect() as plain:
@@ -135,20 +135,20 @@ def verify(
 
 
 class _StoppedError(Exception):
-    """The verification was told to stop."""
+    """The verification was stopped."""
 
 
 def _go_on(number: int, should_stop: Callable[[], bool]) -> None:
-    """Ask now and then; raises _StoppedError."""
+    """Check at intervals whether to stop; raises _StoppedError."""
     if number % CHECK_EVERY == 0 and should_stop():
         raise _StoppedError
 
 
 def verify_object(app: Application, uuid: UUID) -> dict[int, bool]:
-    """Whether each entry of one object says what its hash was made of, by version.
+    """Whether each entry of one object matches its hash, by version.
 
     Proves that no entry of the object was altered since it was written; `verify` proves that
-    whole chains are. The last one must also fit the object's data as it is now.
+    of whole chains. The last entry must also match the object's current data.
     """
     held: dict[int, bool] = {}
     with app.engine.connect() as connection:
@@ -172,7 +172,7 @@ def _require(chains: Sequence[Chain], source: str | None) -> None:
     if source is not None and not chains:
         raise NotFoundError(
             f"There is no audit trail of a source {source!r}",
-            hint="A source writes its first entry with its first run",
+            hint="A source writes its first entry during its first run",
         )
 
 
@@ -187,7 +187,7 @@ def _verify_chain(
     result: Verification,
     should_stop: Callable[[], bool],
 ) -> None:
-    """One chain from its anchor to its head; the first break ends it."""
+    """Verify one chain from its anchor to its head; stop at the first error."""
     result.chains += 1
     anchor = rules.anchor(chain.source_id, chain.lane)
     last: Entry | None = None
@@ -229,39 +229,39 @@ def _verify_objects(
     *,
     everything: bool,
 ) -> None:
-    """Every object against its latest entry and against its own data, and the other way round."""
+    """Compare every object with its latest entry and its data, and every creation with objects."""
     mine = sorted({chain.source_id for chain in chains})
-    for standing in store.standings(connection, None if everything else mine):
+    for stored in store.stored_objects(connection, None if everything else mine):
         _go_on(result.objects, should_stop)
         result.objects += 1
-        if what := _contradiction(standing):
-            result.add(Fault(what, object=standing.uuid))
+        if what := _contradiction(stored):
+            result.add(Fault(what, object=stored.uuid))
     by_id = {chain.id: chain for chain in chains}
     for chain_id, position, uuid in store.vanished(connection, None if everything else [*by_id]):
-        what = "the object it created is not in the register any more"
+        what = "the object it created is no longer in the register"
         if chain_id in by_id:
             result.add(_fault(by_id[chain_id], what, position, uuid))
         else:
             result.add(Fault(what, object=uuid))
 
 
-def _contradiction(standing: Standing) -> str | None:
-    """Why an object is not what its latest audit entry says, or None."""
-    if standing.entry_version is None:
+def _contradiction(stored: StoredObject) -> str | None:
+    """Why an object does not match its latest audit entry, or None."""
+    if stored.entry_version is None:
         return "it has no audit entry"
-    if standing.entry_version != standing.version:
+    if stored.entry_version != stored.version:
         return (
-            f"it is at version {standing.version}, but its latest audit entry made version "
-            f"{standing.entry_version}"
+            f"it is at version {stored.version}, but its latest audit entry made version "
+            f"{stored.entry_version}"
         )
-    if standing.deleted != (standing.entry_action == "delete"):
-        now = "deleted" if standing.deleted else "not deleted"
-        return f"it is {now}, but its latest audit entry is: {standing.entry_action}"
-    if standing.entry_hash != standing.data_hash:
-        return "its stored hash is not the one of its latest audit entry"
-    actual = sha256(canonical.dumps(canonical.parse(standing.data))).digest()
-    if actual != standing.data_hash:
-        return "its data was changed outside the register: it does not give the recorded hash"
+    if stored.deleted != (stored.entry_action == "delete"):
+        now = "deleted" if stored.deleted else "not deleted"
+        return f"it is {now}, but its latest audit entry is: {stored.entry_action}"
+    if stored.entry_hash != stored.data_hash:
+        return "its stored hash differs from that of its latest audit entry"
+    actual = sha256(canonical.dumps(canonical.parse(stored.data))).digest()
+    if actual != stored.data_hash:
+        return "its data was changed outside the register: it does not match the recorded hash"
     return None
 
 
@@ -272,7 +272,7 @@ def count(
     source: str | None = None,
     run_id: int | None = None,
 ) -> int:
-    """How many entries there are: the chains know their length, the rest is counted."""
+    """How many entries there are: chains record their length; other entries are counted."""
     with app.engine.connect() as connection:
         known = store.chains_of(connection, source)
         if object_uuid is None and run_id is None:

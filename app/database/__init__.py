@@ -1,1 +1,1 @@
-"""How PostgreSQL is reached and kept up to date."""
+"""Access to PostgreSQL, and its migrations."""

@@ -1,8 +1,8 @@
-"""PostgreSQL's binary COPY format: encoders of fields, and rows of them.
+"""PostgreSQL's binary COPY format: encoders for fields and rows.
 
 The format (documentation of COPY, "Binary Format"): a header, then per row the number of
 fields as int16 and per field its length as int32 (-1: NULL) and its bytes, all big-endian.
-What all rows of a batch share is packed once, and a row is then one join.
+Values shared by all rows of a batch are packed once, so that a row is a single join.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 _BLOCK = 500
-"""Rows that are handed to the server at once."""
+"""Rows sent to the server at once."""
 
 COUNT = Struct(">h").pack
 LENGTH = Struct(">i").pack
@@ -27,7 +27,7 @@ _INT2 = Struct(">ih").pack
 _INT4 = Struct(">ii").pack
 _INT8 = Struct(">iq").pack
 JSONB = Struct(">ib").pack
-"""Length, and the version of jsonb's binary form."""
+"""Length and version of jsonb's binary form."""
 L8 = LENGTH(8)
 L16 = LENGTH(16)
 L32 = LENGTH(32)
@@ -68,9 +68,9 @@ def texts(values: Sequence[str | None]) -> tuple[Iterable[bytes], Sequence[bytes
 
 
 def rows(*fields: Iterable[bytes]) -> Iterator[bytes]:
-    """A whole COPY, in blocks, of rows whose pieces stand in as many iterables.
+    """A whole COPY, in blocks; each iterable yields one piece per row.
 
-    In blocks, so that the server takes the first rows while the next are put together.
+    With blocks, the server receives the first rows while the next are assembled.
     """
     rows = map(b"".join, zip(*fields, strict=False))
     yield _HEADER
@@ -80,10 +80,10 @@ def rows(*fields: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def int8_array(packed: bytes | None) -> Iterable[int]:
-    """Numbers that the server sent as concatenated `int8send` values."""
+    """Numbers sent by the server as concatenated `int8send` values."""
     return (number for (number,) in Struct(">q").iter_unpack(packed)) if packed else ()
 
 
 def int4_array(packed: bytes | None) -> Iterable[int]:
-    """Numbers that the server sent as concatenated `int4send` values."""
+    """Numbers sent by the server as concatenated `int4send` values."""
     return (number for (number,) in Struct(">i").iter_unpack(packed)) if packed else ()

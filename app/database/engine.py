@@ -1,4 +1,4 @@
-"""The SQLAlchemy engine: PostgreSQL through psycopg 3, sessions in UTC, exact JSON numbers."""
+"""The SQLAlchemy engine: PostgreSQL with psycopg 3, sessions in UTC, exact JSON numbers."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from connectors.sdk import canonical
 from connectors.sdk.redact import shorten
 
 OLDEST_VERSION = 14
-"""The oldest PostgreSQL major version that is still maintained and tested against."""
+"""The oldest PostgreSQL major version that is still supported and tested."""
 
 _DRIVER = "postgresql+psycopg"
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """The server behind an engine. `version` is for people: "18.0"."""
+    """The server behind an engine. `version` is for display: "18.0"."""
 
     version: str
     major: int
@@ -31,12 +31,12 @@ class Server:
 
 
 def parse_url(url: str) -> URL:
-    """The URL with our driver. `postgres://` will do as well. Raises SettingsError."""
+    """The URL with our driver; accepts `postgres://`. Raises SettingsError."""
     try:
         parsed = make_url(url)
     except ArgumentError:
         raise SettingsError(
-            "The database URL cannot be read", hint="Write postgresql://user:password@host/database"
+            "The database URL is not valid", hint="Write postgresql://user:password@host/database"
         ) from None
     if parsed.drivername not in ("postgres", "postgresql", _DRIVER):
         raise SettingsError(
@@ -47,7 +47,7 @@ def parse_url(url: str) -> URL:
 
 
 Pooler = Literal["session", "transaction"]
-"""How a pooler between us and the database hands out its connections."""
+"""How a pooler in front of the database assigns connections."""
 
 _POOLER = "openregister_pooler"
 
@@ -59,17 +59,17 @@ def create(
     pool_size: int = 5,
     pooler: Pooler | None = None,
 ) -> sa.Engine:
-    """An engine; connects to nothing yet. `application_name` shows in pg_stat_activity.
+    """An engine, not yet connected. `application_name` appears in pg_stat_activity.
 
-    Behind a `pooler` in transaction mode nothing is prepared, for each transaction may meet
-    another session. Nothing else depends on it: settings of a session are those that poolers
-    carry along (the time zone), all others are set in the transaction that needs them.
+    Behind a `pooler` in transaction mode nothing is prepared, because each transaction may use
+    another session. Nothing else depends on it: the only session setting is one that poolers
+    preserve (the timezone); all others are set in the transaction that needs them.
 
-    Connections that the server or a firewall has cut are noticed and replaced when they leave
-    the pool, so that a restart of the database costs no more than the transaction it broke.
+    Broken connections are detected and replaced when they are checked out of the pool, so a
+    restart of the database fails only the transactions in progress.
     """
     parsed = parse_url(url) if isinstance(url, str) else url
-    # Poolers refuse `options`, so only what the URL itself says is sent; PGOPTIONS is not ours.
+    # Poolers reject `options`, so only those in the URL are sent, never PGOPTIONS.
     options = " ".join(_as_texts(parsed.query.get("options")))
     connect_args: dict[str, Any] = {"options": options, "application_name": application_name}
     if pooler == "transaction":
@@ -77,7 +77,7 @@ def create(
     if "connect_timeout" not in parsed.query:
         connect_args["connect_timeout"] = 10
     if parsed.host is not None:
-        # a peer that vanished without a word is given up after about a minute and a half
+        # an unreachable peer is given up after about ninety seconds
         connect_args |= {"keepalives_idle": 60, "keepalives_interval": 10, "keepalives_count": 3}
     engine = sa.create_engine(
         parsed.difference_update_query(["options"]),
@@ -88,7 +88,7 @@ def create(
         pool_recycle=1800,
         json_serializer=dump_json,
         json_deserializer=canonical.parse,
-        hide_parameters=True,  # statements carry rows and encrypted secrets; logs must not
+        hide_parameters=True,  # statements contain rows and encrypted secrets; logs must not
         execution_options={_POOLER: pooler},
     )
     sa.event.listen(engine, "connect", _in_utc)
@@ -96,22 +96,22 @@ def create(
 
 
 def keeps_sessions(engine: sa.Engine) -> bool:
-    """Whether a connection stays one session of the server, so that it can LISTEN."""
+    """Whether a connection keeps its server session, so that it can LISTEN."""
     return engine.get_execution_options().get(_POOLER) != "transaction"
 
 
 def _in_utc(connection: psycopg.Connection[Any], _record: object) -> None:
-    """The time zone that a pooler reports and carries along; PostgreSQL's own may be another."""
+    """Set the timezone, which poolers report and preserve; PostgreSQL's default may differ."""
     if connection.info.parameter_status("TimeZone") != "UTC":
         connection.execute("SET timezone TO 'UTC'")
         connection.commit()
 
 
 def check_server(engine: sa.Engine) -> Server:
-    """Connect and look who answers.
+    """Connect and check the server.
 
-    Raises DatabaseError when nobody does, in words that say why, DatabaseVersionError when the
-    server is older than PostgreSQL 14 or the database does not store UTF-8.
+    Raises DatabaseError, with the reason, if it cannot be reached, and DatabaseVersionError if
+    it is older than PostgreSQL 14 or the database encoding is not UTF-8.
     """
     where = describe(engine.url)
     try:
@@ -127,16 +127,16 @@ def check_server(engine: sa.Engine) -> Server:
         raise (
             translate(error, where)
             or DatabaseError(
-                f"The database does not answer as PostgreSQL does: {shorten(str(error))}",
+                f"The server is not PostgreSQL: {shorten(str(error))}",
                 where=where,
             )
         ) from None  # the chain would show the connection parameters
     require_version(number, version, where=where)
     if encoding != "UTF8":
         raise DatabaseVersionError(
-            f"The database stores text as {encoding}",
+            f"The database encoding is {encoding}, not UTF-8",
             where=where,
-            hint="Create it anew: CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0",
+            hint="Create it again: CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0",
         )
     return Server(version=version, major=number // 10000, database=database)
 
@@ -153,7 +153,7 @@ def require_version(number: int, version: str, *, where: str) -> None:
 
 
 def describe(url: URL) -> str:
-    """Where the database is, for messages: no password, no options."""
+    """Where the database is, for messages, without password or options."""
     host = url.host or ", ".join(_as_texts(url.query.get("host"))) or "local socket"
     port = f":{url.port}" if url.port else ""
     user = f"{url.username}@" if url.username else ""
@@ -167,8 +167,8 @@ def _as_texts(value: str | tuple[str, ...] | None) -> tuple[str, ...]:
 
 
 def dump_json(value: Any) -> str:
-    """JSON text for json and jsonb columns, exact numbers, members in their order.
+    """JSON text for json and jsonb columns, with exact numbers and members in order.
 
-    Raises TypeError on what is no JSON value.
+    Raises TypeError for a value that is not valid JSON.
     """
     return canonical.dumps_in_order(value).decode()

@@ -1,7 +1,7 @@
-"""What PostgreSQL, psycopg and SQLAlchemy raise, in words that say what to do: the one place.
+"""Translate errors of PostgreSQL, psycopg and SQLAlchemy to ours, with a hint how to fix them.
 
-Commands, pages, the API, runs, jobs and the log all ask `translate`. Every sentence is fixed, so
-that pages can show it in another language; what the server itself said follows in `where`.
+Commands, pages, the API, runs, jobs and the log all use `translate`. The sentences are fixed, so
+that pages can translate them; the server's own message follows in `where`.
 Codes: https://www.postgresql.org/docs/current/errcodes-appendix.html
 """
 
@@ -31,7 +31,7 @@ POOLER = "Set OPENREGISTER_DATABASE_POOLER=transaction: docs/install.md, Through
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What to say of a kind of error. Without a `hint`, that of the `kind` is given."""
+    """The message for a kind of error. Without a `hint`, the default of `kind` applies."""
 
     what: str
     hint: str = ""
@@ -175,7 +175,7 @@ _TEXTS: dict[str, Words] = {
     "timeout|timed out": _SILENT,
     "prepared statement": _POOLED,
 }
-"""By what libpq and poolers say before there is a session with codes; the first that matches."""
+"""By the messages of libpq and poolers before a session exists; the first match counts."""
 
 _BY_TEXT = tuple((re.compile(text, re.IGNORECASE), words) for text, words in _TEXTS.items())
 
@@ -191,7 +191,7 @@ _OTHER = Words(
 
 
 def translate(error: BaseException, where: str = "") -> OpenRegisterError | None:
-    """Our error for one of the database's, `where` naming the database; None for any other."""
+    """Our error for a database error, with `where` naming the database; None for others."""
     if isinstance(error, OpenRegisterError):
         return error
     if isinstance(error, sa.exc.TimeoutError):
@@ -203,13 +203,13 @@ def translate(error: BaseException, where: str = "") -> OpenRegisterError | None
 
 
 def retry_in(error: BaseException) -> float | None:
-    """Seconds after which the same may succeed without anybody's doing; None when it will not."""
+    """Seconds after which a retry may succeed; None if the error is permanent."""
     found = translate(error)
     return found.retry_after if isinstance(found, DatabaseError) else None
 
 
 def is_lost(error: BaseException) -> bool:
-    """Whether the connection is gone, so that its transaction certainly is."""
+    """Whether the connection is lost, and its transaction with it."""
     original: Any = error.orig if isinstance(error, sa.exc.StatementError) else error
     if not isinstance(original, psycopg.Error):
         return False
@@ -227,7 +227,7 @@ def _made(words: Words, said: str, where: str) -> OpenRegisterError:
 def _words(error: psycopg.Error) -> Words:
     state = error.sqlstate
     if state is not None and (found := _BY_STATE.get(state) or _BY_CLASS.get(state[:2])):
-        # poolers send their own refusals under codes of a broken connection
+        # poolers report their own errors with the codes of a broken connection
         if state[:2] in ("08", "28"):
             return _by_text(error) or found
         return found
@@ -244,9 +244,9 @@ def _by_text(error: psycopg.Error) -> Words | None:
 
 
 def _said(error: psycopg.Error) -> str:
-    """The server's own words; never a statement with its values."""
+    """The server's message; never a statement with its values."""
     text = error.diag.message_primary or str(error).partition("\n")[0]
     if not error.sqlstate:
-        text = str(error)  # one line for each address that was tried
+        text = str(error)  # one line per address tried
     state = f" (SQLSTATE {error.sqlstate})" if error.sqlstate else ""
     return f"{shorten(text).rstrip('.')}{state}"

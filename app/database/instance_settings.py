@@ -1,8 +1,8 @@
-"""Settings of the instance that live in the database, so that every host agrees on them.
+"""Settings of the instance, stored in the database so that all hosts share them.
 
-One pydantic model says which there are, their types, bounds, defaults and help; `config:*`,
-the web page and the manual derive from it. A key is dotted: `source.timeout`. Only what was
-set is stored; the rest follows the defaults of the software.
+One pydantic model defines their types, bounds, defaults and help; `config:*`, the web page and
+the manual derive from it. A key is dotted: `source.timeout`. Only values that were set are
+stored; the others follow the defaults of the software.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def _zone(name: str) -> str:
     try:
         zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError):
-        raise ValueError("is no IANA time zone, such as Europe/Amsterdam") from None
+        raise ValueError("is not an IANA time zone, such as Europe/Amsterdam") from None
     return name
 
 
@@ -52,23 +52,23 @@ Seconds = Annotated[float, Field(gt=0, le=86400)]
 
 
 class SourceSettings(ConfigModel):
-    """Defaults of every source; a source may have its own."""
+    """Defaults for all sources; a source can override them."""
 
-    timeout: Seconds = Field(60, description="Seconds to wait for an answer of the source")
+    timeout: Seconds = Field(60, description="Seconds to wait for a response from the source")
     connect_timeout: Seconds = Field(10, description="Seconds to wait for a connection")
-    total_timeout: Seconds = Field(3600, description="Seconds that one request may take in all")
-    retries: int = Field(5, ge=0, le=100, description="Tries again after a passing failure")
+    total_timeout: Seconds = Field(3600, description="Maximum duration of one request in seconds")
+    retries: int = Field(5, ge=0, le=100, description="Retries after a temporary error")
     longest_wait: float = Field(
-        60, ge=0, le=3600, description="Seconds to wait at most when a source asks for patience"
+        60, ge=0, le=3600, description="Maximum seconds to wait when a source asks to retry later"
     )
-    max_response: int = Field(256 * 2**20, gt=0, description="Largest answer in bytes")
+    max_response: int = Field(256 * 2**20, gt=0, description="Largest response in bytes")
     max_file: int = Field(8 * 2**30, gt=0, description="Largest file in bytes")
     batch_size: int = Field(5000, ge=1, le=100_000, description="Rows per transaction")
     delete_guard_share: float = Field(
-        0.2, ge=0, le=1, description="Share of a source's objects that a run may delete unasked"
+        0.2, ge=0, le=1, description="Share of a source's objects a run may delete without approval"
     )
     delete_guard_count: int = Field(
-        10, ge=0, description="Objects that a run may delete whatever their share"
+        10, ge=0, description="Objects that a run may always delete, whatever their share"
     )
     error_after_failures: int = Field(
         10, ge=0, description="Failed runs in a row that set a source to `error`; 0: never"
@@ -78,8 +78,8 @@ class SourceSettings(ConfigModel):
 class QueueSettings(ConfigModel):
     """Background jobs."""
 
-    max_parallel: int = Field(16, ge=0, description="Jobs at the same time, all hosts; 0: any")
-    max_parallel_per_host: int = Field(4, ge=0, description="Jobs at the same time per host")
+    max_parallel: int = Field(16, ge=0, description="Jobs at a time on all hosts; 0: no limit")
+    max_parallel_per_host: int = Field(4, ge=0, description="Jobs at a time per host")
     stale_after: int = Field(
         600, ge=60, description="Seconds without a cron tick before a warning is shown"
     )
@@ -91,41 +91,41 @@ class RetentionSettings(ConfigModel):
     runs_days: Days = Field(90, description="Days to keep finished runs")
     quarantine_days: Days = Field(
         90,
-        description="Days to keep the content of rejected rows not seen again; they stay counted",
+        description="Days to keep the content of rejected rows not seen again; they still count",
     )
     job_history_days: Days = Field(30, description="Days to keep the history of jobs")
-    cron_ticks_days: Days = Field(14, description="Days to keep the ticks of background:cron")
+    cron_ticks_days: Days = Field(14, description="Days to keep the records of background:cron")
 
 
 class MaintenanceSettings(ConfigModel):
-    """When jobs run that can wait."""
+    """When to run jobs that can wait."""
 
     window: Annotated[str, AfterValidator(_window)] = Field(
-        "01:00-05:00", description="Time of day for clean-up jobs; empty: any time"
+        "01:00-05:00", description="Time of day for clean-up jobs; empty: no restriction"
     )
     timezone: Zone = Field("UTC", description="Time zone of the window")
 
 
 class AlertSettings(ConfigModel):
-    """Who hears of failures."""
+    """Alerts about failures."""
 
     webhook_url: Annotated[str, AfterValidator(_web_address)] = Field(
-        "", description="Address that alerts are posted to"
+        "", description="URL to which alerts are posted"
     )
-    webhook_secret: SecretStr = Field(SecretStr(""), description="Key that signs these posts")
-    emails: tuple[str, ...] = Field((), description="Addresses that alerts are mailed to")
+    webhook_secret: SecretStr = Field(SecretStr(""), description="Key that signs webhook requests")
+    emails: tuple[str, ...] = Field((), description="E-mail addresses that receive alerts")
     smtp_host: str = Field("", description="Mail server")
     smtp_port: int = Field(587, ge=1, le=65535, description="Port of the mail server")
     smtp_security: Literal["starttls", "tls", "none"] = Field(
-        "starttls", description="How the connection to the mail server is protected"
+        "starttls", description="Encryption of the connection to the mail server"
     )
-    smtp_user: str = Field("", description="Account at the mail server")
-    smtp_password: SecretStr = Field(SecretStr(""), description="Password of that account")
-    smtp_sender: str = Field("", description="Sender of alerts")
+    smtp_user: str = Field("", description="User name at the mail server")
+    smtp_password: SecretStr = Field(SecretStr(""), description="Password at the mail server")
+    smtp_sender: str = Field("", description="Sender address of alerts")
 
 
 class InstanceSettings(ConfigModel):
-    """All of them, read at one moment."""
+    """All settings, read at one moment."""
 
     source: SourceSettings = SourceSettings()
     queue: QueueSettings = QueueSettings()
@@ -136,7 +136,7 @@ class InstanceSettings(ConfigModel):
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """One setting that exists. `type` and `default` are for people."""
+    """The definition of one setting. `type` and `default` are for display."""
 
     key: str
     type: str
@@ -147,7 +147,7 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A setting as `config:list` shows it: a secret is masked. `set`: not the default."""
+    """A setting as shown by `config:list`; secrets are masked. `set`: not the default."""
 
     key: str
     value: Any
@@ -155,7 +155,7 @@ class Value:
 
 
 def known() -> list[Known]:
-    """Every setting there is, in the order of the manual."""
+    """All settings, in the order of the manual."""
     return [
         Known(
             key=key,
@@ -171,15 +171,15 @@ def known() -> list[Known]:
 def read(
     connection: sa.Connection, box: SecretBox | None = None, *, secrets: Collection[str] = ()
 ) -> InstanceSettings:
-    """The settings in force. Of the secret ones only those whose keys are in `secrets` are read.
+    """The current settings; secrets only if their keys are in `secrets`.
 
-    So a secret that cannot be read stops nobody who does not need it. Raises
-    ConfigurationError, SecretKeyError that names the setting.
+    A secret that cannot be decrypted thus affects only those who need it. Raises
+    ConfigurationError, and SecretKeyError naming the setting.
     """
     document: dict[str, dict[str, Any]] = {}
     fields = dict(_fields())
     for key, value in _stored(connection).items():
-        if key in fields:  # one that a later version has dropped does no harm
+        if key in fields:  # ignore settings that this version does not have
             group, name = key.split(".")
             if _is_secret(fields[key]):
                 if box is None or key not in secrets:
@@ -193,7 +193,7 @@ def read(
 
 
 def values(connection: sa.Connection) -> list[Value]:
-    """Every setting with its value in force, secrets masked."""
+    """All settings with their current values, secrets masked."""
     stored = _stored(connection)
     found = []
     for key, field in _fields():
@@ -211,7 +211,7 @@ def get(connection: sa.Connection, key: str) -> Value:
 
 
 def put(connection: sa.Connection, key: str, text: str, box: SecretBox) -> Value:
-    """Set one from text; a list is separated by commas. Raises UsageError, ConfigurationError."""
+    """Set a value from text; lists are comma-separated. Raises UsageError, ConfigurationError."""
     field = _field(key)
     value: Any = text.strip()
     if _type_name(field) == "list":
@@ -235,7 +235,7 @@ def put(connection: sa.Connection, key: str, text: str, box: SecretBox) -> Value
 
 
 def reset(connection: sa.Connection, key: str) -> None:
-    """Back to the default. Raises UsageError for an unknown key."""
+    """Restore the default. Raises UsageError for an unknown key."""
     _field(key)
     connection.execute(sa.delete(table).where(table.c.key == key))
 
@@ -254,7 +254,7 @@ def _field(key: str) -> FieldInfo:
     field = dict(_fields()).get(key)
     if field is None:
         raise UsageError(
-            f"There is no setting {key!r}", hint="`openregister config:list` shows all"
+            f"There is no setting {key!r}", hint="`openregister config:list` lists all settings"
         )
     return field
 
@@ -297,5 +297,5 @@ def _invalid(error: ValidationError, key: str = "") -> ConfigurationError:
     return ConfigurationError(
         "The instance settings are not valid",
         faults=faults,
-        hint="`openregister config:set KEY VALUE` corrects one",
+        hint="Correct a setting with `openregister config:set KEY VALUE`",
     )

@@ -1,7 +1,7 @@
-"""Bring the database to the form this version of the software needs.
+"""Migrate the database to the schema this version needs.
 
-All pending migrations run in one transaction that holds an advisory lock: any number of hosts
-may upgrade at once, one of them does the work, and a failure leaves everything as it was.
+All pending migrations run in one transaction that holds an advisory lock. Any number of hosts
+may upgrade at once: one does the work, and a failure changes nothing.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SCRIPTS = Path(migrations.__file__).parent
 
 
 def config(connection: sa.Connection | None = None) -> Config:
-    """What Alembic needs to know; nothing of it is read from a file."""
+    """Alembic's configuration; none of it is read from a file."""
     made = Config()
     # ConfigParser expands "%"
     made.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
@@ -42,11 +42,11 @@ def config(connection: sa.Connection | None = None) -> Config:
 def upgrade(
     engine: sa.Engine, then: Callable[[sa.Connection], None] = lambda connection: None
 ) -> Revision:
-    """Apply what is pending; the revision before, whose `pending` is what was applied.
+    """Apply pending migrations; returns the previous revision, whose `pending` lists them.
 
-    `then` follows in the same transaction, after migrations were applied. Waits for an upgrade
-    that runs elsewhere. Raises NewerDatabaseError, and DatabaseError when a migration fails;
-    nothing is changed then.
+    `then` runs in the same transaction after migrations were applied. Waits for an upgrade on
+    another host. Raises NewerDatabaseError, and DatabaseError if a migration fails; the
+    database is then unchanged.
     """
     try:
         with engine.begin() as connection:
@@ -59,7 +59,7 @@ def upgrade(
                 then(connection)
     except (DBAPIError, psycopg.Error) as error:
         known = translate(error, describe(engine.url))
-        assert known is not None  # one of the database's
+        assert known is not None  # it is a database error
         raise DatabaseError(
             f"The upgrade failed: {known.what}",
             where=known.where,
@@ -69,7 +69,7 @@ def upgrade(
 
 
 def downgrade(engine: sa.Engine, target: str = "base") -> None:
-    """Undo migrations down to `target`, with the data in their tables. For tests and developers."""
+    """Undo migrations down to `target`, deleting their data. For tests and development."""
     with engine.begin() as connection:
         _lock(connection)
         command.downgrade(config(connection), target)

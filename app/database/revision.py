@@ -1,7 +1,7 @@
-"""Which form the database has, and which one this version of the software needs.
+"""Compare the revision of the database with the one this version needs.
 
-Every command asks this first, so it is answered without Alembic, whose import would cost more
-than most commands: the names of the migrations are their order.
+Every command checks this first, without Alembic, whose import takes longer than most commands:
+the names of the migrations give their order.
 """
 
 from __future__ import annotations
@@ -20,34 +20,34 @@ from app.database.tables import SCHEMA
 from app.errors import NewerDatabaseError, NotMigratedError
 
 LOCK = 0x6F72_6567_0001
-"""The advisory lock of upgrades ("oreg"), the same in every version: an upgrade takes it alone,
-everybody who writes shares it until the end of the transaction."""
+"""Advisory lock of upgrades ("oreg"), the same in every version: exclusive for an upgrade, shared
+by every writer until the end of its transaction."""
 
 _SHARE = f"SELECT pg_advisory_xact_lock_shared({LOCK})"
 _CURRENT = f"SELECT version_num FROM {SCHEMA}.alembic_version"  # noqa: S608  (a constant)
 
 FENCE = f"{_SHARE}; {_CURRENT}"
-"""Two statements, in this order: the second sees what an upgrade committed before the lock came."""
+"""Two statements, so that the second sees what an upgrade committed before the lock was granted."""
 
 
-RESTART = "Restart it with the new version; it has written nothing more"
+RESTART = "Restart it with the new version; it has stopped writing"
 
 
 class State(StrEnum):
-    """How the database compares to the code."""
+    """The state of the database relative to the code."""
 
     EMPTY = "empty"
-    """It has none of our tables."""
+    """It contains none of our tables."""
     BEHIND = "behind"
     """Migrations are pending."""
     CURRENT = "current"
     NEWER = "newer"
-    """It was migrated by a newer version, whose migrations are unknown here."""
+    """A newer version migrated it, with migrations unknown to this version."""
 
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """`current` is what the database has (None: nothing), `head` what the code needs."""
+    """`current`: revision of the database (None: no tables); `head`: what the code needs."""
 
     current: str | None
     head: str
@@ -57,13 +57,13 @@ class Revision:
 
 @cache
 def known() -> tuple[str, ...]:
-    """The revisions this version knows, oldest first: their modules' names begin with them."""
+    """The revisions known to this version, oldest first, from the names of their modules."""
     modules = (Path(migrations.__file__).parent / "versions").glob("[0-9]*.py")
     return tuple(sorted(module.name.partition("_")[0] for module in modules))
 
 
 def revision(connection: sa.Connection) -> Revision:
-    """Compare the database to the code; writes nothing."""
+    """Compare the database with the code, read-only."""
     line = known()
     head = line[-1]
     table = f"{SCHEMA}.alembic_version"
@@ -79,7 +79,7 @@ def revision(connection: sa.Connection) -> Revision:
 
 
 def require_current(engine: sa.Engine) -> None:
-    """Raise NotMigratedError or NewerDatabaseError unless code and database fit together."""
+    """Raise NotMigratedError or NewerDatabaseError unless the database is at our revision."""
     with engine.connect() as connection:
         found = revision(connection)
     refuse_newer(found, engine)
@@ -95,16 +95,16 @@ def require_current(engine: sa.Engine) -> None:
 
 
 def fence(connection: sa.Connection) -> None:
-    """Make the transaction one of this version: no upgrade runs or has run, none until its end.
+    """Bind the transaction to this version: no upgrade has run, and none can until it ends.
 
-    Raises NewerDatabaseError when one has.
+    Raises NewerDatabaseError if one has run.
     """
     connection.exec_driver_sql(_SHARE)
     refuse_other(connection.exec_driver_sql(_CURRENT).scalar_one_or_none())
 
 
 def refuse_other(current: str | None) -> None:
-    """Raise NewerDatabaseError unless the database is at this version's own revision."""
+    """Raise NewerDatabaseError unless the database is at this version's revision."""
     head = known()[-1]
     if current != head:
         raise NewerDatabaseError(
@@ -115,7 +115,7 @@ def refuse_other(current: str | None) -> None:
 
 
 def refuse_newer(found: Revision, engine: sa.Engine) -> None:
-    """Raise NewerDatabaseError when a newer version has migrated the database."""
+    """Raise NewerDatabaseError if a newer version has migrated the database."""
     if found.state is State.NEWER:
         raise NewerDatabaseError(
             f"The database is at version {found.current}, this software knows up to {found.head}",

@@ -1,7 +1,7 @@
-"""Every encrypted column of the database, put under another key.
+"""Re-encrypt every encrypted column of the database under another key.
 
-What is encrypted: `sources.secrets`, `source_state.value` and, in `settings.value`, each
-``{"encrypted": token}``. A test compares this with the comments of the tables.
+These are `sources.secrets`, `source_state.value` and, in `settings.value`, each
+``{"encrypted": token}``. A test compares this list with the comments of the tables.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _LOCK = 0x6F72_6567_0002  # "oreg": the advisory lock of rotations, the same in 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many encrypted values there are: sources with secrets, tokens, settings."""
+    """Numbers of encrypted values: sources with secrets, tokens, settings."""
 
     sources: int
     tokens: int
@@ -32,7 +32,7 @@ class Counts:
 
 @contextmanager
 def alone(engine: sa.Engine) -> Iterator[None]:
-    """One rotation at a time, on whatever host; a second one waits."""
+    """Allow one rotation at a time across hosts; a second one waits."""
     with engine.begin() as connection:
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
         yield
@@ -40,7 +40,7 @@ def alone(engine: sa.Engine) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """One encrypted value. `kind` is source, token or setting; `source` names whose it is."""
+    """One encrypted value. `kind` is source, token or setting; `source` names its source."""
 
     kind: str
     name: str
@@ -57,9 +57,9 @@ class Stored:
 
 
 def reencrypt(connection: sa.Connection, box: SecretBox) -> Counts:
-    """Put every encrypted value under the first key, or none of them.
+    """Re-encrypt every value under the first key, or none.
 
-    Nobody else writes one meanwhile. Raises SecretKeyError that names what no key opens.
+    Other writers wait. Raises SecretKeyError naming a value that no key decrypts.
     """
     connection.execute(
         sa.text(
@@ -83,7 +83,7 @@ def reencrypt(connection: sa.Connection, box: SecretBox) -> Counts:
 
 
 def verify(connection: sa.Connection, box: SecretBox) -> Counts:
-    """Whether the box can read every encrypted value. Raises SecretKeyError that names one."""
+    """Check that every encrypted value can be read. Raises SecretKeyError naming one."""
     found = every(connection)
     for stored in found:
         with _naming(stored):
@@ -125,7 +125,7 @@ def every(connection: sa.Connection) -> list[Stored]:
 
 
 def counts(found: Sequence[Stored]) -> Counts:
-    """How many there are of each kind."""
+    """The number of values of each kind."""
     kinds = Counter(stored.kind for stored in found)
     return Counts(kinds["source"], kinds["token"], kinds["setting"])
 

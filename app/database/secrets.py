@@ -1,8 +1,8 @@
-"""Secrets at rest: JSON encrypted with Fernet (AES-128-CBC and HMAC-SHA-256), keys rotatable.
+"""Secrets at rest: JSON encrypted with Fernet (AES-128-CBC and HMAC-SHA-256), with key rotation.
 
-The key comes from OPENREGISTER_SECRET_KEY, else from OPENREGISTER_SECRET_KEY_FILE, else from
-`secret.key` in the data directory, which is made with the first secret. Several keys, newest
-first, are separated by commas or lines: the first encrypts, each of them decrypts.
+The key comes from OPENREGISTER_SECRET_KEY, or else OPENREGISTER_SECRET_KEY_FILE, or else
+`secret.key` in the data directory, created with the first secret. Several keys, newest first,
+are separated by commas or newlines: the first encrypts, all of them decrypt.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from connectors.sdk.redact import remember
 if TYPE_CHECKING:
     from app.settings import Settings
 
-_HOW_TO_MAKE = "`openssl rand -base64 32` makes a key"
+_HOW_TO_MAKE = "`openssl rand -base64 32` creates a key"
 _KEY_BYTES = 32
 
 
@@ -39,10 +39,10 @@ def setting_again(key: str) -> str:
 
 
 class SecretBox:
-    """Encrypts and decrypts JSON values. Reads its key when it is first needed.
+    """Encrypts and decrypts JSON values. The key is read when first needed.
 
-    `keys` is the text of one or several keys; without it they are in `key_file`, which is only
-    created where `create` allows that.
+    `keys` contains one or more keys; without it they come from `key_file`, which is created only
+    if `create` is true.
     """
 
     def __init__(
@@ -66,20 +66,20 @@ class SecretBox:
         return cls(key_file=settings.data_dir / "secret.key", create=True)
 
     def encrypt(self, value: Any) -> bytes:
-        """The encrypted form of a JSON value. Raises SecretKeyError."""
+        """Encrypt a JSON value. Raises SecretKeyError."""
         return self._load(create=self._create).encrypt(canonical.dumps(value))
 
     def decrypt(self, token: bytes, *, what: str = "A stored secret", again: str = "") -> Any:
-        """The value again. Raises SecretKeyError when no key opens it.
+        """Decrypt a value. Raises SecretKeyError if no key decrypts it.
 
-        `what` names the secret and `again` the command that replaces it, for the error.
+        For the error, `what` names the secret and `again` the command that replaces it.
         """
         replace = again or "enter the secret again"
         try:
             return canonical.loads(self._load(create=False).decrypt(token))
         except InvalidToken:
             raise SecretKeyError(
-                f"{what} was encrypted with another key",
+                f"{what} was encrypted with a different key",
                 where=self.where,
                 hint="Restore the old key (after the new one, separated by a comma), or replace "
                 f"the secret: {replace}. `openregister secrets:check` lists everything affected",
@@ -92,51 +92,51 @@ class SecretBox:
             ) from None
 
     def rotate(self, token: bytes) -> bytes:
-        """The same secret under the first key. Raises SecretKeyError when no key opens it."""
+        """The same secret under the first key. Raises SecretKeyError if no key decrypts it."""
         return self.encrypt(self.decrypt(token))
 
     @property
     def where(self) -> str:
-        """The variable or the file that the keys are in."""
+        """The variable or file that contains the keys."""
         return str(self._key_file) if self._keys is None else "OPENREGISTER_SECRET_KEY"
 
     @property
     def in_file(self) -> bool:
-        """Whether the keys are in a file, which `add_key` and `drop_old_keys` can change."""
+        """Whether the keys are in a file that `add_key` and `drop_old_keys` can change."""
         return self._keys is None
 
     def key_count(self) -> int:
-        """How many keys there are now; 0 before the first secret made one."""
+        """The number of keys; 0 before the first secret creates one."""
         if self._key_file is not None and self._create and not self._key_file.exists():
             return 0
         return len(self._split(self._text(create=False)))
 
     def newest(self) -> SecretBox:
-        """A box that has the first key alone."""
+        """A box with only the first key."""
         return SecretBox(self._split(self._text(create=False))[0])
 
     def add_key(self) -> None:
-        """Make a new key and put it first in the key file; the others still decrypt.
+        """Generate a key and put it first in the key file; the others still decrypt.
 
-        Raises SecretKeyError when the file cannot be replaced; it is as it was then.
+        Raises SecretKeyError if the file cannot be replaced; it is then unchanged.
         """
         keys = self._split(self._text(create=False))
         self._replace([Fernet.generate_key().decode("ascii"), *keys])
 
     def drop_old_keys(self) -> int:
-        """Leave the first key alone in the key file; how many were dropped."""
+        """Keep only the first key in the key file; returns how many were removed."""
         keys = self._split(self._text(create=False))
         if len(keys) > 1:
             self._replace(keys[:1])
         return len(keys) - 1
 
     def _replace(self, keys: list[str]) -> None:
-        assert self._key_file is not None  # else there is no file to replace
+        assert self._key_file is not None  # without it there is no file to replace
         _replace_key_file(self._key_file.resolve(), "".join(f"{key}\n" for key in keys))
 
     def _load(self, *, create: bool) -> MultiFernet:
         stamp = self._file_stamp()
-        # another process may have put a new key into the file since: that is the one to use
+        # another process may have added a newer key since: use that one
         if self._cipher is None or (stamp is not None and stamp != self._stamp):
             self._cipher = self._parse(self._text(create=create))
             self._stamp = stamp or self._file_stamp()
@@ -145,11 +145,11 @@ class SecretBox:
     def _text(self, *, create: bool) -> str:
         if self._keys is not None:
             return self._keys
-        assert self._key_file is not None  # by the constructor
+        assert self._key_file is not None  # ensured by the constructor
         return _read_key_file(self._key_file, create=create, own=self._create)
 
     def _file_stamp(self) -> tuple[int, int, int] | None:
-        """What changes when the key file does; None without one."""
+        """Changes whenever the key file does; None without a file."""
         if self._key_file is None:
             return None
         try:
@@ -181,7 +181,7 @@ class SecretBox:
 
 
 def _url(key: str) -> str:
-    """Either alphabet of base64 will do, as long as it is one of them."""
+    """Accepts either base64 alphabet, but not a mix."""
     return key.replace("+", "-").replace("/", "_")
 
 
@@ -196,9 +196,9 @@ def _read_key_file(path: Path, *, create: bool, own: bool) -> str:
         mode = path.stat().st_mode
         if mode & stat.S_IRWXO or mode & stat.S_IWGRP:
             raise SecretKeyError(
-                f"The key file may be read or changed by others (mode {stat.S_IMODE(mode):04o})",
+                f"The key file is accessible to other users (mode {stat.S_IMODE(mode):04o})",
                 where=str(path),
-                hint=f"chmod 600 {path}; if somebody may have read it, use a new key",
+                hint=f"chmod 600 {path}; if somebody may have read it, rotate the key",
             )
         return path.read_text(encoding="ascii")
     except FileNotFoundError:
@@ -207,8 +207,8 @@ def _read_key_file(path: Path, *, create: bool, own: bool) -> str:
             "OPENREGISTER_SECRET_KEY_FILE is set, or that file does not exist",
             where=str(path),
             hint="Restore the key from the backup, or enter the secrets again; "
-            + ("the first one makes a new key" if own else f"first make a new key: {_made(path)}")
-            + ". `openregister secrets:check` lists them",
+            + ("the first one creates a key" if own else f"first create a key: {_made(path)}")
+            + ". `openregister secrets:check` lists the affected secrets",
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise SecretKeyError(
@@ -219,7 +219,7 @@ def _read_key_file(path: Path, *, create: bool, own: bool) -> str:
 
 
 def _replace_key_file(path: Path, text: str) -> None:
-    """Put a whole new file in the old one's place: at no moment is there half a file, or none."""
+    """Replace the file atomically: at no moment is it incomplete or missing."""
     try:
         before = path.stat()
         handle, draft = tempfile.mkstemp(dir=path.parent, prefix=".secret-")  # mode 0600
@@ -244,12 +244,12 @@ def _replace_key_file(path: Path, text: str) -> None:
             f"The key file cannot be replaced ({error.strerror})",
             where=str(path),
             hint="Run as the account that owns it, or put a new key first in it yourself and "
-            f"call secrets:rotate again; {_HOW_TO_MAKE}",
+            f"run secrets:rotate again; {_HOW_TO_MAKE}",
         ) from error
 
 
 def _create_key_file(path: Path) -> None:
-    """Make the file whole or not at all; of two processes at once, the first one's key counts."""
+    """Create the file atomically; if two processes do so at once, the first key wins."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         handle, draft = tempfile.mkstemp(dir=path.parent, prefix=".secret-")  # mode 0600
@@ -269,7 +269,7 @@ def _create_key_file(path: Path) -> None:
             Path(draft).unlink()
     except OSError as error:
         raise SecretKeyError(
-            f"No key file can be made ({error.strerror})",
+            f"Cannot create a key file ({error.strerror})",
             where=str(path),
             hint=f"Make the directory writable, or set OPENREGISTER_SECRET_KEY; {_HOW_TO_MAKE}",
         ) from error

@@ -1,12 +1,12 @@
 """The tables of the PostgreSQL schema `openregister`.
 
-Migrations are written by hand in `migrations/`; a test proves the two equal. The tables of
-background jobs live in `jobs.tables`. Why some references are not foreign keys:
+Migrations are written by hand in `migrations/`; a test compares them with these definitions. The
+tables of background jobs are in `jobs.tables`. Some references are deliberately not foreign keys:
 
-- `audit_trails` and `chains` name sources, runs and objects as history: an entry must outlive
-  what it speaks of, so nothing may cascade into it and nothing may be held back by it.
+- `audit_trails` and `chains` refer to sources, runs and objects as history: an entry must
+  outlive what it refers to, so deletions must neither cascade to it nor be blocked by it.
 - `objects.run_id` and `quarantine.run_id` are written with every batch while retention deletes
-  runs; the reporting views join them outwardly.
+  runs; the reporting views use outer joins.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ schemas = Table(
     Column("slug", Text, nullable=False, unique=True),
     Column("title", Text, nullable=False),
     Column("version", Integer, nullable=False, server_default="1"),
-    # json, not jsonb: a schema is given back as it was written, members in their order
+    # json, not jsonb, keeps the text of a schema and the order of its members
     Column("document", JSON, nullable=False),
     _created(),
     _updated(),
@@ -225,7 +225,7 @@ runs = Table(
     ),
     Index("ix_runs_source_id_id", "source_id", "id"),
     Index("ix_runs_finished", "finished"),
-    # the lock: one run per source at a time, whoever starts it
+    # the lock: one run per source at a time, however it is started
     Index("uq_runs_running", "source_id", unique=True, postgresql_where=text("state = 'running'")),
 )
 
@@ -253,14 +253,14 @@ objects = Table(
     Column("deleted", Timestamp),
     Column("origin_hash", UUID(as_uuid=False), comment="XXH3-128 of raw row, mapping and schema"),
     Column("data_hash", LargeBinary, nullable=False, comment="SHA-256 of the canonical data"),
-    # compared by bytes: quicker, and the index outlives a new version of the system's collations
+    # compared by bytes: faster, and the index survives a change of the system's collations
     Column("source_key", Text(collation="C")),
     Column("data", JSONB, nullable=False),
     # Register, schema and source are checked by triggers, once per statement: see migration 0001.
-    # Rows without a key are created anew by every run; NULLs never collide here.
+    # Rows without a key are created again by every run; NULLs never conflict here.
     Index("uq_objects_source_key", "source_id", "target", "source_key", unique=True),
     Index("ix_objects_register_schema", "register_id", "schema_id", "uuid"),
-    # room for the next version of a row in its own page: no index changes with an update
+    # free space for the next version of a row in its page, so that updates change no index
     postgresql_with={"fillfactor": 90},
 )
 
@@ -294,14 +294,14 @@ audit_trails = Table(
     Column("data_hash", LargeBinary, nullable=False),
     Column("prev_hash", LargeBinary, nullable=False),
     Column("hash", LargeBinary, nullable=False),
-    # json, not jsonb: the hash is over these very bytes
+    # json, not jsonb: the hash covers exactly these bytes
     Column("diff", JSON, comment="{field: {old, new}}; NULL for a create, the object has it"),
     PrimaryKeyConstraint("chain_id", "position"),
     CheckConstraint(
         "action IN ({})".format(", ".join(f"'{action}'" for action in AUDIT_ACTIONS)), name="action"
     ),
     Index("ix_audit_trails_object_uuid", "object_uuid"),
-    # runs and times rise with the rows, so block ranges find them at next to no cost
+    # runs and times increase with the rows, so block ranges index them almost for free
     Index("ix_audit_trails_run_id", "run_id", postgresql_using="brin"),
     Index("ix_audit_trails_created", "created", postgresql_using="brin"),
 )
@@ -401,8 +401,8 @@ app_passwords = Table(
     UniqueConstraint("user_id", "name"),
 )
 
-# Which view is whose: only these are ever replaced or dropped. No foreign key: a view has to go
-# by DROP VIEW, and the row tells which one.
+# Records our views: only these are ever replaced or dropped. No foreign key: a view is dropped
+# with DROP VIEW, and this row says which one.
 reporting_views = Table(
     "reporting_views",
     metadata,

@@ -1,1 +1,1 @@
-"""What the JSON API and the pages share: who is asking, what they may, and how errors answer."""
+"""Shared by the JSON API and the pages: authentication, authorisation and error responses."""

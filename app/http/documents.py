@@ -1,4 +1,4 @@
-"""JSON of what the services give, the same for programs and for scripts that read the pages."""
+"""JSON representations of results, shared by the API and by scripts that read the pages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from connectors.sdk import canonical
 
 
 def plain(value: Any) -> Any:
-    """Times in UTC, UUIDs as text, bytes in hex, dataclasses as objects; the rest as it is."""
+    """Times in UTC, UUIDs as text, bytes in hex, dataclasses as objects; the rest unchanged."""
     match value:
         case datetime():
             return canonical.moment(value)

@@ -1,4 +1,4 @@
-"""Requests whose end is in doubt are refused: a proxy in front may have found another one."""
+"""Reject requests with an ambiguous length, which a proxy in front may interpret differently."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from app.http.problems import Problem, answer
 
 
 class Framing:
-    """ASGI middleware that answers 400 to Content-Length beside Transfer-Encoding, and closes.
+    """ASGI middleware that answers 400 to Content-Length with Transfer-Encoding, and closes.
 
-    RFC 9112, 6.1: such a message "might indicate an attempt to perform request smuggling". The
-    other doubtful lengths are refused by h11 itself.
+    RFC 9112, 6.1: such a message "might indicate an attempt to perform request smuggling". h11
+    itself rejects other ambiguous lengths.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -26,8 +26,8 @@ class Framing:
         refused = Problem(
             400,
             "DoubtfulLength",
-            "The request has a Content-Length beside a Transfer-Encoding",
-            hint="Send one of them",
+            "The request has both Content-Length and Transfer-Encoding",
+            hint="Send only one of them",
             headers={"Connection": "close"},
         )
         await answer(Request(scope), refused)(scope, receive, send)

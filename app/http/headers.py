@@ -1,4 +1,4 @@
-"""Headers that every answer carries: what a browser may do with it, and who may keep it."""
+"""Headers of every response: security policy and caching."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ STRICT_TRANSPORT_SECURITY = "max-age=31536000"
 
 
 class SecurityHeaders:
-    """ASGI middleware that adds them; nothing is kept by caches unless a route says so."""
+    """ASGI middleware that adds them; responses are not cached unless a route allows it."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -62,12 +62,12 @@ class SecurityHeaders:
 
 
 def _own(location: str, asked: Headers) -> str:
-    """An address of this site without its host: that was said by the client, and may be made up."""
+    """A URL of this site without its host, which the client sent and may have made up."""
     try:
         parts = urlsplit(location)
     except ValueError:
         return "/"
     if not parts.netloc or parts.netloc != asked.get("host"):
         return location
-    path = "/" + parts.path.lstrip("/")  # `//host` would be a host again
+    path = "/" + parts.path.lstrip("/")  # `//host` would be read as a host
     return path + (f"?{parts.query}" if parts.query else "")

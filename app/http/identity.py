@@ -1,12 +1,12 @@
-"""Who is asking, and whether they may: the dependencies of every route.
+"""Authentication and authorisation: the dependencies of every route.
 
     @router.get("/sources")
     def sources(app: App, identity: Viewer) -> …
 
-`Viewer`, `RegisterAdmin` and `Admin` let a person in with that role or one above it. Programs
-send an app password (Basic or Bearer), pages have a session cookie. A change that comes with a
-cookie must carry the session's CSRF token, in the header `X-CSRF-Token` or the form field
-`_csrf`; an app password needs none, for no browser adds it by itself.
+`Viewer`, `RegisterAdmin` and `Admin` admit a user with that role or one above it. Programs send
+an app password (Basic or Bearer), pages a session cookie. A change with a cookie must include the
+session's CSRF token, in the header `X-CSRF-Token` or the form field `_csrf`; an app password needs
+none, because browsers do not send it automatically.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A person, and how they came in. `csrf` is the token that forms of this session carry."""
+    """A user, and how they authenticated. `csrf` is the token for forms of this session."""
 
     user: User
     via: Literal["session", "app-password"]
@@ -46,11 +46,11 @@ class Identity:
 
     @property
     def actor(self) -> str:
-        """How audit entries and runs name them: ``web:alice``, or ``api:alice`` for a program."""
+        """Name for audit entries and runs: ``web:alice``, or ``api:alice`` for a program."""
         return f"{'web' if self.via == 'session' else 'api'}:{self.user.name}"
 
     def may(self, role: Role | str) -> bool:
-        """Whether they have that role or one above it."""
+        """Whether the user has that role or one above it."""
         return self.user.role.includes(Role(role))
 
 
@@ -64,8 +64,8 @@ App = Annotated[Application, Depends(application)]
 
 
 async def identify(request: Request) -> Identity | None:
-    """Who asks; None when nobody is signed in. Raises NotSignedInError for a wrong app password
-    or token, LockedError after too many, CsrfError for a change from elsewhere."""
+    """The user; None if not signed in. Raises NotSignedInError for a wrong app password or token,
+    LockedError after too many, CsrfError for a change from another site."""
     if not hasattr(request.state, "identity"):
         request.state.identity = await _identify(request)
     found: Identity | None = request.state.identity
@@ -85,7 +85,7 @@ async def _identify(request: Request) -> Identity | None:
 
 
 def refuse_foreign(request: Request) -> None:
-    """Raise CsrfError when a browser says that another site's page sent this."""
+    """Raise CsrfError if the browser says that another site sent this request."""
     origin = request.headers.get("origin")
     if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
         raise CsrfError("The request comes from another site")
@@ -119,9 +119,9 @@ def _by_header(request: Request) -> Identity:
     if scheme.lower() == "basic":
         name, token = _basic(token)
     elif scheme.lower() != "bearer":
-        raise NotSignedInError(f"The authorization scheme {scheme[:20]!r} is not understood")
+        raise NotSignedInError(f"The authorization scheme {scheme[:20]!r} is not supported")
     user = people.by_token(application(request), token, name=name)
-    if user is not None:  # also where others at this address have failed
+    if user is not None:  # even if others at this address have failed
         return Identity(user, "app-password")
     throttle, address = _throttle(request), _address(request)
     if left := throttle.locked_for(address):
@@ -129,15 +129,15 @@ def _by_header(request: Request) -> Identity:
     throttle.fail(address)
     raise NotSignedInError(
         "The app password is not valid",
-        hint="`openregister user:app-password` makes one; the sign-in password will not do",
+        hint="Create one with `openregister user:app-password`; a sign-in password is not accepted",
     )
 
 
 def _basic(encoded: str) -> tuple[str, str]:
-    unreadable = NotSignedInError("The Basic authorization cannot be read")
+    unreadable = NotSignedInError("The Basic authorization is not valid")
     try:
         text = base64.b64decode(encoded, validate=True).decode("utf-8")
-    except ValueError:  # letters that are none of base64, or bytes that are no text
+    except ValueError:  # not valid base64, or not text
         raise unreadable from None
     name, colon, token = text.partition(":")
     if not colon:
@@ -146,9 +146,9 @@ def _basic(encoded: str) -> tuple[str, str]:
 
 
 def sign_in(request: Request, response: Response, name: str, password: str) -> Identity:
-    """Check a password and open a session; the cookie is set on `response`.
+    """Check a password and open a session; sets the cookie on `response`.
 
-    Raises SignInError, LockedError, CsrfError for a form that another site sent.
+    Raises SignInError, LockedError, and CsrfError for a form sent by another site.
     """
     refuse_foreign(request)
     app, throttle, address = application(request), _throttle(request), _address(request)
@@ -160,7 +160,7 @@ def sign_in(request: Request, response: Response, name: str, password: str) -> I
         user = people.sign_in(app, name, password)
     except SignInError:
         throttle.fail(address)
-        _names(request).fail(name_key)  # unknown names lock like known ones
+        _names(request).fail(name_key)  # unknown names are locked like known ones
         raise
     _names(request).succeed(name_key)
     session = sessions.open_session(app, request, response, user)
@@ -168,7 +168,7 @@ def sign_in(request: Request, response: Response, name: str, password: str) -> I
 
 
 def sign_out(request: Request, response: Response, identity: Identity) -> None:
-    """End every session of the person and take the cookie away."""
+    """End every session of the user and delete the cookie."""
     application(request).write(people.sign_out, identity.user.id)
     sessions.close_session(request, response)
 
@@ -188,14 +188,14 @@ def _address(request: Request) -> str:
 
 
 def require(role: Role) -> Callable[..., Awaitable[Identity]]:
-    """A dependency that gives the identity of who has the role; raises NotSignedInError,
+    """A dependency that returns the identity if it has the role; raises NotSignedInError,
     ForbiddenError."""
 
     async def check(
         request: Request, identity: Annotated[Identity | None, Depends(identify)]
     ) -> Identity:
         if identity is None:
-            raise NotSignedInError("Nobody is signed in")
+            raise NotSignedInError("You are not signed in")
         if not identity.may(role):
             raise ForbiddenError(
                 f"{identity.user.name} is {identity.user.role}; this needs the role {role}"

@@ -1,4 +1,4 @@
-"""How much a request may bring along: bytes, members of a form, levels and digits of JSON."""
+"""Limits on request bodies: bytes, form fields, and the depth and numbers of JSON."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from app.http.problems import Problem, answer
 from connectors.sdk import canonical
 
 LARGEST_BODY = 64 * 1024 * 1024
-"""Bytes; a workbook that is uploaded as a source has to fit. It goes to the disk as it comes."""
+"""Bytes; enough for a workbook uploaded as a source. It is streamed to disk."""
 
 LARGEST_DOCUMENT = 8 * 1024 * 1024
-"""Bytes of any other body, which is kept in memory as a whole."""
+"""Bytes of any other body, which is held in memory."""
 
 MOST_IN_MEMORY = 256 * 1024 * 1024
-"""Bytes of all bodies that are kept in memory at the same time."""
+"""Bytes of all bodies held in memory at the same time."""
 
 MOST_PARAMETERS = 1000
-"""Parameters of an address; starlette bounds the fields of a form by the same number."""
+"""Parameters of a URL; starlette limits form fields to the same number."""
 
 _UPLOAD = "multipart/form-data"
 
 
 class BodyLimit:
-    """ASGI middleware that answers 413 to larger bodies, whether announced or not.
+    """ASGI middleware that answers 413 to larger bodies, with or without Content-Length.
 
-    JSON that FastAPI's parser would take, but nothing else here can keep (half a surrogate pair,
-    NaN, numbers and nesting without end), is answered with 422.
+    JSON that FastAPI's parser accepts but cannot be stored (half a surrogate pair, NaN, huge
+    numbers, deep nesting) is answered with 422.
     """
 
     def __init__(self, app: ASGIApp, largest: int = LARGEST_BODY) -> None:
@@ -45,7 +45,7 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         if scope["query_string"].count(b"&") >= MOST_PARAMETERS:
-            said = f"The address has more than {MOST_PARAMETERS:,} parameters"
+            said = f"The URL has more than {MOST_PARAMETERS:,} parameters"
             await answer(Request(scope), Problem(400, "TooMuch", said))(scope, receive, send)
             return
         kind = Headers(scope=scope).get("content-type", "").partition(";")[0].strip().lower()
@@ -66,7 +66,7 @@ class BodyLimit:
                 self._held += len(piece)
                 if self._held > MOST_IN_MEMORY:
                     raise HTTPException(
-                        503, "Too much is being sent here at this moment", {"Retry-After": "5"}
+                        503, "The server is receiving too much data", {"Retry-After": "5"}
                     )
                 if kind.endswith("json"):
                     kept.extend(piece)
@@ -82,7 +82,7 @@ class BodyLimit:
 
 
 def _check(body: bytes) -> None:
-    """Raise HTTPException for JSON that cannot be kept; the route says what is none at all."""
+    """Raise HTTPException for JSON that cannot be stored; routes report invalid JSON."""
     try:
         canonical.value(canonical.loads(body))
     except (ValueError, RecursionError) as error:
@@ -95,4 +95,4 @@ def _check(body: bytes) -> None:
         reason = canonical.TOO_DEEP
     except ValueError:
         return
-    raise HTTPException(422, f"The body is not JSON that can be kept: {reason}")
+    raise HTTPException(422, f"The body contains JSON that cannot be stored: {reason}")

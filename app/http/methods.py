@@ -1,4 +1,4 @@
-"""HEAD wherever there is GET, and `Allow` that names every method of an address."""
+"""HEAD for every GET, and an `Allow` header that lists all methods of a URL."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
 class Heads:
-    """ASGI middleware: HEAD is answered as GET is, without the content (RFC 9110, 9.3.2)."""
+    """ASGI middleware: answers HEAD like GET, without the content (RFC 9110, 9.3.2)."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -36,7 +36,7 @@ class Heads:
 
 
 def allowed(request: Request) -> str:
-    """The methods that the address of a request has, as the header `Allow` lists them."""
+    """The methods of the request's URL, as listed in the header `Allow`."""
     routes = [route for route in request.app.router.routes if not isinstance(route, Mount)]
     found = [
         method

@@ -1,11 +1,11 @@
-"""How long a request works on its answer, and that it stops once nobody waits for it any more.
+"""Time limits of requests, which also stop when the client disconnects.
 
     @router.post("/preview")
     def preview(app: App, gone: Gone, …) -> …:
         with working(gone):
             …
 
-What takes longer belongs to a worker or the host.
+Work that takes longer belongs in a job or on the command line.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from fastapi import Depends, Request
 from app.mapping.language import effort
 
 SECONDS = 20.0
-"""Well below what browsers and proxies wait for."""
+"""Well below the timeouts of browsers and proxies."""
 
 LONGEST = 120.0
-"""For what has to read a source first."""
+"""For requests that read a source first."""
 
 
 async def _leaving(request: Request) -> AsyncIterator[Callable[[], bool]]:
     """Watches the connection while the route works."""
-    with suppress(RuntimeError):  # the check of the CSRF token may have read the form already
-        await request.body()  # what comes after it is the end of the connection
+    with suppress(RuntimeError):  # the CSRF check may already have read the form
+        await request.body()  # the next message is the end of the connection
     gone = threading.Event()
 
     async def watch() -> None:
@@ -47,15 +47,15 @@ async def _leaving(request: Request) -> AsyncIterator[Callable[[], bool]]:
 
 
 Gone = Annotated[Callable[[], bool], Depends(_leaving)]
-"""A dependency that tells whether the client has closed its connection."""
+"""A dependency that reports whether the client has disconnected."""
 
 
 def working(gone: Callable[[], bool], seconds: float = LONGEST) -> AbstractContextManager[None]:
-    """Bounds the work of the block, on its own thread. Raises `effort.StoppedError` in it."""
+    """Limits the work of the block, on its thread. Raises `effort.StoppedError` in it."""
     return effort.within(seconds, stopped=gone)
 
 
 def over(gone: Callable[[], bool], seconds: float | None = None) -> Callable[[], bool]:
-    """Tells, from now on, whether to stop: so much time (`SECONDS`) has passed, or `gone()`."""
+    """A function that is true once the time (`SECONDS`) has passed or `gone()` is true."""
     until = time.monotonic() + (SECONDS if seconds is None else seconds)
     return lambda: gone() or time.monotonic() > until

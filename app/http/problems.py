@@ -1,4 +1,4 @@
-"""Errors as answers: `application/problem+json` (RFC 9457) for programs, a page for browsers."""
+"""Error responses: `application/problem+json` (RFC 9457) for programs, a page for browsers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ API_PREFIXES = ("/api", "/index.php/apps/openregister/api")
 
 
 class NotSignedInError(e.OpenRegisterError):
-    """Nobody is signed in, or no longer."""
+    """The user is not signed in, or no longer."""
 
     default_hint: ClassVar[str] = (
         "Sign in, or send an app password with Basic or Bearer authentication"
@@ -37,21 +37,21 @@ class NotSignedInError(e.OpenRegisterError):
 
 
 class ForbiddenError(e.OpenRegisterError):
-    """The person is known but may not do this."""
+    """The user is known but lacks the permission."""
 
     default_hint: ClassVar[str] = "Ask an admin for a role with this permission"
 
 
 class CsrfError(ForbiddenError):
-    """A change that the session's own pages did not send."""
+    """A change that was not sent by the session's own pages."""
 
     default_hint: ClassVar[str] = "Reload the page and try again"
 
 
 class PreconditionError(e.OpenRegisterError):
-    """The thing has changed since the version that If-Match names."""
+    """The resource has changed since the version in If-Match."""
 
-    default_hint: ClassVar[str] = "Read it again, then repeat the change"
+    default_hint: ClassVar[str] = "Read it again, then retry the change"
 
 
 STATUSES: Mapping[type[Exception], int] = {
@@ -75,7 +75,7 @@ STATUSES: Mapping[type[Exception], int] = {
     ConnectorError: 502,
     e.DatabaseError: 503,
 }
-"""By class; a subclass that is not named here answers as its nearest parent does."""
+"""By class; a subclass that is not listed uses its nearest parent."""
 
 TITLES = {
     400: "Invalid request",
@@ -99,7 +99,7 @@ FAILED = "The request failed"
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """An error as it is shown; `errors` names fields: ``{"path", "message"}``."""
+    """An error for display; `errors` lists fields: ``{"path", "message"}``."""
 
     status: int
     kind: str
@@ -114,7 +114,7 @@ class Problem:
         return TITLES.get(self.status, FAILED)
 
     def document(self) -> dict[str, Any]:
-        """The members of problem+json; those without a value are left out."""
+        """The members of problem+json that have a value."""
         members = {
             "type": f"urn:openregister:problem:{self.kind}",
             "title": self.title,
@@ -131,7 +131,7 @@ ErrorPage = Callable[[Request, Problem], Response]
 
 
 def describe(error: Exception) -> Problem:
-    """What to tell of an error: never a secret, never a traceback."""
+    """The client's view of an error: never a secret, never a traceback."""
     match error:
         case e.OpenRegisterError():
             return _known(error)
@@ -165,7 +165,7 @@ def _known(error: e.OpenRegisterError) -> Problem:
 
 
 def _invalid_request(error: RequestValidationError) -> Problem:
-    """The input itself is not repeated: it may hold a secret."""
+    """Does not repeat the input, which may contain a secret."""
     faults = [
         {
             "path": ".".join(str(part) for part in fault["loc"][1:]) or str(fault["loc"][0]),
@@ -178,7 +178,7 @@ def _invalid_request(error: RequestValidationError) -> Problem:
 
 
 def _database(error: Exception, known: e.OpenRegisterError) -> Problem:
-    """What the database raised; a client learns the kind, the log what the server said."""
+    """A database error: the client sees its kind, the log the server's message."""
     state = getattr(getattr(error, "orig", error), "sqlstate", None)
     if state == "57014":  # query_canceled: the statement timeout
         return Problem(
@@ -194,7 +194,7 @@ def _database(error: Exception, known: e.OpenRegisterError) -> Problem:
 
 
 def wants_page(request: Request) -> bool:
-    """Whether the one who asks is a person with a browser, and not on the API."""
+    """Whether the request comes from a browser and is not for the API."""
     if request.url.path.startswith(API_PREFIXES):
         return False
     return "text/html" in request.headers.get("accept", "")
@@ -204,7 +204,7 @@ def answer(request: Request, problem: Problem) -> Response:
     """The problem as JSON."""
     headers = dict(problem.headers)
     if problem.status == 401 and "sec-fetch-mode" not in request.headers:
-        # a browser would put up a dialogue of its own for Basic
+        # a browser would open its own dialog for Basic
         headers["WWW-Authenticate"] = 'Basic realm="Open Register", charset="UTF-8", Bearer'
     elif problem.status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="Open Register"'
@@ -217,7 +217,7 @@ def answer(request: Request, problem: Problem) -> Response:
 
 
 def install(api: FastAPI, page: ErrorPage) -> None:
-    """Answer every error as a problem; `page` makes the one for people."""
+    """Answer every error as a problem; `page` renders it for browsers."""
 
     async def handle(request: Request, error: Exception) -> Response:
         problem = describe(error)

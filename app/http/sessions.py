@@ -1,7 +1,7 @@
-"""Sessions of the pages: an encrypted cookie, ended by time, by signing out or by a new password.
+"""Sessions of the pages: an encrypted cookie that ends by age, sign-out or a new password.
 
-The cookie names the person and the session epoch it was made under; a session is over when the
-person's epoch has moved on. Nothing is stored on the server, so any of several servers will do.
+The cookie contains the user and the session epoch; a session has ended when the user's epoch has
+moved on. Nothing is stored on the server, so any of several servers can handle a request.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from app.errors import SecretKeyError
 from app.users.model import User
 
 LIFETIME = 12 * 60 * 60
-"""Seconds from signing in to having to do so again."""
+"""Seconds until a new sign-in is required."""
 
 COOKIE = "openregister_session"
 SECURE_COOKIE = f"__Host-{COOKIE}"
-"""Its name behind TLS: browsers then keep other hosts and plain HTTP from setting it."""
+"""Cookie name with TLS: browsers then prevent other hosts and plain HTTP from setting it."""
 
 _KIND = "session"
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What the cookie says. `csrf` must come back with every change."""
+    """The content of the cookie. `csrf` must be sent with every change."""
 
     user_id: int
     epoch: int
@@ -37,7 +37,7 @@ class Session:
 
 
 def open_session(app: Application, request: Request, response: Response, user: User) -> Session:
-    """Begin a session for a person who has just proved who they are."""
+    """Start a session for a user who has just authenticated."""
     session = Session(user.id, user.session_epoch, int(time.time()), secrets.token_urlsafe(24))
     token = app.box.encrypt(
         {
@@ -51,7 +51,7 @@ def open_session(app: Application, request: Request, response: Response, user: U
     secure = _secure(request)
     response.set_cookie(
         SECURE_COOKIE if secure else COOKIE,
-        token.decode("ascii").rstrip("="),  # cookies with = would have to be quoted
+        token.decode("ascii").rstrip("="),  # cookies with = would need quoting
         max_age=LIFETIME,
         path="/",
         httponly=True,
@@ -62,7 +62,7 @@ def open_session(app: Application, request: Request, response: Response, user: U
 
 
 def close_session(request: Request, response: Response) -> None:
-    """Take the cookie away."""
+    """Delete the cookie."""
     secure = _secure(request)
     response.delete_cookie(
         SECURE_COOKIE if secure else COOKIE,
@@ -74,13 +74,13 @@ def close_session(request: Request, response: Response) -> None:
 
 
 def read(app: Application, request: Request) -> Session | None:
-    """The session that the request's cookie speaks of, if the cookie is ours and not too old."""
+    """The session of the request's cookie, if the cookie is valid and not expired."""
     token = request.cookies.get(SECURE_COOKIE if _secure(request) else COOKIE)
     if not token:
         return None
     try:
         content = app.box.decrypt(token.encode("utf-8") + b"=" * (-len(token) % 4))
-    except SecretKeyError:  # made up, or made under a key that is gone
+    except SecretKeyError:  # forged, or encrypted with a key that no longer exists
         return None
     if not isinstance(content, dict) or content.get("kind") != _KIND:
         return None

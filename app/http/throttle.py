@@ -1,4 +1,4 @@
-"""Slows down who guesses: failures are counted per address and per unknown name."""
+"""Slows down password guessing: failures are counted per address and per unknown name."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class _Tally:
 class Throttle:
     """Locks a key after `free` failures within `window` seconds, each time for twice as long.
 
-    Lives in this process's memory: known names are also locked in the database, which holds
-    wherever the guesses arrive. Keeps the `most` keys that failed last.
+    State is kept in this process; known names are also locked in the database, for all servers.
+    Keeps the `most` keys that failed most recently.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Throttle:
         self._lock = threading.Lock()
 
     def locked_for(self, key: str) -> float:
-        """Seconds until the key may try again; 0 when it may now."""
+        """Seconds until the key may try again; 0 if allowed now."""
         with self._lock:
             tally = self._tallies.get(key)
             return 0.0 if tally is None else max(0.0, tally.locked_until - time.monotonic())
@@ -59,6 +59,6 @@ class Throttle:
                 self._tallies.popitem(last=False)
 
     def succeed(self, key: str) -> None:
-        """Forget the failures of a key."""
+        """Reset the failures of a key."""
         with self._lock:
             self._tallies.pop(key, None)

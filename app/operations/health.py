@@ -171,12 +171,12 @@ def _rejected(sources: Sequence[Source]) -> Check:
 
 def _freshness(sources: Sequence[Source], now: datetime) -> Check:
     late: Mapping[str, str] = {
-        source.name: rules.broken_promise(
+        source.name: rules.stale_message(
             promise, source.last_sync, now, source.rejected, source.rejected_since
         )
         for source in sources
         if (promise := source.options.get("fresh_within")) is not None
-        and not rules.kept(promise, source.last_sync, now, source.rejected_since)
+        and not rules.is_fresh(promise, source.last_sync, now, source.rejected_since)
     }
     if not late:
         return Check("freshness", Health.OK, "Every source keeps its promise")

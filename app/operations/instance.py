@@ -201,8 +201,8 @@ def _warnings(connection: sa.Connection, ticking: Cron) -> list[str]:
     for source in source_store.promising(connection):
         promise = source.options["fresh_within"]
         last, rejected, since = source.last_sync, source.rejected, source.rejected_since
-        if not rules.kept(promise, last, now, since):
-            sentence = rules.broken_promise(promise, last, now, rejected, since)
+        if not rules.is_fresh(promise, last, now, since):
+            sentence = rules.stale_message(promise, last, now, rejected, since)
             found.append(f"Source {source.name} is out of date. {sentence}")
     return found
 

@@ -67,7 +67,7 @@ def fresh(source: Source, now: datetime | None = None) -> bool | None:
     """Whether the source keeps its `fresh_within` promise; None without one."""
     promise = source.options.get("fresh_within")
     moment = now or datetime.now(UTC)
-    return rules.kept(promise, source.last_sync, moment, source.rejected_since)
+    return rules.is_fresh(promise, source.last_sync, moment, source.rejected_since)
 
 
 def details(connection: sa.Connection, source: Source) -> Details:

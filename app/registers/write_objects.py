@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from app.audit import append
 from app.audit.append import PEOPLE, Writer
-from app.audit.chain_rule import Action, Change, Steps
+from app.audit.chain_rule import Action, Change, ChangeColumns
 from app.database.tables import objects
 from app.errors import ConflictError, ExistsError
 
@@ -109,7 +109,7 @@ def write(
     row = driver.execute("SELECT now()").fetchone()
     assert row is not None  # a SELECT of one row
     moment: datetime = row[0]
-    steps = Steps()
+    steps = ChangeColumns()
     steps.add_created([new.uuid.bytes for new in creates], [new.data_hash for new in creates])
     steps.add(map(_changed, revisions))
     append.append(driver, writer, steps, moment)

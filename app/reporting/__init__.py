@@ -1,1 +1,1 @@
-"""SQL views for analysts, and who may read them."""
+"""SQL views for analysts, and the roles that may read them."""

@@ -1,8 +1,8 @@
-"""Which columns a JSON Schema makes: a name and an SQL type for each property.
+"""Derive view columns from a JSON Schema: a name and an SQL type for each property.
 
-The schema decides, the values never do. Names are the properties' own, quoted where SQL needs
-it; one that PostgreSQL would cut at 63 bytes, or that is taken, gets a mark that stays the same
-for the same name.
+Only the schema decides, not the values. A column has the property's name, quoted where SQL
+requires it. A name that PostgreSQL would truncate at 63 bytes, or that is already used, gets a
+suffix that is always the same for that name.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from typing import Any
 from app.mapping import nodes
 
 LONGEST_NAME = 63
-"""Bytes of a name in PostgreSQL; it cuts what is longer."""
+"""Maximum length of a PostgreSQL name in bytes."""
 
 STANDARD = ("_uuid", "_source", "_key", "_created", "_updated")
-"""Columns that every view of a schema begins with."""
+"""The first columns of every view."""
 
 MOST_COLUMNS = 1500
-"""A view cannot have more than 1,600; the properties beyond are in the object's data."""
+"""A view has at most 1,600; further properties are in the object's data."""
 
 _LARGEST = 2**63 - 1
 _CONTAINERS = frozenset(
@@ -34,7 +34,7 @@ _MARK = 8  # hexadecimal digits
 
 
 class Kind(StrEnum):
-    """The SQL type of a column, as PostgreSQL spells it."""
+    """The SQL type of a column, in PostgreSQL's spelling."""
 
     TEXT = "text"
     BIGINT = "bigint"
@@ -47,7 +47,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column called `name` for the property `member`; `comment` is one line for people."""
+    """Column `name` for the property `member`; `comment` is one line of description."""
 
     name: str
     member: str
@@ -76,7 +76,7 @@ def columns(schema: Mapping[str, Any]) -> list[Column]:
 
 
 def column_names(members: Iterable[str]) -> dict[str, str]:
-    """A column name for each property, all of them different."""
+    """A unique column name for each property."""
     members = list(members)
     taken = {*STANDARD, *(member for member in members if _fits(member))}
     names = {member: member for member in members if _fits(member)}
@@ -96,8 +96,8 @@ def column_names(members: Iterable[str]) -> dict[str, str]:
 def view_name(register: str, schema: str) -> str:
     """The name of the view of a register's schema: ``register__schema``.
 
-    Where that is too long, or could be read in two ways (``a__b`` + ``c``, ``a`` + ``b__c``),
-    it ends in a mark of its own.
+    A name that is too long or ambiguous (``a__b`` + ``c``, ``a`` + ``b__c``) ends in a hash
+    suffix.
     """
     name = f"{register}__{schema}"
     readings = sum(name.startswith("__", place) for place in range(len(name)))
@@ -107,7 +107,7 @@ def view_name(register: str, schema: str) -> str:
 
 
 def shortened(name: str, identity: str) -> str:
-    """`name`, cut where it has to be, with a mark made of `identity`."""
+    """`name`, truncated if necessary, with a suffix derived from `identity`."""
     mark = hashlib.sha256(identity.encode()).hexdigest()[:_MARK]
     kept = name.encode()[: LONGEST_NAME - _MARK - 1].decode(errors="ignore")
     return f"{kept}_{mark}"
@@ -126,7 +126,7 @@ def _encodable(text: str) -> bool:
 
 
 def _properties(root: Mapping[str, Any], node: Any, seen: set[str]) -> Iterator[tuple[str, Any]]:
-    """Every property that the root, or a part of it, speaks of."""
+    """Every property that the root, or a part of it, mentions."""
     if not isinstance(node, dict):
         return
     yield from node.get("properties", {}).items()
@@ -135,7 +135,7 @@ def _properties(root: Mapping[str, Any], node: Any, seen: set[str]) -> Iterator[
 
 
 def _kinds(root: Mapping[str, Any], node: Any, seen: set[str]) -> Iterator[Kind]:
-    """The SQL types of what a node allows; none where it says nothing of types."""
+    """The SQL types of the values a node allows; empty if it does not restrict them."""
     if not isinstance(node, dict):
         return
     named = [name for name in nodes.kinds(node) if name != "null"]
@@ -148,7 +148,7 @@ def _kinds(root: Mapping[str, Any], node: Any, seen: set[str]) -> Iterator[Kind]
 
 
 def _parts(root: Mapping[str, Any], node: Mapping[str, Any], seen: set[str]) -> Iterator[Any]:
-    """What a node is put together from; what a reference points to comes once."""
+    """The subschemas of a node; the target of a reference is visited once."""
     reference = node.get("$ref")
     if isinstance(reference, str) and reference not in seen:
         seen.add(reference)
@@ -174,13 +174,13 @@ def _named(node: Mapping[str, Any], name: str) -> Kind:
 
 
 def _wide(node: Mapping[str, Any]) -> bool:
-    """Whether the schema names bounds that a bigint does not reach."""
+    """Whether the schema allows values beyond the range of bigint."""
     bounds = ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum")
     return any(not -_LARGEST - 1 <= node.get(word, 0) <= _LARGEST for word in bounds)
 
 
 def _kind(kinds: set[Kind]) -> Kind:
-    """One type for all: numbers stay numbers, other scalars are text, the rest is JSON."""
+    """One type for all: numbers stay numbers, other scalars become text, the rest JSON."""
     if len(kinds) == 1:
         return next(iter(kinds))
     if kinds == {Kind.BIGINT, Kind.NUMERIC}:
@@ -201,5 +201,5 @@ def _comment(root: Mapping[str, Any], member: str, name: str, given: list[Any]) 
     said = ". ".join(" ".join(text.split()).rstrip(".") for text in words)
     shown = f"Property {member!r} of the schema" if name != member or not said else ""
     comment = ". ".join(filter(None, (said, shown)))
-    # text in PostgreSQL holds neither of these
+    # PostgreSQL text cannot hold either
     return comment.replace("\0", "").encode(errors="replace").decode()[:_LONGEST_COMMENT]

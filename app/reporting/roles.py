@@ -1,7 +1,7 @@
-"""Who may read the views: the role `openregister_reader`, and grants for single registers.
+"""Roles that may read the views: `openregister_reader`, and grants for single registers.
 
-Roles belong to the whole server, so databases of one server share `openregister_reader`, and
-other databases may make or drop it at the same moment. What it may read is granted per database.
+Roles belong to the whole server, so its databases share `openregister_reader`, and another
+database may create or drop it at the same moment. Privileges are granted per database.
 """
 
 from __future__ import annotations
@@ -25,32 +25,32 @@ _ATTEMPTS = 5
 
 
 def may_create(connection: sa.Connection) -> bool:
-    """Whether the role exists, or this database user may create it."""
+    """Whether the role exists, or this database user can create it."""
     query = "SELECT rolcreaterole OR rolsuper FROM pg_roles WHERE rolname = current_user"
     return _exists(connection, READER) or bool(connection.scalar(sa.text(query)))
 
 
 def ensure_reader(connection: sa.Connection) -> bool:
-    """Make the role unless it is there, and let it read every view; whether it was made.
+    """Create the role if it is missing, and let it read every view; whether it was created.
 
-    Raises DatabaseError when the role is missing and this database user may not create it.
+    Raises DatabaseError if the role is missing and this database user cannot create it.
     """
     driver = views.locked(connection)
     made = False
     for attempt in range(_ATTEMPTS):
         try:
-            with driver.transaction():  # a savepoint: another database may be quicker than we
+            with driver.transaction():  # a savepoint: another database may create it first
                 if not _exists(connection, READER):
                     driver.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(READER)))
                     made = True
-                # from the first grant on the role cannot go before we are done
+                # once it holds a grant, the role cannot be dropped until we are done
                 _grant_on(driver, READER, views.names(connection))
             break
         except psycopg.errors.InsufficientPrivilege as error:
             raise DatabaseError(
                 f"The role {READER} cannot be set up: {error.diag.message_primary}",
                 hint=f"Let an administrator of the server run: CREATE ROLE {READER} NOLOGIN; "
-                "then repeat. Nothing was changed",
+                "then try again. Nothing was changed",
             ) from None
         except (
             psycopg.errors.UniqueViolation,
@@ -64,9 +64,9 @@ def ensure_reader(connection: sa.Connection) -> bool:
 
 
 def ensure_readers_of_registers(connection: sa.Connection) -> None:
-    """Let the roles of single registers read their views again, those that the server has.
+    """Restore the privileges of the roles of single registers, for roles that exist.
 
-    A dump restored without its privileges knows who they are, and has taken their rights.
+    A dump restored without privileges still lists these roles.
     """
     driver = views.locked(connection)
     named = list(connection.scalars(sa.select(reporting_grants.c.role).distinct()))
@@ -77,10 +77,10 @@ def ensure_readers_of_registers(connection: sa.Connection) -> None:
 
 
 def grant(connection: sa.Connection, role: str, *, register_id: int | None = None) -> list[str]:
-    """Let a role read every view, or the views of one register; the names of the views.
+    """Let a role read every view, or the views of one register; returns the view names.
 
-    Raises NotFoundError for the role, UsageError for one that makes no sense, DatabaseError when
-    this database user may not.
+    Raises NotFoundError for the role, UsageError for an unsuitable role, DatabaseError if this
+    database user lacks the privilege.
     """
     driver = views.locked(connection)
     _check(connection, role)
@@ -100,7 +100,7 @@ def grant(connection: sa.Connection, role: str, *, register_id: int | None = Non
 
 
 def revoke(connection: sa.Connection, role: str, *, register_id: int | None = None) -> list[str]:
-    """Take back what `grant` gave; the names of the views. Raises the same."""
+    """Revoke what `grant` granted; returns the view names. Raises the same errors."""
     driver = views.locked(connection)
     _check(connection, role)
     if register_id is None:
@@ -144,7 +144,7 @@ def _grant_on(driver: psycopg.Connection[Any], role: str, names: list[str]) -> N
 def _check(connection: sa.Connection, role: str) -> None:
     if role == READER:
         raise UsageError(
-            f"{READER} reads every view by itself", hint="Name the role of a person or a program"
+            f"{READER} already reads every view", hint="Name the role of a user or a program"
         )
     if not _exists(connection, role):
         raise NotFoundError(
@@ -168,6 +168,6 @@ def _allowed(
         yield
     except psycopg.errors.InsufficientPrivilege as error:
         raise DatabaseError(
-            f"This database user may not do that: {error.diag.message_primary}",
+            f"This database user lacks the privilege: {error.diag.message_primary}",
             hint=f"Let an administrator of the server run: {text}. Nothing was changed",
         ) from None

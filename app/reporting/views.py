@@ -1,7 +1,7 @@
-"""The views of schemas in `openregister_reporting`: made, changed and dropped with the schemas.
+"""Create, change and drop the views in `openregister_reporting` along with the schemas.
 
 Everything happens in the caller's transaction, under one lock of this database. Names and
-comments come from people, so every statement is put together by psycopg's `sql`.
+comments come from users, so every statement is composed with psycopg's `sql`.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ from app.reporting import columns as rules
 from app.reporting.columns import Column, Kind
 
 READER = "openregister_reader"
-"""The role that reads every view of the schema, and nothing else."""
+"""The role that can read every view and nothing else."""
 
 FIXED = ("audit", "jobs", "objects", "quarantine", "runs", "sources")
-"""The views that a migration makes."""
+"""The views created by a migration."""
 
-_LOCK = 0x6F72_6567_0002  # advisory: who changes views, one at a time
+_LOCK = 0x6F72_6567_0002  # advisory: one transaction changes views at a time
 _PATIENCE = "15s"
 
 
 class Change(StrEnum):
-    """What became of a view."""
+    """What was done to a view."""
 
     CREATED = "created"
     EXTENDED = "extended"
-    """It got columns; views that others built upon it stay."""
+    """Columns were added; views that depend on it are kept."""
     REBUILT = "rebuilt"
-    """Columns went or changed their type, so it was dropped and made anew."""
+    """Columns were removed or changed type, so it was dropped and recreated."""
     RENAMED = "renamed"
     DROPPED = "dropped"
     UNCHANGED = "unchanged"
@@ -48,7 +48,7 @@ class Change(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A view of a register's schema and what became of it; `columns` as {name: SQL type}."""
+    """The view of a register's schema and what was done to it; `columns` as {name: SQL type}."""
 
     name: str
     register: str | None
@@ -59,10 +59,10 @@ class View:
 
 _STANDARD = {
     "_uuid": ("uuid", "o.uuid", "Identity of the object, for good"),
-    "_source": ("text", "s.name", "Source that it comes from. NULL: made by a person"),
+    "_source": ("text", "s.name", "Source that it comes from. NULL: created by a user"),
     "_key": ("text", "o.source_key", "Its key at the source"),
     "_created": (str(Kind.TIME), "o.created", "When it was created here"),
-    "_updated": (str(Kind.TIME), "o.updated", "When it was changed last"),
+    "_updated": (str(Kind.TIME), "o.updated", "When it was last changed"),
 }
 _EXPRESSIONS = {
     Kind.TEXT: "o.data ->> {}",
@@ -84,16 +84,16 @@ class _Wanted:
     title: str
     document: dict[str, Any]
     readers: Sequence[str]
-    """Roles that may read the views of this register alone."""
+    """Roles that may read only the views of this register."""
 
 
 def refresh(
     connection: sa.Connection, *, register_id: int | None = None, schema_id: int | None = None
 ) -> list[View]:
-    """Bring the views of schemas in step: all of them, or those of a register or of a schema.
+    """Update the views of all schemas, or of one register or schema.
 
-    A view that loses a column is dropped and made anew, so InUseError when somebody's own view
-    is built upon it; DatabaseError when a long query keeps the lock from us.
+    A view that loses a column is recreated: InUseError if another view depends on it.
+    DatabaseError if a long query holds the lock.
     """
     driver = locked(connection)
     selected = [
@@ -118,18 +118,18 @@ def refresh(
 
 
 def locked(connection: sa.Connection) -> psycopg.Connection[Any]:
-    """The driver's connection, once this transaction is the only one that changes views."""
+    """The driver's connection, once only this transaction can change views."""
     driver = connection.connection.driver_connection
     assert isinstance(driver, psycopg.Connection)
     with _explained():
-        # a query that reads a view for hours must not hold up whoever waits behind us
+        # a query that reads a view for hours must not block those who wait behind us
         driver.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(sql.Literal(_PATIENCE)))
         driver.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
     return driver
 
 
 def names(connection: sa.Connection, *, register_id: int | None = None) -> list[str]:
-    """The names of our views: the fixed ones and those of schemas, or those of a register."""
+    """The names of our views: the fixed ones and those of schemas, or of one register."""
     query = sa.select(kept.c.name).order_by(kept.c.name)
     if register_id is not None:
         return list(connection.scalars(query.where(kept.c.register_id == register_id)))
@@ -137,12 +137,12 @@ def names(connection: sa.Connection, *, register_id: int | None = None) -> list[
 
 
 def qualified(name: str) -> sql.Identifier:
-    """The view of that name, for a statement."""
+    """The qualified name of a view, for a statement."""
     return sql.Identifier(SCHEMA, name)
 
 
 def existing_roles(driver: psycopg.Connection[Any], roles: Sequence[str]) -> list[str]:
-    """Those of the roles that the server has."""
+    """The given roles that exist on the server."""
     rows = driver.execute("SELECT rolname FROM pg_roles WHERE rolname = ANY(%s)", [list(roles)])
     return [name for (name,) in rows.fetchall()]
 
@@ -179,7 +179,7 @@ def _wanted(
 def _bring(
     connection: sa.Connection, driver: psycopg.Connection[Any], one: _Wanted, name: str | None
 ) -> View:
-    """Create the view or change it into what it should be."""
+    """Create the view or update its definition."""
     target = rules.view_name(one.register, one.schema)
     change = Change.UNCHANGED
     if name is not None and name != target:
@@ -244,7 +244,7 @@ def _create(
         " WHERE o.register_id = {} AND o.schema_id = {} AND o.deleted IS NULL"
     ).format(
         qualified(name),
-        # who may read this register only must not see others through a function of their own
+        # a reader of one register must not see others through a function of their own
         sql.Literal(bool(one.readers)),
         sql.SQL(", ").join(selected),
         sql.Literal(one.register_id),
@@ -259,7 +259,7 @@ def _create(
 
 
 def _columns(driver: psycopg.Connection[Any], name: str) -> dict[str, str] | None:
-    """The columns of what has that name now, in their order; None when there is nothing."""
+    """The columns of the relation with that name, in order; None if there is none."""
     found = driver.execute(
         "SELECT oid FROM pg_class WHERE relnamespace = to_regnamespace(%s) AND relname = %s",
         [SCHEMA, name],
@@ -275,7 +275,7 @@ def _columns(driver: psycopg.Connection[Any], name: str) -> dict[str, str] | Non
 
 
 def _grants(driver: psycopg.Connection[Any], name: str) -> list[tuple[str, str, bool]]:
-    """What others were granted on a view: (role, or nothing for PUBLIC; privilege; may pass on)."""
+    """Privileges granted on a view: (role, empty for PUBLIC; privilege; grant option)."""
     rows = driver.execute(
         "SELECT CASE WHEN acl.grantee <> 0 THEN pg_get_userbyid(acl.grantee) ELSE '' END,"
         " acl.privilege_type, acl.is_grantable"
@@ -293,7 +293,7 @@ def _grant(
     readers: Sequence[str],
     before: Sequence[tuple[str, str, bool]],
 ) -> None:
-    """Let the readers read the view, and give back what a view of that name had granted."""
+    """Let the readers read the view, and restore earlier grants on it."""
     for role in existing_roles(driver, [READER, *readers]):
         driver.execute(
             sql.SQL("GRANT SELECT ON {} TO {}").format(qualified(name), sql.Identifier(role))
@@ -332,14 +332,14 @@ def _drop(
 
 
 def _drop_view(driver: psycopg.Connection[Any], name: str) -> None:
-    """Drop the view; what others built upon it is never dropped with it. Raises InUseError."""
+    """Drop the view, but never views that depend on it. Raises InUseError."""
     try:
         driver.execute(sql.SQL("DROP VIEW IF EXISTS {}").format(qualified(name)))
     except psycopg.errors.DependentObjectsStillExist as error:
         raise InUseError(
-            f"The view {SCHEMA}.{name} would lose or change columns, or go, but others are built"
-            f" upon it: {'; '.join((error.diag.message_detail or '').splitlines())}",
-            hint="Drop or change these first, then repeat; nothing was changed",
+            f"The view {SCHEMA}.{name} would lose or change columns, or go, but others depend"
+            f" on it: {'; '.join((error.diag.message_detail or '').splitlines())}",
+            hint="Drop or change these first, then try again; nothing was changed",
         ) from None
 
 
@@ -351,5 +351,5 @@ def _explained() -> Iterator[None]:
         raise DatabaseError(
             "The reporting views are being read or changed elsewhere",
             where=SCHEMA,
-            hint="Repeat when the long query is done; nothing was changed",
+            hint="Try again when the long query has finished; nothing was changed",
         ) from None

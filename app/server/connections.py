@@ -1,9 +1,9 @@
-"""How many connections may be open, from where, and how long a caller may take.
+"""Limits on open connections, per address and in total, and on how long a client may take.
 
-uvicorn bounds how long a kept connection idles and, once a header has arrived, how many requests
-run; a caller who sends nothing, or sends and reads drop by drop, is bounded here. The listening
-socket counts what it accepts, TLS handshakes included. When it is full the connection that has
-waited longest for its caller makes room, so that silent ones keep nobody out.
+uvicorn limits how long a kept connection may idle and, once headers have arrived, how many
+requests run. This module limits clients that send nothing, or send or read very slowly. The
+listening socket counts accepted connections, including TLS handshakes. When it is full, the
+connection that has waited longest for its client is closed, so that idle clients block nobody.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _KEPT_BACK = 100
-"""Descriptors for all else: the database's pool, files, logs, the worker's pipe."""
+"""Descriptors for everything else: the database pool, files, logs, the worker's pipe."""
 
 _REPORT_EVERY = 10.0
 
@@ -38,22 +38,22 @@ Peer = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Numbers of connections; times in seconds."""
+    """Limits on connections; times in seconds."""
 
     connections: int = 500
     per_address: int = 100
-    """Of one address; the proxies that are believed pass on those of many and are exempt."""
+    """Per address; trusted proxies are exempt, as they forward for many clients."""
     head: float = 10.0
-    """From the first byte awaited to the end of a request's header."""
+    """From waiting for the first byte to the end of the request header."""
     body: float = 30.0
-    """For a request's body, and a second more for each `body_rate` bytes that have arrived."""
+    """For a request body, plus one second per `body_rate` bytes received."""
     body_rate: int = 1024
     write: float = 60.0
-    """For a caller to take any of what waits to be sent."""
+    """For a client to accept any of the data waiting to be sent."""
 
     @classmethod
     def of_this_process(cls) -> Bounds:
-        """The defaults, and fewer connections where the process may open few files."""
+        """The defaults, or fewer connections if the process may open few files."""
         allowed, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         if allowed == resource.RLIM_INFINITY:
             return cls()
@@ -62,7 +62,7 @@ class Bounds:
 
 
 class Phase(IntEnum):
-    """What a connection waits for; the lower ones make room first."""
+    """What a connection waits for; lower phases are closed first."""
 
     HEAD = 0
     BODY = 1
@@ -80,7 +80,7 @@ class _Open:
         if self.transport is not None:
             self.transport.abort()
             return
-        with suppress(OSError):  # still in its TLS handshake: the event loop sees the end
+        with suppress(OSError):  # during its TLS handshake the event loop notices the end
             self.accepted.shutdown(socket.SHUT_RDWR)
 
 
@@ -101,8 +101,8 @@ def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
         ) from None
 
 
-class Door:
-    """The connections that are open. Everything happens on the event loop's thread."""
+class Gate:
+    """The open connections. Everything happens on the event loop's thread."""
 
     def __init__(self, bounds: Bounds, exempt: Collection[str] = ()) -> None:
         self.bounds = bounds
@@ -113,13 +113,13 @@ class Door:
 
     @property
     def count(self) -> int:
-        """How many are open."""
+        """The number of open connections."""
         return len(self._open)
 
     def admit(self, peer: Peer, accepted: socket.socket) -> bool:
-        """Whether the connection may stay; makes room for it where that is possible."""
+        """Whether the connection may stay; closes another one for it if possible."""
         if (before := self._open.pop(peer, None)) is not None:
-            before.end()  # its caller has left and uses the port anew
+            before.end()  # its client has left and reuses the port
         host = peer[0]
         if not self._passes_on(host):
             same = [one for one in self._open if one[0] == host]
@@ -131,18 +131,18 @@ class Door:
         return True
 
     def make_room(self) -> None:
-        """End some that wait: the process may open no more files."""
+        """Close some waiting connections: the process cannot open more files."""
         for _ in range(10):
             if not self._shed(self._open):
                 return
 
     def bind(self, peer: Peer, transport: asyncio.Transport) -> None:
-        """The connection has come as far as HTTP."""
+        """The connection's TLS handshake is done and HTTP begins."""
         if (found := self._open.get(peer)) is not None:
             found.transport = transport
 
     def enter(self, peer: Peer, phase: Phase) -> None:
-        """The connection waits for something else from now on."""
+        """The connection enters another phase."""
         found = self._open.get(peer)
         if found is not None and found.phase is not phase:
             found.phase, found.since = phase, time.monotonic()
@@ -154,7 +154,7 @@ class Door:
             del self._open[peer]
 
     def _passes_on(self, host: str) -> bool:
-        """Whether it is a proxy, whose connections are those of many people."""
+        """Whether it is a proxy, which forwards for many clients."""
         if self._all_exempt or not self._exempt:
             return self._all_exempt
         address = ipaddress.ip_address(host.partition("%")[0])
@@ -180,8 +180,8 @@ class Door:
         if now - tally.reported < _REPORT_EVERY:
             return
         _log.warning(
-            "Too many connections: %d are open; ended %d that waited for their caller and "
-            "refused %d since the last such line",
+            "Too many connections: %d are open; closed %d that waited for their client and "
+            "refused %d since the last report",
             len(self._open),
             tally.shed,
             tally.refused,
@@ -190,54 +190,54 @@ class Door:
 
 
 class Listening(socket.socket):
-    """A listening socket whose connections go through a door."""
+    """A listening socket whose connections are counted by a gate."""
 
-    door: Door
+    gate: Gate
     _rest: float = 0.0
 
     @classmethod
-    def behind(cls, door: Door, bound: socket.socket) -> Listening:
-        """The same socket with a door; `bound` is used up."""
+    def behind(cls, gate: Gate, bound: socket.socket) -> Listening:
+        """The same socket with a gate; `bound` must not be used afterwards."""
         made = cls(bound.family, bound.type, bound.proto, fileno=bound.detach())
-        made.door = door
+        made.gate = gate
         return made
 
     def accept(self) -> tuple[socket.socket, Any]:
-        """The next connection that may stay. Raises BlockingIOError when there is none now."""
+        """The next admitted connection. Raises BlockingIOError if there is none."""
         if time.monotonic() < self._rest:
             raise BlockingIOError
         try:
             accepted, address = super().accept()
         except OSError as error:
             if error.errno in _EXHAUSTED:
-                # asyncio takes a rest of a second, but tries as often as the backlog is long first
+                # asyncio pauses for a second, but only after trying once per backlog entry
                 self._rest = time.monotonic() + 0.5
-                self.door.make_room()
+                self.gate.make_room()
             raise
         peer = (str(address[0]), int(address[1]))
         counted = _Counted(accepted.family, accepted.type, accepted.proto, fileno=accepted.detach())
-        counted.door, counted.peer = self.door, peer
-        if not self.door.admit(peer, counted):
+        counted.gate, counted.peer = self.gate, peer
+        if not self.gate.admit(peer, counted):
             counted.close()
             raise BlockingIOError
         return counted, address
 
 
 class _Counted(socket.socket):
-    """A connection that is counted until its descriptor is closed."""
+    """A connection, counted until its descriptor is closed."""
 
-    door: Door
+    gate: Gate
     peer: Peer
 
     def close(self) -> None:
         super().close()
-        self.door.leave(self.peer, self)
+        self.gate.leave(self.peer, self)
 
 
 class GuardedProtocol(H11Protocol):
-    """uvicorn's HTTP/1.1, with an end to waiting for the caller."""
+    """uvicorn's HTTP/1.1 protocol with limits on waiting for the client."""
 
-    door: ClassVar[Door]
+    gate: ClassVar[Gate]
     _peer: Peer = ("", 0)
     _head_since: float | None = None
     _body_since = 0.0
@@ -248,7 +248,7 @@ class GuardedProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._peer = self.client or self._peer
-        self.door.bind(self._peer, transport)
+        self.gate.bind(self._peer, transport)
         self._head_since = self.loop.time()
         self._look()
 
@@ -267,7 +267,7 @@ class GuardedProtocol(H11Protocol):
 
     def on_response_complete(self) -> None:
         before = self.cycle
-        self._head_since = None  # uvicorn's keep-alive ends it while nothing more comes
+        self._head_since = None  # uvicorn's keep-alive timeout closes it if nothing follows
         super().on_response_complete()
         self._moved_on(before)
 
@@ -280,7 +280,7 @@ class GuardedProtocol(H11Protocol):
         super().resume_writing()
 
     def send_400_response(self, msg: str) -> None:
-        """Also where an answer is under way, when none can be sent."""
+        """Called even while a response is in progress, when none can be sent."""
         if not self._idle:
             self.transport.close()
             return
@@ -292,19 +292,19 @@ class GuardedProtocol(H11Protocol):
         return cycle is None or cycle.response_complete
 
     def _moved_on(self, before: object) -> None:
-        """Note what the connection waits for now."""
+        """Record what the connection waits for now."""
         if self.cycle is not before:
             self._head_since = None
             self._body_since, self._body_bytes = self.loop.time(), 0
         if self._idle:
-            self.door.enter(self._peer, Phase.HEAD)
+            self.gate.enter(self._peer, Phase.HEAD)
         else:
             more = self.cycle.more_body
-            self.door.enter(self._peer, Phase.BODY if more else Phase.ANSWER)
+            self.gate.enter(self._peer, Phase.BODY if more else Phase.ANSWER)
 
     def _look(self) -> None:
-        """End the connection when its caller has taken too long; look again otherwise."""
-        bounds = self.door.bounds
+        """Close the connection if its client is too slow; otherwise check again later."""
+        bounds = self.gate.bounds
         if self._overdue(bounds):
             self.transport.abort()
             return
@@ -314,7 +314,7 @@ class GuardedProtocol(H11Protocol):
     def _overdue(self, bounds: Bounds) -> bool:
         now = self.loop.time()
         if self.transport.is_closing() and self._stuck_since is None:
-            self._stuck_since = now  # what is left to be sent has as long as the rest had
+            self._stuck_since = now  # the remaining data gets the full time again
         if self._stuck_since is not None:
             return now - self._stuck_since > bounds.write
         if self._idle:
@@ -325,6 +325,6 @@ class GuardedProtocol(H11Protocol):
         return False
 
 
-def guarded(door: Door) -> type[GuardedProtocol]:
-    """The protocol class for connections that come through a door, as `uvicorn.Config` wants it."""
-    return type("GuardedProtocol", (GuardedProtocol,), {"door": door})
+def guarded(gate: Gate) -> type[GuardedProtocol]:
+    """The protocol class for connections through a gate, for `uvicorn.Config`."""
+    return type("GuardedProtocol", (GuardedProtocol,), {"gate": gate})

@@ -1,4 +1,4 @@
-"""The web application: API under both of its prefixes, pages, static files, headers, errors."""
+"""The web application: the API under both prefixes, pages, static files, headers, errors."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from app.web import htmx, pages
 from app.web.rendering import STATIC, error_page
 
 THREADS = 12
-"""Requests worked on at once; the engine's pool has a connection for each and some to spare."""
+"""Requests handled at once; the engine's pool has a connection for each and some spare."""
 
 FREE_TRIES_PER_ADDRESS = 20
 FREE_TRIES_PER_NAME = 5
 
 
 def create_app(application: Application) -> FastAPI:
-    """The ASGI application over an `Application` that the caller opened and will close."""
+    """The ASGI application for an `Application` that the caller opens and closes."""
     web = FastAPI(
         title="Open Register",
         version=__version__,
-        summary="Registers of objects, kept in step with external systems",
-        openapi_url=None,  # served by a route that asks who wants it
-        docs_url=None,  # these pages load their scripts from elsewhere
+        summary="Registers of objects, kept in sync with external systems",
+        openapi_url=None,  # served by a route that requires authentication
+        docs_url=None,  # these pages load scripts from other hosts
         redoc_url=None,
         lifespan=_lifespan,
     )
@@ -52,7 +52,7 @@ def create_app(application: Application) -> FastAPI:
     web.add_middleware(Heads)
     web.add_middleware(htmx.Redirects)
     api.install(web)
-    for router in (health.router, metrics.router):  # where monitors look first
+    for router in (health.router, metrics.router):  # at the usual addresses for monitoring
         web.include_router(router, include_in_schema=False)
     for router in pages.routers():
         web.include_router(router, include_in_schema=False)

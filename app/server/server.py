@@ -1,4 +1,4 @@
-"""Listening: where, for whom, and until when."""
+"""Run the HTTP server: address, TLS and shutdown."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from app import logs
 from app.application import Application
 from app.errors import OpenRegisterError, UsageError
-from app.server.connections import Bounds, Door, Listening, guarded
+from app.server.connections import Bounds, Gate, Listening, guarded
 from app.server.factory import create_app
 from app.server.worker import EmbeddedWorker
 from app.users import sign_in
@@ -25,14 +25,14 @@ KEEP_ALIVE = 20
 """Seconds an idle connection stays open."""
 
 LONGEST_GOODBYE = 10
-"""Seconds that requests under way get when the server is told to stop."""
+"""Seconds that requests in progress get when the server is stopped."""
 
 
 @dataclass(frozen=True, slots=True)
 class Listen:
-    """Where to listen. `proxies`: addresses whose X-Forwarded-For and -Proto are believed.
+    """Where to listen. `proxies`: addresses whose X-Forwarded-For and -Proto are trusted.
 
-    `behind_proxy`: something in front ends TLS, so that plain HTTP may leave this machine.
+    `behind_proxy`: a proxy terminates TLS, so plain HTTP may be served beyond this machine.
     """
 
     host: str = "127.0.0.1"
@@ -45,17 +45,17 @@ class Listen:
 
 
 def serve(app: Application, listen: Listen, ready: Callable[[str], None]) -> None:
-    """Serve until SIGTERM or SIGINT; `ready` is called with the address once it is open.
+    """Serve until SIGTERM or SIGINT; `ready` is called with the URL once the socket is open.
 
-    Raises UsageError beyond loopback while nobody can sign in or nothing ends TLS,
-    OpenRegisterError when the address cannot be had.
+    Raises UsageError for an address beyond loopback if no user exists or nothing terminates TLS,
+    and OpenRegisterError if the address cannot be bound.
     """
     if not is_loopback(listen.host):
         _refuse_in_the_open(app, listen)
-    door = Door(Bounds.of_this_process(), exempt=listen.proxies)
-    config = configuration(create_app(app), door, listen)
+    gate = Gate(Bounds.of_this_process(), exempt=listen.proxies)
+    config = configuration(create_app(app), gate, listen)
     with ExitStack() as stack:
-        bound = stack.enter_context(_bind(listen.host, listen.port, door))
+        bound = stack.enter_context(_bind(listen.host, listen.port, gate))
         stack.enter_context(_returning())
         stack.enter_context(logs.sparing())
         if listen.worker:
@@ -64,14 +64,14 @@ def serve(app: Application, listen: Listen, ready: Callable[[str], None]) -> Non
         uvicorn.Server(config).run(sockets=[bound])
 
 
-def configuration(web: FastAPI, door: Door, listen: Listen) -> uvicorn.Config:
-    """How uvicorn serves the application to connections that come through the door."""
+def configuration(web: FastAPI, gate: Gate, listen: Listen) -> uvicorn.Config:
+    """uvicorn's configuration for the application behind the gate."""
     return uvicorn.Config(
         web,
-        http=guarded(door),
-        ws="none",  # there are none; an upgrade is not a way past the door
+        http=guarded(gate),
+        ws="none",  # no WebSockets, so an upgrade cannot bypass the gate
         backlog=128,
-        log_config=None,  # what is logged, and where to, is the command line's to say
+        log_config=None,  # the command line configures logging
         access_log=False,
         server_header=False,
         proxy_headers=True,
@@ -86,16 +86,16 @@ def configuration(web: FastAPI, door: Door, listen: Listen) -> uvicorn.Config:
 def _refuse_in_the_open(app: Application, listen: Listen) -> None:
     if not app.read(sign_in.anybody):
         raise UsageError(
-            f"Nobody could sign in, so this does not listen on {listen.host}",
+            f"There are no users who could sign in, so the server does not listen on {listen.host}",
             hint="Run `openregister user:add NAME --admin` first, or serve on 127.0.0.1",
         )
     if listen.tls_certificate is None and not listen.behind_proxy:
         raise UsageError(
-            f"Passwords would cross the network unencrypted, so this does not listen on "
+            f"Passwords would cross the network unencrypted, so the server does not listen on "
             f"{listen.host}",
-            hint="Give --tls-certificate and --tls-key; or put a reverse proxy in front and say "
-            "so with --proxy ADDRESS or --behind-proxy: it has to end TLS, set X-Forwarded-For "
-            "and X-Forwarded-Proto, and bound header, body and idle times, as deploy/nginx.conf "
+            hint="Give --tls-certificate and --tls-key, or put a reverse proxy in front and give "
+            "--proxy ADDRESS or --behind-proxy. The proxy must terminate TLS, set X-Forwarded-For "
+            "and X-Forwarded-Proto, and limit header, body and idle times, as deploy/nginx.conf "
             "and deploy/Caddyfile do",
         )
 
@@ -107,35 +107,35 @@ def is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
-        return False  # a name may mean any address
+        return False  # a name may resolve to any address
 
 
 @contextmanager
-def _bind(host: str, port: int, door: Door) -> Iterator[socket.socket]:
+def _bind(host: str, port: int, gate: Gate) -> Iterator[socket.socket]:
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         bound = Listening.behind(
-            door, socket.create_server((host, port), family=family, backlog=128)
+            gate, socket.create_server((host, port), family=family, backlog=128)
         )
     except OSError as error:
         raise OpenRegisterError(
-            f"No server can listen there: {error.strerror or error}",
+            f"Cannot listen on this address: {error.strerror or error}",
             where=f"{host}:{port}",
-            hint="Stop what listens there already, or choose another --port",
+            hint="Stop the program that listens there, or choose another --port",
         ) from None
     with bound:
-        # connections inherit it; without it an answer on a connection that is kept alive waits
-        # 40 ms for the caller to acknowledge its headers
+        # connections inherit it; without it a response on a keep-alive connection waits 40 ms
+        # until the client acknowledges its headers
         bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         yield bound
 
 
 @contextmanager
 def _returning() -> Iterator[None]:
-    """Let `Server.run` come back after SIGTERM and SIGINT.
+    """Let `Server.run` return after SIGTERM and SIGINT.
 
-    It raises the signal once more when it has shut down, which would end the process before
-    the worker and the database are seen to.
+    It raises the signal again after shutting down, which would end the process before the
+    worker and the database are closed.
     """
     before = {
         number: signal.signal(number, lambda *_: None) for number in (signal.SIGTERM, signal.SIGINT)

@@ -1,8 +1,8 @@
-"""The worker beside the web server: a process of its own, where nobody else runs the jobs.
+"""The worker process of the web server, started when no other worker runs jobs.
 
-What a page starts is a job. A worker elsewhere (`background-job:worker`, on any host) takes it;
-while none listens, the server keeps one itself. It is no part of the web process: a sync goes
-on in batches that are committed one by one, so a restart of either loses nothing.
+An action on a page starts a job. A worker elsewhere (`background-job:worker`, on any host) runs
+it; while none is listening, the server runs its own. It is a separate process, and a sync commits
+batch by batch, so a restart of either loses nothing.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ from jobs.notify import anyone_listening
 _log = logging.getLogger(__name__)
 
 LOOK_EVERY = 15.0
-"""Seconds between two looks whether a worker is there."""
+"""Seconds between two checks for another worker."""
 
 PATIENCE = 70.0
-"""Seconds a worker has to finish its batch and give its job back; a little more than its own."""
+"""Seconds for the worker to finish its batch and give its job back, plus a margin."""
 
 WORKERS = 2
-"""Jobs at the same time: *Run now* need not wait for a long sync to end."""
+"""Jobs at the same time, so that *Run now* does not wait for a long sync."""
 
 
 class EmbeddedWorker:
-    """Keeps a worker running while the block lasts, where no other one listens."""
+    """Runs a worker for the duration of the block while no other worker is listening."""
 
     def __init__(self, app: Application) -> None:
         self._app = app
@@ -66,7 +66,7 @@ class EmbeddedWorker:
         process.terminate()
         process.join(PATIENCE)
         if process.exitcode is None:
-            _log.error("The worker does not end; what it holds falls due when its lease runs out")
+            _log.error("The worker does not stop; its jobs become due when their leases expire")
             process.kill()
             process.join()
 
@@ -87,7 +87,7 @@ class EmbeddedWorker:
 
 
 def _start(settings: Settings) -> SpawnProcess:
-    """A fresh interpreter: the runner forks, which a process with threads must not."""
+    """Start a new interpreter: the runner forks, which a process with threads must not."""
     process = multiprocessing.get_context("spawn").Process(
         target=work, args=(settings, logging.root.level), name="openregister-worker"
     )
@@ -96,20 +96,20 @@ def _start(settings: Settings) -> SpawnProcess:
 
 
 def work(settings: Settings, level: int) -> None:
-    """Run jobs until told to stop, or until the server that started this is gone.
+    """Run jobs until stopped, or until the parent server has exited.
 
-    `level`: what the server logs, and so its worker.
+    `level` is the log level of the server.
     """
     logs.configure(level)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is the server's to pass on
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server passes a Ctrl-C on
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_leave_after, args=(parent,), daemon=True).start()
     try:
         with open_application(settings) as app:
             jobs.work(app, workers=WORKERS, report=_report)
-    except DatabaseError as error:  # such as an upgrade under this version: said, not traced
-        _log.error("The worker ends: %s", error)
+    except DatabaseError as error:  # such as an upgrade: report it without a traceback
+        _log.error("The worker stopped: %s", error)
         raise SystemExit(1) from None
 
 

@@ -1,4 +1,4 @@
-"""What a person may do: three roles, each with all rights of the ones below it."""
+"""The roles of users: each has all rights of the roles below it."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from enum import StrEnum
 
 
 class Role(StrEnum):
-    """`viewer` reads; `register-admin` also keeps sources, registers, schemas and objects;
-    `admin` also keeps people and the instance's settings."""
+    """`viewer` reads; `register-admin` also manages sources, registers, schemas and objects;
+    `admin` also manages users and the instance's settings."""
 
     VIEWER = "viewer"
     REGISTER_ADMIN = "register-admin"
     ADMIN = "admin"
 
     def includes(self, needed: Role) -> bool:
-        """Whether this role may do what `needed` may."""
+        """Whether this role has all rights of `needed`."""
         ranks = list(Role)
         return ranks.index(self) >= ranks.index(needed)

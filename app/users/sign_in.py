@@ -1,4 +1,4 @@
-"""People and the ways they prove who they are: passwords, and app passwords for programs."""
+"""Users and their credentials: passwords, and app passwords for programs."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ TOKEN_PREFIX = "orp_"  # noqa: S105 - lets scanners tell a leaked token for what
 
 _hasher = PasswordHasher()  # argon2id with the parameters of RFC 9106
 _hashing = threading.BoundedSemaphore(4)
-"""Each hash takes 64 MiB: a flood of sign-ins must wait instead of filling the memory."""
+"""Each hash takes 64 MiB, so a flood of sign-ins must wait instead of exhausting the memory."""
 
 _NOBODY = _hasher.hash(secrets.token_urlsafe())
-"""Verified for unknown names, so that these take as long as known ones."""
+"""Verified for unknown names, so that a rejection takes as long as for known ones."""
 
 
 class SignInError(OpenRegisterError):
@@ -49,7 +49,7 @@ class LockedError(OpenRegisterError):
 
 @dataclass(frozen=True, slots=True)
 class NewAppPassword:
-    """An app password and, this once, its token."""
+    """An app password with its token, which is shown only once."""
 
     app_password: AppPassword
     token: str
@@ -64,7 +64,7 @@ def add(
     display_name: str = "",
     email: str | None = None,
 ) -> User:
-    """Let a person in. Raises UsageError for a bad name or password, ExistsError."""
+    """Create a user. Raises UsageError for a bad name or password, ExistsError."""
     hashed = _hash(_checked(name, password))
     with app.engine.begin() as connection:
         return store.add(
@@ -93,18 +93,18 @@ def reset_password(app: Application, name: str, password: str) -> User:
 
 
 def change_password(app: Application, name: str, *, old: str, new: str) -> User:
-    """The same by the person, who has to know the old one. Raises SignInError, LockedError."""
+    """Let a user change their password. Raises SignInError if `old` is wrong, LockedError."""
     sign_in(app, name, old)
     return reset_password(app, name, new)
 
 
 def make_password() -> str:
-    """A password nobody has to think of."""
+    """A random password."""
     return secrets.token_urlsafe(15)
 
 
 def sign_in(app: Application, name: str, password: str) -> User:
-    """Whose name and password these are. Raises SignInError, LockedError."""
+    """The user with this name and password. Raises SignInError, LockedError."""
     with app.engine.begin() as connection:
         attempt = store.attempt(connection, name)
         left = 0.0 if attempt else store.locked_for(connection, name)
@@ -119,7 +119,7 @@ def sign_in(app: Application, name: str, password: str) -> User:
 
 
 def add_app_password(app: Application, user: str, name: str) -> NewAppPassword:
-    """Make a token for a program; it cannot be shown again. Raises NotFoundError, ExistsError."""
+    """Create a token for a program. Raises NotFoundError, ExistsError."""
     if not name.strip() or len(name) > 100:
         raise UsageError("An app password needs a name of at most 100 characters")
     token = TOKEN_PREFIX + secrets.token_urlsafe(30)
@@ -130,17 +130,17 @@ def add_app_password(app: Application, user: str, name: str) -> NewAppPassword:
 
 
 def app_passwords(connection: sa.Connection, user: str) -> list[AppPassword]:
-    """The app passwords of a person. Raises NotFoundError."""
+    """The app passwords of a user. Raises NotFoundError."""
     return store.app_passwords_of(connection, get(connection, user).id)
 
 
 def revoke_app_password(connection: sa.Connection, user: str, name: str) -> None:
-    """End one at once. Raises NotFoundError."""
+    """Revoke an app password at once. Raises NotFoundError."""
     store.revoke_app_password(connection, get(connection, user).id, name)
 
 
 def by_token(app: Application, token: str, *, name: str | None = None) -> User | None:
-    """Whose app password it is, if it is `name`'s where that is given; None when it is nobody's."""
+    """The user of an app password, who must be `name` if given; None if there is none."""
     if not token.startswith(TOKEN_PREFIX):
         return None
     user = app.write(store.by_token, _fingerprint(token))
@@ -150,7 +150,7 @@ def by_token(app: Application, token: str, *, name: str | None = None) -> User |
 
 
 def _fingerprint(token: str) -> bytes:
-    """Tokens are random and long: no slow hash is needed to keep them from being guessed."""
+    """Tokens are long and random, so a fast hash is safe."""
     return sha256(token.encode()).digest()
 
 
@@ -162,7 +162,7 @@ def _checked(name: str, password: str) -> str:
     if len(password) > LONGEST_PASSWORD:
         raise UsageError(f"The password is longer than {LONGEST_PASSWORD} characters")
     if store.normalise(password) == store.normalise(name):
-        raise UsageError("The password is the name", hint="Choose another one")
+        raise UsageError("The password equals the name", hint="Choose another one")
     return password
 
 

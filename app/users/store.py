@@ -1,7 +1,7 @@
-"""People, their roles, failed sign-ins, and the app passwords of their programs.
+"""Store users, their roles, failed sign-ins and app passwords.
 
-Functions take part in the transaction of the connection they are given. Password hashes and
-tokens come in hashed and only `attempt` gives a hash out.
+Functions take part in the transaction of the given connection. Passwords and tokens are passed
+in hashed; only `attempt` returns a hash.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from app.users.model import AppPassword, User
 from app.users.roles import Role
 
 FREE_TRIES = 5
-"""So many wrong passwords in a row are forgiven; each further one locks for longer."""
+"""Wrong passwords in a row that do not lock; each further one locks for longer."""
 
 LONGEST_LOCK = 15 * 60
-"""Seconds; the lock doubles up to here, so that nobody can be kept out for long by a stranger."""
+"""Seconds; the lock doubles up to here, so that a stranger cannot lock out a user for long."""
 
 _FIRST_LOCK = 30
 _NAME = re.compile(r"[a-z0-9][a-z0-9._@-]{0,63}")
@@ -45,14 +45,14 @@ _COLUMNS = [
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A sign-in that may be tried now, and is counted as failed until `succeed` says otherwise."""
+    """An allowed sign-in attempt, counted as failed until `succeed` is called."""
 
     user: User
     password_hash: str
 
 
 def normalise(name: str) -> str:
-    """Names differ by more than case."""
+    """Names are case-insensitive."""
     return name.strip().lower()
 
 
@@ -65,11 +65,11 @@ def add(
     display_name: str = "",
     email: str | None = None,
 ) -> User:
-    """Store a person. Raises UsageError for a bad name, ExistsError for one that is taken."""
+    """Store a user. Raises UsageError for an invalid name, ExistsError for one in use."""
     name = normalise(name)
     if not _NAME.fullmatch(name):
         raise UsageError(
-            f"{name!r} cannot be the name of a user",
+            f"{name!r} is not a valid user name",
             hint="Use letters, digits and . _ @ - (at most 64)",
         )
     row = connection.execute(
@@ -85,18 +85,18 @@ def add(
         .returning(*_COLUMNS)
     ).one_or_none()
     if row is None:
-        raise ExistsError(f"There is a user {name!r} already")
+        raise ExistsError(f"User {name!r} already exists")
     return _user(row)
 
 
 def find(connection: sa.Connection, name: str) -> User | None:
-    """The person, or None."""
+    """The user, or None."""
     row = connection.execute(sa.select(*_COLUMNS).where(users.c.name == normalise(name))).first()
     return None if row is None else _user(row)
 
 
 def get(connection: sa.Connection, name: str) -> User:
-    """The person. Raises NotFoundError."""
+    """The user. Raises NotFoundError."""
     user = find(connection, name)
     if user is None:
         raise NotFoundError(
@@ -106,19 +106,19 @@ def get(connection: sa.Connection, name: str) -> User:
 
 
 def by_id(connection: sa.Connection, user_id: int) -> User | None:
-    """The person, or None when deleted."""
+    """The user, or None if deleted."""
     row = connection.execute(sa.select(*_COLUMNS).where(users.c.id == user_id)).first()
     return None if row is None else _user(row)
 
 
 def list_all(connection: sa.Connection) -> list[User]:
-    """Everybody by name."""
+    """All users by name."""
     rows = connection.execute(sa.select(*_COLUMNS).order_by(users.c.name))
     return [_user(row) for row in rows]
 
 
 def any_at_all(connection: sa.Connection) -> bool:
-    """Whether anybody can sign in."""
+    """Whether any user exists."""
     return bool(connection.scalar(sa.select(sa.exists().select_from(users))))
 
 
@@ -130,7 +130,7 @@ def update(
     display_name: str | None = None,
     email: str | None = None,
 ) -> User:
-    """Change what is given. Raises NotFoundError; InUseError for the role of the last admin."""
+    """Change the given values. Raises NotFoundError; InUseError for the last admin's role."""
     user = get(connection, name)
     if role is not None and role is not Role.ADMIN:
         _keep_an_admin(connection, user)
@@ -146,8 +146,8 @@ def update(
 
 
 def delete(connection: sa.Connection, name: str) -> None:
-    """Remove a person with their app passwords. Raises NotFoundError; InUseError for the last
-    admin while others remain."""
+    """Delete a user and their app passwords. Raises NotFoundError; InUseError for the last
+    admin while other users remain."""
     user = get(connection, name)
     _keep_an_admin(connection, user)
     connection.execute(sa.delete(users).where(users.c.id == user.id))
@@ -172,7 +172,7 @@ def set_password(connection: sa.Connection, name: str, password_hash: str) -> Us
 
 
 def end_sessions(connection: sa.Connection, user_id: int) -> None:
-    """Let every session of a person end."""
+    """End every session of a user."""
     connection.execute(
         sa.update(users)
         .where(users.c.id == user_id)
@@ -184,9 +184,9 @@ def end_sessions(connection: sa.Connection, user_id: int) -> None:
 
 
 def attempt(connection: sa.Connection, name: str) -> Attempt | None:
-    """Begin a sign-in; None for an unknown name and for a locked one.
+    """Begin a sign-in; None if the name is unknown or locked.
 
-    It counts as failed from here on, so that guesses sent all at once are all counted.
+    It counts as failed until it succeeds, so that simultaneous guesses are all counted.
     """
     failures = users.c.failed_logins + 1
     seconds = sa.func.least(
@@ -213,7 +213,7 @@ def attempt(connection: sa.Connection, name: str) -> Attempt | None:
 
 
 def succeed(connection: sa.Connection, user_id: int, new_hash: str | None = None) -> None:
-    """The password was right: forget the failures; `new_hash` when the old one is out of date."""
+    """The password was right: reset the failures; `new_hash` replaces an outdated hash."""
     values: dict[str, Any] = {
         "failed_logins": 0,
         "locked_until": None,
@@ -225,7 +225,7 @@ def succeed(connection: sa.Connection, user_id: int, new_hash: str | None = None
 
 
 def locked_for(connection: sa.Connection, name: str) -> float:
-    """Seconds until the next try is allowed; 0 when it is now, and for unknown names."""
+    """Seconds until the next attempt is allowed; 0 if allowed now, and for unknown names."""
     left = connection.scalar(
         sa.select(sa.func.extract("epoch", users.c.locked_until - sa.func.now())).where(
             users.c.name == normalise(name)
@@ -244,9 +244,9 @@ _APP_COLUMNS = [
 def add_app_password(
     connection: sa.Connection, user_id: int, name: str, token_hash: bytes
 ) -> AppPassword:
-    """Store a hashed token under a name of its own. Raises ExistsError.
+    """Store a hashed token under a unique name. Raises ExistsError.
 
-    A revoked one of that name makes place: the name then speaks of the new token.
+    A revoked app password of that name is replaced.
     """
     connection.execute(
         sa.delete(app_passwords).where(
@@ -262,12 +262,12 @@ def add_app_password(
         .returning(*_APP_COLUMNS)
     ).one_or_none()
     if row is None:
-        raise ExistsError(f"There is an app password {name!r} already")
+        raise ExistsError(f"App password {name!r} already exists")
     return AppPassword(**row._mapping)
 
 
 def app_passwords_of(connection: sa.Connection, user_id: int) -> list[AppPassword]:
-    """Those of a person, revoked ones too, by name."""
+    """The app passwords of a user by name, including revoked ones."""
     rows = connection.execute(
         sa.select(*_APP_COLUMNS)
         .where(app_passwords.c.user_id == user_id)
@@ -277,7 +277,7 @@ def app_passwords_of(connection: sa.Connection, user_id: int) -> list[AppPasswor
 
 
 def revoke_app_password(connection: sa.Connection, user_id: int, name: str) -> None:
-    """End an app password at once. Raises NotFoundError."""
+    """Revoke an app password at once. Raises NotFoundError."""
     revoked = connection.execute(
         sa.update(app_passwords)
         .where(
@@ -292,7 +292,7 @@ def revoke_app_password(connection: sa.Connection, user_id: int, name: str) -> N
 
 
 def by_token(connection: sa.Connection, token_hash: bytes) -> User | None:
-    """Whose app password it is; notes its use, to the minute. None when unknown or revoked."""
+    """The user of an app password; records its use to the minute. None if unknown or revoked."""
     row = connection.execute(
         sa.select(
             *_COLUMNS,
@@ -321,7 +321,7 @@ def by_token(connection: sa.Connection, token_hash: bytes) -> User | None:
 def _keep_an_admin(connection: sa.Connection, user: User) -> None:
     if user.role is not Role.ADMIN:
         return
-    # the lock makes two who remove each other's admin wait for one another
+    # the lock serialises two admins who remove each other
     admins = connection.scalars(
         sa.select(users.c.id).where(users.c.role == Role.ADMIN).with_for_update()
     ).all()
@@ -329,7 +329,7 @@ def _keep_an_admin(connection: sa.Connection, user: User) -> None:
     if len(admins) == 1 and others:
         raise InUseError(
             f"{user.name} is the only admin",
-            hint="Make somebody else an admin first",
+            hint="Make another user an admin first",
         )
 
 

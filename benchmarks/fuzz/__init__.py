@@ -1,5 +1,5 @@
-"""Inputs that nobody should send, to everything that takes input.
+"""Fuzzing of everything that accepts input.
 
-`grammars` invents them, `seeds` keeps those that once did harm, `targets` takes them, each in a
-`child` with a ceiling of memory and time. See ``make fuzz``.
+`grammars` generates inputs, `seeds` keeps those that once caused errors, `targets` accepts them,
+each in a `child` with limits on memory and time. See ``make fuzz``.
 """

@@ -1,11 +1,11 @@
-"""Try inputs that nobody should send, until the time is up.
+"""Try generated inputs until the time is up.
 
     python -m benchmarks.fuzz [--seconds 300] [--target csv …] [--seed 1] [--no-write]
 
-Every target first takes the inputs that are kept, then new ones by its grammar, in a process with
-512 MiB for its inputs and ten seconds of processor time for each. What is found is printed and
-kept in a directory, ready to become a seed. The table goes into docs/security.md too. Exits with
-1 if anything was found.
+Every target first gets the seeds, then new inputs from its grammar, in a process with 512 MiB for
+inputs and ten seconds of CPU time per input. Findings are printed and saved in a directory, ready
+to become seeds. The table is also written to docs/security.md. Exits with 1 if there are
+findings.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ BEGIN, END = "<!-- fuzz: begin -->", "<!-- fuzz: end -->"
 def fuzz(
     target: str, seconds: float, seed: int, kept: Path, environment: dict[str, str]
 ) -> Results:
-    """Seeds, then new inputs for so long; what is found is kept by its hash."""
+    """Try seeds, then new inputs for that long; findings are saved under their hash."""
     random = Random(f"{target} {seed}")
     results = Results()
     with Runner(target, environment) as runner:
@@ -65,21 +65,21 @@ def table(found: dict[str, Results]) -> str:
 
 
 def write(text: str) -> None:
-    """Put the table between its marks in the manual."""
+    """Put the table between its markers in the manual."""
     before, _, rest = DOCUMENT.read_text().partition(BEGIN)
     after = rest.partition(END)[2]
     DOCUMENT.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}")
 
 
 def main() -> None:
-    """Fuzz, print the table, and exit by the result."""
+    """Fuzz, print the table, and exit with the result."""
     parser = argparse.ArgumentParser(description="Try inputs that nobody should send")
     parser.add_argument(
         "--seconds", type=float, default=300, help="for all targets; 300 by default"
     )
     parser.add_argument("--target", action="append", choices=list(GRAMMARS), help="default: all")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--no-write", action="store_true", help="leave the manual as it is")
+    parser.add_argument("--no-write", action="store_true", help="do not update the manual")
     given = parser.parse_args()
     targets = given.target or list(GRAMMARS)
     kept = Path(tempfile.mkdtemp(prefix="openregister-fuzz-"))

@@ -1,9 +1,9 @@
-"""A process that takes one input after another for one target.
+"""A process that passes one input after another to one target.
 
     python -m benchmarks.fuzz.child TARGET
 
-Reads inputs from standard input, each with its length before it, and writes a line of JSON for
-each. It may need 512 MiB more than it has when it is ready, and dies of anything beyond.
+Reads inputs from standard input, each preceded by its length, and writes a line of JSON for each.
+Its memory limit is 512 MiB above what it uses when ready.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ RAW = re.compile(
     r"|\[SQL|sqlalche|Stage\.|RowProblem|Value error,|invalid literal for|codec can't|NoneType"
     r"|object has no|not subscriptable|unsupported operand|positional argument"
 )
-"""What must not be in any message: names of Python and of ours, statements, representations."""
+"""Must not appear in a message: names of Python and of ours, statements, representations."""
 
 
 def main(name: str) -> None:
@@ -33,7 +33,7 @@ def main(name: str) -> None:
 
     faulthandler.enable()
     source, out = sys.stdin.buffer, os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what a target prints is no answer
+    os.dup2(2, 1)  # output of a target must not mix with answers
     target = TARGETS[name]()
     ceiling = _address_space() + MEMORY
     resource.setrlimit(resource.RLIMIT_AS, (ceiling, resource.RLIM_INFINITY))
@@ -62,7 +62,7 @@ def main(name: str) -> None:
 
 
 def _most_memory(*, anew: bool = False) -> int:
-    """Bytes of memory at most, since it was last counted anew."""
+    """Peak memory in bytes since it was last reset."""
     if anew:
         Path("/proc/self/clear_refs").write_text("5")
     status = Path("/proc/self/status").read_text()

@@ -1,4 +1,4 @@
-"""Files: text in every format, listings and workbooks, sound and damaged."""
+"""Files: text in every format, listings and workbooks, valid and damaged."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def xml(random: Random) -> bytes:
 
 
 def workbook(random: Random) -> bytes:
-    """One of three kinds of workbook, with one damaged part or a damaged archive."""
+    """One of three kinds of workbook, with one damaged part, or a damaged archive."""
     made = random.choice([_xlsx, _ods, _xls])(random)
     if random.random() < 0.4:
         return damaged(random, made, PIECES)

@@ -1,4 +1,4 @@
-"""Inputs by grammar: mostly sound, with something in them that is not."""
+"""Inputs from grammars: mostly valid, with some invalid parts."""
 
 from __future__ import annotations
 

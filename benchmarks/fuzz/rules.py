@@ -1,4 +1,4 @@
-"""What people write: schemas, templates, filters, mappings, schedules and source documents."""
+"""User-written input: schemas, templates, filters, mappings, schedules, source documents."""
 
 from __future__ import annotations
 
@@ -208,7 +208,7 @@ _CONNECTIONS: dict[str, dict[str, Any]] = {
 
 
 def source(random: Random) -> bytes:
-    """A source document with up to two parts that are something else."""
+    """A source document in which up to two parts are replaced."""
     kind = random.choice(list(_CONNECTIONS))
     connection = dict(_CONNECTIONS[kind])
     made: dict[str, Any] = {

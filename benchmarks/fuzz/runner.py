@@ -1,4 +1,4 @@
-"""Hands inputs to a child and judges what became of it."""
+"""Passes inputs to a child process and judges the results."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 SECONDS = 10.0
-"""Processor time that one input may take."""
+"""CPU seconds allowed per input."""
 
 MEMORY = 512 * 1024**2
-"""Bytes that one input may take."""
+"""Bytes of memory allowed per input."""
 
 HANG = 60.0
-"""Seconds without an answer, on a machine that may be busy, after which a child is killed."""
+"""Seconds without an answer, on a possibly busy machine, after which a child is killed."""
 
 
 @dataclass
 class Results:
-    """What one target did with its inputs."""
+    """The results of one target."""
 
     tried: int = 0
     refused: int = 0
@@ -34,7 +34,7 @@ class Results:
     findings: list[str] = field(default_factory=list)
 
     def add(self, answer: dict[str, Any]) -> str:
-        """Count an answer; the finding, if it is one."""
+        """Count an answer; returns the finding, if any."""
         self.tried += 1
         self.refused += answer["outcome"] == "refused"
         self.seconds = max(self.seconds, answer["seconds"])
@@ -50,7 +50,7 @@ class Results:
 
 
 class Runner:
-    """A child for one target; a new one when it died."""
+    """A child for one target, replaced when it dies."""
 
     def __init__(self, target: str, environment: dict[str, str]) -> None:
         self.target = target
@@ -64,7 +64,7 @@ class Runner:
         self._end()
 
     def take(self, given: bytes) -> dict[str, Any]:
-        """What the child did with an input: outcome, seconds, bytes of memory, finding."""
+        """The result for an input: outcome, seconds, bytes of memory, finding."""
         child = self._child or self._start()
         assert child.stdin is not None
         began = time.monotonic()
@@ -96,7 +96,7 @@ class Runner:
         return self._child
 
     def _line(self, child: subprocess.Popen[bytes]) -> dict[str, Any] | None:
-        """The next answer; None when the child died or says nothing for too long."""
+        """The next answer; None if the child died or timed out."""
         assert child.stdout is not None
         text = b""
         deadline = time.monotonic() + HANG

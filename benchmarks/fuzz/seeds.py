@@ -1,4 +1,4 @@
-"""Inputs that once did harm, or that did it to programs like this one."""
+"""Inputs that once caused errors, here or in similar programs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def _json(document: Any) -> bytes:
 
 
 def _chain(word: str, depth: int) -> dict[str, Any]:
-    """A schema whose cost doubles with each of its definitions."""
+    """A schema whose cost doubles with each definition."""
     links = {f"d{n}": {word: [{"$ref": f"#/$defs/d{n + 1}"}] * 2} for n in range(depth)}
     return {"$defs": {**links, f"d{depth}": {"type": "string"}}, "$ref": "#/$defs/d0"}
 

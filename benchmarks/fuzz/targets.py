@@ -1,7 +1,7 @@
-"""What takes input, each as a function of bytes.
+"""The code that accepts input, each part as a function of bytes.
 
-A target gives the messages that a person would read, or raises `Refused` with one. Whatever else
-it raises is a finding.
+A target returns the messages that a user would read, or raises `Refused` with one. Any other
+exception is a finding.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Target: TypeAlias = "Callable[[bytes], list[str]]"
 
 
 class Refused(Exception):  # noqa: N818 (an answer, not an error)
-    """The input is not accepted, and says why."""
+    """The input is rejected with a message."""
 
 
 def _problems(items: Any) -> list[str]:
@@ -50,7 +50,7 @@ def _reader(form: Any) -> Target:
 
 
 class _Frames(io.BytesIO):
-    """Keeps the frame that came last."""
+    """Keeps the last frame."""
 
     last = b""
 
@@ -61,7 +61,7 @@ class _Frames(io.BytesIO):
 
 
 def _workbook() -> Target:
-    """The parsers themselves, which the application runs in a process of its own."""
+    """The parsers themselves, which the application runs in a separate process."""
     from connectors.formats.sheets import __main__ as sheets
 
     request = {
@@ -87,7 +87,7 @@ def _workbook() -> Target:
 
 
 def _document(given: bytes) -> Any:
-    """JSON as the application reads it: half characters and endless numbers are no JSON."""
+    """JSON as the application reads it: lone surrogates and huge numbers are not valid."""
     try:
         return canonical.loads(given)
     except ValueError as error:
@@ -95,7 +95,7 @@ def _document(given: bytes) -> Any:
 
 
 def _through_plan(build: Callable[[Any], tuple[Any, Any, list[Any]]]) -> Target:
-    """A mapping, a schema and rows, made of the input, through the whole plan."""
+    """A mapping, a schema and rows from the input, through the whole plan."""
     from app.mapping.compile import compile_plan
     from app.mapping.spec import parse_mapping
 
@@ -222,7 +222,7 @@ def _source() -> Target:
 
 
 def _answer() -> Target:
-    """A web API that answers every request with these bytes, whatever they are."""
+    """A web API that answers every request with these bytes."""
     from connectors.rest import RestConfig, RestConnector
     from connectors.sdk.config import parse
 
@@ -272,7 +272,7 @@ def _answer() -> Target:
 
 
 def _requests() -> Target:
-    """The server's own API and pages, called as ASGI in this process by an administrator."""
+    """The server's own API and pages, called through ASGI by an administrator."""
     from app.application import assemble
     from app.database import engine as engines
     from app.server.factory import create_app
@@ -341,7 +341,7 @@ def _requests() -> Target:
 
 
 def _trap() -> Target:
-    """Does what no other target may do, to show that it would be noticed."""
+    """Breaks the rules on purpose, to prove that it would be noticed."""
 
     def take(given: bytes) -> list[str]:
         match given:

@@ -1,4 +1,4 @@
-"""Values, and what is done to sound inputs so that they are not."""
+"""Random values, and ways to damage valid inputs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NAMES = ["a", "b", "id", "x", "self", "range", "none", "", "a.b", "é", "x" * 30
 
 
 def value(random: Random, depth: int = 3) -> Any:
-    """JSON as Python, with strange numbers and texts."""
+    """JSON-like Python values, with unusual numbers and texts."""
     kind = random.randrange(9 if depth else 6)
     if kind < 2:
         return random.choice(TEXTS)
@@ -52,12 +52,12 @@ def rows(random: Random) -> list[Any]:
 
 
 def dumped(document: Any) -> bytes:
-    """JSON, whatever half characters are in it."""
+    """JSON, even with lone surrogates."""
     return json.dumps(document).encode("utf-8", "surrogatepass")
 
 
 def damaged(random: Random, whole: bytes, pieces: list[bytes]) -> bytes:
-    """The bytes with pieces cut out, doubled, overwritten or strange."""
+    """The bytes with pieces removed, repeated, overwritten or inserted."""
     data = bytearray(whole)
     for _ in range(random.randrange(4)):
         at = random.randrange(len(data) + 1)

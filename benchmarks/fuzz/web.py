@@ -1,4 +1,4 @@
-"""Answers of web APIs to us, and requests to ours."""
+"""Responses of web APIs, and requests to our server."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Databases as sources: what the database connector is made of, one module per dialect."""
+"""Databases as sources: the parts of the database connector, one module per dialect."""

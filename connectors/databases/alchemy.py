@@ -1,4 +1,4 @@
-"""Oracle and SQL Server, by way of SQLAlchemy; their drivers are extras."""
+"""Oracle and SQL Server through SQLAlchemy; their drivers are extras."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _PRODUCTS = {"oracle": "Oracle", "mssql": "SQL Server"}
 
 
 class AlchemyReader(Reader):
-    """Any database that SQLAlchemy knows, by its own dialect and driver."""
+    """Any database that SQLAlchemy supports, with its dialect and driver."""
 
     def __init__(self, config: DatabaseConfig, context: Context) -> None:
         super().__init__(config, context)
@@ -89,11 +89,11 @@ class AlchemyReader(Reader):
             ) from None
 
     def _reach(self) -> None:
-        """Say in plain words what a driver would wrap up: unknown name, refused, no answer."""
+        """Report clearly what a driver would obscure: unknown host, refused connection, timeout."""
         port = self.config.port or DEFAULT_PORTS[self.config.dialect]
         with dial(self.config.host, port, self.context) as reached:
             if self.context.policy.allow_address is not None:
-                # the driver gets the address that was checked, not a name to resolve again
+                # the driver connects to the address that was checked, without resolving again
                 self._address = str(reached.getpeername()[0])
 
     def _begin(self) -> None:
@@ -101,7 +101,7 @@ class AlchemyReader(Reader):
             self.connection.exec_driver_sql("SET TRANSACTION READ ONLY")
         elif self.config.dialect == "mssql":
             milliseconds = int(self.context.limits.read_timeout * 1000)
-            # limits of the login must not look like the end of a table or a text
+            # limits of the login must not truncate a table or a text
             self.connection.exec_driver_sql("SET ROWCOUNT 0")
             self.connection.exec_driver_sql("SET TEXTSIZE 2147483647")
             self.connection.exec_driver_sql(f"SET LOCK_TIMEOUT {milliseconds}")
@@ -126,7 +126,7 @@ class AlchemyReader(Reader):
         original = getattr(error, "orig", None) or error
         said = redact.shorten(str(original))
         if any(sign in said for sign in ("ORA-01017", "18456", "Login failed")):
-            return AuthenticationError(f"The server refused the user: {said}", where=self.where)
+            return AuthenticationError(f"The server rejected the user: {said}", where=self.where)
         if isinstance(error, exc.ProgrammingError):
             return ConfigurationError(
                 f"The statement is not valid here: {said}",
@@ -221,7 +221,7 @@ class AlchemyReader(Reader):
     def _since(self, since: Since) -> sa.ColumnElement[bool]:
         column = self._column(since.column)
         value = _cursor_value(since, self.where)
-        # A row without a value in the cursor column may be new: it is read every time.
+        # A row without a value in the cursor column may be new, so it is always read.
         return sa.or_(column >= value, column.is_(None))
 
     def batches(self, since: Since | None = None, limit: int | None = None) -> Iterator[Batch]:
@@ -243,7 +243,7 @@ class AlchemyReader(Reader):
                     yield TupleBatch(format=form, items=items, first=first, layout=form.layout)
                     first += len(items)
 
-    # What check() tells
+    # Checks
 
     def server(self) -> ServerFacts:
         version = ".".join(str(part) for part in self.connection.dialect.server_version_info or ())
@@ -252,7 +252,7 @@ class AlchemyReader(Reader):
 
 
 def value(item: Any) -> JsonValue:
-    """A driver's Python value as JSON. Raises ValueError where there is none."""
+    """A driver's Python value as JSON. Raises ValueError if it has none."""
     if isinstance(item, (str, bool, int)):
         return item
     if isinstance(item, (float, Decimal)):
@@ -279,7 +279,7 @@ def value(item: Any) -> JsonValue:
 
 
 def duration(span: datetime.timedelta) -> str:
-    """An ISO 8601 duration, spelled as PostgreSQL spells an interval."""
+    """An ISO 8601 duration, formatted like a PostgreSQL interval."""
     sign = "-" if span < datetime.timedelta(0) else ""
     rest = abs(span)
     minutes, seconds = divmod(rest.seconds, 60)
@@ -310,9 +310,9 @@ def _cursor_text(item: Any, column: str, where: str) -> str:
     if isinstance(item, (int, Decimal)) and Decimal(item).is_finite():
         return f"number {item}"
     raise ConfigurationError(
-        f"{column} cannot be a cursor: {type(item).__name__} has no order that is known here",
+        f"{column} cannot be a cursor: {type(item).__name__} has no known order",
         where=where,
-        hint="Name a column that grows with every change: a time, a number or a text",
+        hint="Choose a column that increases with every change: a time, a number or a text",
     )
 
 
@@ -323,7 +323,7 @@ def _cursor_value(since: Since, where: str) -> Any:
         return datetime.datetime.fromisoformat(text) - datetime.timedelta(seconds=float(lag))
     if kind == "date":
         return datetime.date.fromisoformat(text) - datetime.timedelta(days=math.ceil(lag))
-    if kind == "float":  # one step lower: a shorter float was made longer on its way
+    if kind == "float":  # one step lower: rounding may have made the float larger
         return math.nextafter(float(text) - float(lag), -math.inf)
     if kind == "number":
         return Decimal(text) - lag
@@ -334,6 +334,6 @@ def _cursor_value(since: Since, where: str) -> Any:
         raise ConfigurationError(
             f"A lag needs a number or a time, and {since.column} is neither",
             where=where,
-            hint="Leave lag out, or name another cursor column",
+            hint="Remove lag, or choose another cursor column",
         )
     return found

@@ -1,8 +1,8 @@
-"""The cells of a column of lines as JSON text, all at once.
+"""Convert the cells of a column of lines to JSON text, all at once.
 
-Gives what `connectors.databases.convert` gives cell by cell, as canonical JSON. Where the text of a
-cell is its JSON already, as that of most numbers and texts is, no value is ever made. Raises
-ValueError where one cell has no JSON form; the rows are then taken one by one, which says which.
+Gives the same canonical JSON as `connectors.databases.convert` does cell by cell. If the text of a
+cell already is its JSON, as for most numbers and texts, no Python value is created. Raises
+ValueError if any cell has no JSON form; the rows are then converted one by one to find it.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ from connectors.sdk import canonical
 from connectors.sdk.columns import Column, Kind
 
 Spell: TypeAlias = Callable[[Sequence[str], bool], tuple[list[str], bool]]
-"""From cells, and whether they need no escape, to their texts and whether those are plain."""
+"""From cells, and whether they need no escaping, to their texts and whether those are plain."""
 
 CERTAIN = frozenset({None, convert.integer, convert.boolean, convert.padded})
-"""Conversions that no text of a database fails."""
+"""Conversions that accept any text of a database."""
 
 _LONG = 300
-"""Characters of a number that is looked at by itself."""
+"""Characters of a number that is checked individually."""
 _BOOLEANS = {"t": "true", "f": "false", "1": "true", "0": "false"}
 
 
 def column(
     cells: Sequence[str | None], converter: Convert | None, *, nulls: bool, plain: bool
 ) -> Column:
-    """The cells (None: null) of a column that is read by `converter`. Raises ValueError.
+    """The cells (None: null) of a column, converted by `converter`. Raises ValueError.
 
-    `nulls`: there may be some. `plain`: no cell has a character that JSON escapes.
+    `nulls`: there may be nulls. `plain`: no cell contains a character that JSON escapes.
     """
     kind, spell = _SPELLED.get(converter, (Kind.ANY, None))
     if spell is None:
-        assert converter is not None  # text is spelled
+        assert converter is not None  # text has no converter
         spell = _one_by_one(converter)
     if not nulls or None not in cells:
         texts, plain = spell(cells, plain)  # type: ignore[arg-type]  # no None there
@@ -74,7 +74,7 @@ def _one_by_one(converter: Convert) -> Spell:
 
 
 def _integers(cells: Sequence[str], _: bool) -> tuple[list[str], bool]:
-    return list(cells), False  # databases spell whole numbers as JSON does
+    return list(cells), False  # databases write integers as JSON does
 
 
 def _decimals(cells: Sequence[str], plain: bool) -> tuple[list[str], bool]:
@@ -85,7 +85,7 @@ def _decimals(cells: Sequence[str], plain: bool) -> tuple[list[str], bool]:
 
 
 def _are_numbers(cells: Sequence[str]) -> bool:
-    """Whether all are JSON numbers in the plain form that canonical JSON has."""
+    """Whether all are JSON numbers in canonical form."""
     joined = ",".join(cells)
     if "e" in joined or "E" in joined or "-0" in joined or max(map(len, cells), default=0) > _LONG:
         return False
@@ -103,7 +103,7 @@ def _booleans(cells: Sequence[str], plain: bool) -> tuple[list[str], bool]:
 
 
 def _dates(cells: Sequence[str], _: bool) -> tuple[list[str], bool]:
-    list(map(date.fromisoformat, cells))  # raises where it is none that JSON can carry
+    list(map(date.fromisoformat, cells))  # raises if JSON cannot represent it
     if not {len("2024-02-29")}.issuperset(map(len, cells)):
         raise ValueError("a date in another form")
     return list(cells), True

@@ -1,8 +1,8 @@
-"""Text of a database value to its JSON form, exactly.
+"""Convert the text of a database value to JSON, exactly.
 
-One function per kind of type, shared by the dialects, so that the same value becomes the same
-JSON whichever database holds it. Each takes the text that the database gives and raises
-ValueError, with a sentence for people, where JSON has no such value.
+One function per kind of type, shared by the dialects, so that the same value becomes the same JSON
+in any database. Each takes the text from the database and raises ValueError, with a readable
+message, if JSON cannot represent the value.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from connectors.sdk.rows import JsonValue
 Convert = Callable[[str], JsonValue]
 
 _SAFE_DIGITS = 16
-"""Fewer characters than this are at most 15 digits, which a float gives back unchanged."""
+"""A shorter text has at most 15 digits, which a float represents exactly."""
 
 integer: Convert = int
 
 
 def decimal(text: str) -> int | float | Decimal:
-    """A NUMERIC: a whole number as int, otherwise the simplest exact form."""
+    """A NUMERIC: an int if whole, otherwise the simplest exact form."""
     if len(text) < _SAFE_DIGITS:
         plain = float(text)
         if plain.is_integer():
             return int(plain)
-        # Not for NaN and the infinities; near zero the exact form is a Decimal.
+        # NaN and infinities are excluded; near zero the exact form is a Decimal.
         if 1e-4 <= plain <= 1e16 or -1e16 <= plain <= -1e-4:
             return plain
     try:
@@ -41,12 +41,12 @@ def decimal(text: str) -> int | float | Decimal:
 
 
 def double(text: str) -> int | float | Decimal:
-    """A floating-point number, printed with as many digits as tell it from its neighbours."""
+    """A floating-point number, printed with as many digits as distinguish it."""
     return canonical.number(float(text))
 
 
 def single(text: str) -> int | float | Decimal:
-    """A 32-bit float printed as a double: back to the fewest digits that name it."""
+    """A 32-bit float printed as a double: back to the shortest form."""
     exact = float(text)
     stored = struct.pack("<f", exact)
     for digits in range(6, 9):
@@ -61,7 +61,7 @@ def boolean(text: str) -> bool:
 
 
 def flag(text: str) -> bool | int:
-    """A TINYINT(1): true and false, except that other numbers stay what they are."""
+    """A TINYINT(1): true or false; other numbers are unchanged."""
     number = int(text)
     return bool(number) if number in (0, 1) else number
 
@@ -84,7 +84,7 @@ def timestamp(text: str) -> str:
 
 
 def utc(text: str) -> str:
-    """A moment printed in UTC, with or without ``+00``: ``2024-02-29T12:00:00Z``."""
+    """A timestamp in UTC, with or without ``+00``: ``2024-02-29T12:00:00Z``."""
     return timestamp(text.removesuffix("+00")) + "Z"
 
 
@@ -111,19 +111,19 @@ def _trimmed(text: str) -> str:
 
 def _no_time(text: str, kind: str) -> ValueError:
     if "infinity" in text:
-        return ValueError(f"{text} is no {kind} that JSON can carry")
-    return ValueError(f"{text} is no {kind} of the years 1 to 9999")
+        return ValueError(f"{text} is not a {kind} that JSON can represent")
+    return ValueError(f"{text} is not a {kind} in the years 1 to 9999")
 
 
 def interval(text: str) -> str:
-    """An ISO 8601 duration, as the database prints it."""
+    """An ISO 8601 duration as printed by the database."""
     if "infinity" in text:
-        raise ValueError(f"{text} is no duration that JSON can carry")
+        raise ValueError(f"{text} is not a duration that JSON can represent")
     return text
 
 
 def hexadecimal(text: str) -> str:
-    r"""Bytes printed as hexadecimal digits (``\x`` in front or not), as Base64."""
+    r"""Bytes in hexadecimal (with or without ``\x``), as Base64."""
     return base64.b64encode(bytes.fromhex(text.removeprefix("\\x"))).decode("ascii")
 
 
@@ -133,18 +133,18 @@ def json(text: str) -> JsonValue:
 
 
 def padded(text: str) -> str:
-    """A CHAR(n): the blanks that fill it up are not part of the value."""
+    """A CHAR(n) without its padding."""
     return text.rstrip(" ")
 
 
 def array(element: Convert | None, delimiter: str = ",") -> Convert:
-    """A PostgreSQL array literal, nested or not, to lists; ``NULL`` is None."""
+    """A PostgreSQL array literal, possibly nested, as lists; ``NULL`` is None."""
     token = re.compile(
         rf'"((?:[^"\\]|\\.)*)"|([{{}}])|([^{{}}"{re.escape(delimiter)}]+)', re.DOTALL
     )
 
     def convert(text: str) -> JsonValue:
-        # "[2:3]={7,8}": bounds other than 1 have no counterpart in JSON
+        # "[2:3]={7,8}": JSON has no bounds other than 1
         body = text.partition("=")[2] if text.startswith("[") else text
         root: list[JsonValue] = []
         open_lists = [root]

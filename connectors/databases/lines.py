@@ -1,8 +1,8 @@
-r"""Rows as lines of text: columns between tabs, as PostgreSQL's COPY writes them.
+r"""Rows as lines of text with tab-separated columns, as written by PostgreSQL's COPY.
 
 ``\N`` is NULL; tab, newline and backslash inside a value are written ``\t``, ``\n``, ``\\``
-(COPY: also ``\b \f \r \v``). The line is the raw form of the row. Keys are cut out of it, and
-only rows that changed are ever taken apart.
+(COPY: also ``\b \f \r \v``). The line is the raw form of the row. Keys are extracted from it, and
+only changed rows are parsed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from connectors.sdk.rows import (
 )
 
 Take: TypeAlias = "Callable[[Sequence[str | None]], dict[str, JsonValue]]"
-"""From the pieces of a line to the row's values."""
+"""From the fields of a line to the row's values."""
 
 NULL = "\\N"
 _BETWEEN = b"\t\n\t"
@@ -39,7 +39,7 @@ _ESCAPED = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
 @dataclass(frozen=True, slots=True)
 class LineColumn:
-    """One column of the line. `convert` None: text, taken as it is."""
+    """One column of the line. `convert` None: text, unchanged."""
 
     name: str
     type: str
@@ -48,7 +48,7 @@ class LineColumn:
 
 @dataclass(frozen=True, slots=True)
 class LineFormat:
-    """How to read the lines of one table or query. `key` names the columns for positions."""
+    """How to read the lines of a table or query. `key` names the columns used in positions."""
 
     columns: Sequence[LineColumn]
     subject: str
@@ -57,7 +57,7 @@ class LineFormat:
     cutters: Mapping[str, Callable[[Sequence[bytes]], list[str | None]]] = field(init=False)
 
     def __post_init__(self) -> None:
-        # 1: version of the conversions; a change to one must make old rows look different.
+        # 1: version of the conversions; increase it when one changes, so that old rows differ.
         shape = ["lines", 1, [[column.name, column.type] for column in self.columns]]
         object.__setattr__(self, "layout", canonical.dumps(shape))
         cutters = {
@@ -79,7 +79,7 @@ class LineFormat:
     def take(
         self, lines: Sequence[bytes], names: Sequence[str] | None = None
     ) -> dict[str, Column] | None:
-        """Columns of some lines, as `Batch.columns` gives them."""
+        """Columns of some lines, as for `Batch.columns`."""
         width = len(self.columns)
         raw = _BETWEEN.join(lines)
         try:
@@ -87,13 +87,13 @@ class LineFormat:
         except UnicodeDecodeError:
             return None
         pieces: list[str | None] = text.split("\t")  # type: ignore[assignment]  # list is invariant
-        step = width + 1  # behind each line stands the newline
+        step = width + 1  # each line ends with a newline
         count = len(lines)
         if len(pieces) != step * count - 1 or pieces[width::step] != ["\n"] * (count - 1):
             return None
         nulls, plain = False, '"' not in text and len(raw.translate(None, _CONTROL)) == len(raw)
         if escapes := text.count("\\"):
-            nulls, plain = True, plain and escapes == text.count(NULL)  # "\\\\" are two of them
+            nulls, plain = True, plain and escapes == text.count(NULL)  # "\\\\" counts as two
             pieces = [unescape(each) if each and "\\" in each else each for each in pieces]
         found = {}
         for place, column in enumerate(self.columns):
@@ -101,7 +101,7 @@ class LineFormat:
             if not wanted and column.convert in cells.CERTAIN:
                 continue
             cut = pieces[place::step]
-            try:  # what nobody wants has to be readable, too: a row is read as a whole or not
+            try:  # unused columns must be readable too: a row is read completely or not at all
                 made = cells.column(cut, column.convert, nulls=nulls, plain=plain)
             except ValueError:
                 return None
@@ -128,7 +128,7 @@ class LineFormat:
         return decode
 
     def _problem(self, line: bytes, number: int) -> RowProblem:
-        """Say everything that is wrong with a line that could not be decoded."""
+        """Describe everything that is wrong with a line that could not be decoded."""
         try:
             texts = split(line)
         except UnicodeDecodeError as error:
@@ -139,7 +139,7 @@ class LineFormat:
         position = place(self.subject, number, self.key, data)
         if len(texts) != len(self.columns):
             fault = FieldError(
-                "", f"{counted(len(texts), 'column')} where {len(self.columns)} were expected"
+                "", f"{counted(len(texts), 'column')}, expected {len(self.columns)}"
             )
             return RowProblem(position, Stage.READ, (fault,), data)
         faults = []
@@ -155,10 +155,10 @@ class LineFormat:
 def _compiled(
     columns: Sequence[LineColumn],
 ) -> Callable[[Sequence[str | None]], dict[str, JsonValue]]:
-    """One expression that makes a row of the pieces of a line: `{name: convert(piece), …}`.
+    """A compiled expression that builds a row from a line: `{name: convert(piece), …}`.
 
-    Names and converters reach it as values, never as code. Raises ValueError, also when the
-    number of pieces is not that of the columns.
+    Names and converters are passed as values, never as code. Raises ValueError, also if the
+    number of pieces differs from the number of columns.
     """
     known: dict[str, Any] = {}
     members = []
@@ -202,7 +202,7 @@ def cutter(index: int, convert: Convert | None) -> Callable[[Sequence[bytes]], l
             return canonical.key_part(value)
         try:
             return canonical.key_part(convert(value))
-        except ValueError:  # the row will not decode either, and says so then
+        except ValueError:  # decoding the row will report the error
             return None
 
     def cut(lines: Sequence[bytes]) -> list[str | None]:
@@ -222,7 +222,7 @@ def cutter(index: int, convert: Convert | None) -> Callable[[Sequence[bytes]], l
 def place(
     subject: str, number: int, key: Sequence[str] = (), data: Mapping[str, JsonValue] | None = None
 ) -> str:
-    """A row's position for people: ``people, row 14, id 7``."""
+    """A row's position for messages: ``people, row 14, id 7``."""
     if not key or data is None:
         return f"{subject}, row {number}"
     values = ", ".join(f"{name} {data.get(name)}" for name in key)

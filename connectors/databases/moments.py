@@ -1,4 +1,4 @@
-"""Cursor values that are moments or numbers in text: is one beyond the present, what lies below."""
+"""Cursor values that are times or numbers in text: detect future values, subtract the lag."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ _MOMENT = re.compile(
 _DIGITS = re.compile(r"\d+", re.ASCII)
 
 FAR = timedelta(days=1)
-"""How far beyond the present a value is a mistake, and not a clock or zone that differs."""
+"""A value this far in the future is an error, not a difference of clocks or timezones."""
 
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """The present by the source's clock, without a zone: in UTC, and in the server's own zone."""
+    """The current time of the source without a timezone: in UTC, and in the server's own zone."""
 
     utc: datetime
     local: datetime
 
     def present(self, value: str, *, zoned: bool = False) -> str | None:
-        """The present in the form of `value`, where that is a moment beyond it; else None.
+        """The current time in the form of `value`, if that is a time after it; else None.
 
-        Without a zone in the value, and unless it is `zoned` (in UTC), the later of both clocks
-        counts: nobody knows which of them wrote it.
+        If the value has no timezone and is not `zoned` (in UTC), the later clock counts, because
+        either may have produced it.
         """
         found = _MOMENT.fullmatch(value)
         if found is None:
@@ -46,9 +46,9 @@ class Clock:
 
 
 def is_far(value: str, present: str) -> bool:
-    """Whether a value lies so far beyond the present that it must be a mistake.
+    """Whether a value is so far in the future that it must be an error.
 
-    Both as a dialect stores them: the moment may stand in quotes or behind a word.
+    Both as stored by a dialect: the time may be quoted or preceded by a word.
     """
     later, now = _MOMENT.search(value), _MOMENT.search(present)
     if later is None or now is None:  # seconds since 1970
@@ -57,14 +57,14 @@ def is_far(value: str, present: str) -> bool:
 
 
 def is_number(text: str) -> bool:
-    """Whether a text is a whole number and nothing else."""
+    """Whether a text is just an integer."""
     return _DIGITS.fullmatch(text) is not None
 
 
 def less(text: str, lag: Decimal) -> str | None:
-    """A number or moment in text, less its lag, in the same form; None where it is neither.
+    """A number or time in text, minus its lag, in the same form; None if it is neither.
 
-    A number keeps its width, for texts are compared character by character.
+    A number keeps its width, because texts are compared character by character.
     """
     if is_number(text):
         return f"{max(0, int(text) - int(lag.to_integral(ROUND_CEILING))):0{len(text)}d}"
@@ -75,7 +75,7 @@ def less(text: str, lag: Decimal) -> str | None:
         if not found["sep"]:
             return (_date(text) - timedelta(days=float(lag))).date().isoformat()
         moment = datetime.fromisoformat(text) - timedelta(seconds=float(lag))
-    except (ValueError, OverflowError):  # before the first day
+    except (ValueError, OverflowError):  # before the first possible day
         return ""
     zone = found["zone"] or ""
     return moment.replace(tzinfo=None).isoformat(sep=found["sep"]) + zone

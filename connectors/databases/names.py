@@ -1,4 +1,4 @@
-"""Names of tables and columns: which are unusable, and which were probably meant."""
+"""Names of tables and columns: suggestions for misspelt names, and unusable names."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from connectors.sdk.errors import ConfigurationError, MissingError
 
 
 def near(name: str, known: Sequence[str]) -> str:
-    """Advice for a name that is not there: the ones that look like it."""
+    """A hint for an unknown name: similar names that exist."""
     by_fold = {each.casefold(): each for each in known}
-    for each in known:  # a schema that was left out is the commonest slip
+    for each in known:  # a missing schema is the most common mistake
         by_fold.setdefault(each.casefold().rpartition(".")[2], each)
     found = difflib.get_close_matches(name.casefold(), list(by_fold), n=3, cutoff=0.6)
     if found:
@@ -23,14 +23,14 @@ def near(name: str, known: Sequence[str]) -> str:
 
 
 def index_of(column: str, columns: Sequence[str], where: str) -> int:
-    """Where a column stands. Raises MissingError that suggests near names."""
+    """The index of a column. Raises MissingError with a suggestion."""
     if column in columns:
         return columns.index(column)
     raise MissingError(f"There is no column {column}", where=where, hint=near(column, columns))
 
 
 def refuse_unusable(columns: Sequence[str], where: str) -> None:
-    """Raise ConfigurationError where column names could not become field names."""
+    """Raise ConfigurationError if column names cannot become field names."""
     if not columns:
         raise ConfigurationError("There are no columns to read", where=where)
     twice = [name for name, count in Counter(columns).items() if count > 1]
@@ -38,5 +38,5 @@ def refuse_unusable(columns: Sequence[str], where: str) -> None:
         raise ConfigurationError(
             f"Several columns have the same name: {', '.join(twice)}",
             where=where,
-            hint="Give each its own name with AS",
+            hint="Give each a unique name with AS",
         )

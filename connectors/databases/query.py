@@ -1,7 +1,7 @@
-"""Refuse a query that is not one plain SELECT, before any server sees it.
+"""Reject a query that is not a single SELECT before it is sent to a server.
 
-This is the first fence only, and the one with the clearest message. Behind it stand a read-only
-transaction, a protocol that takes one statement at a time, and the query's place inside
+This is only the first defence, with the clearest message. The others are a read-only transaction,
+a protocol that accepts one statement at a time, and running the query inside
 ``SELECT … FROM (query)``.
 """
 
@@ -31,27 +31,25 @@ _READING = frozenset({"SELECT", "WITH", "VALUES", "TABLE"})
 
 
 def checked(query: str, where: str, *, mysql: bool = False) -> str:
-    """The query without blanks and semicolon at its end. Raises ConfigurationError."""
+    """The query without trailing whitespace and semicolon. Raises ConfigurationError."""
     text = query.strip().rstrip(";").rstrip()
     first = ""
     for match in (_MYSQL if mysql else _STANDARD).finditer(text):
         if match.lastgroup == "end":
-            raise _refused("The query holds more than one statement", where)
+            raise _refused("The query contains more than one statement", where)
         if match.lastgroup == "word" and not first:
             first = match["word"].upper()
     if first not in _READING:
-        raise _refused(f"The query begins with {first or 'nothing'} and not with SELECT", where)
+        raise _refused(f"The query begins with {first or 'nothing'} instead of SELECT", where)
     return text
 
 
 def _refused(what: str, where: str) -> ConfigurationError:
-    return ConfigurationError(
-        what, where=where, hint="A source reads by one SELECT statement; nothing else is sent"
-    )
+    return ConfigurationError(what, where=where, hint="Use a single SELECT statement")
 
 
 def place(query: str, offset: int) -> str:
-    """A character offset (from 0) in the query as line and column."""
+    """A character offset (from 0) in the query, as line and column."""
     before = query[: max(0, offset)]
     line = before.count("\n") + 1
     column = len(before) - (before.rfind("\n") + 1) + 1

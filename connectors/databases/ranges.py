@@ -1,13 +1,13 @@
-"""Change detection inside the database: digests of key ranges, compared where the rows are.
+"""Change detection inside the database, with digests of key ranges.
 
-After a full read the table is cut into ranges of its key, and the database computes a count and
-a digest of each; both go into the cursor. The next read asks for the same digests again, in one
-statement or a few, and reads only the ranges that differ. An unchanged table costs an
-aggregate query and not one row on the wire: where that is quicker, the digest of all rows is
-compared first, for the digests of the ranges add up to it.
+After a full read the table is divided into ranges of its key, and the database computes a row
+count and a digest of each, which are stored in the cursor. The next read requests the same digests
+again, in one or a few statements, and reads only the ranges that differ. An unchanged table costs
+one aggregate query and transfers no rows. If it is faster, the digest of all rows is compared
+first, because it is the sum of the digests of the ranges.
 
-The digest of a range is the sum, modulo 2**64, of two independent 64-bit hashes of each row. Sums
-add up, so neighbouring ranges merge without a look at their rows.
+The digest of a range is the sum, modulo 2**64, of two independent 64-bit hashes of each row, so
+neighbouring ranges can be merged without reading their rows.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from connectors.sdk.errors import DataError
 from connectors.sdk.rows import Batch, Cursor, End, JsonValue, KeyRange, Proof, RowBatch
 
 VERSION = 1
-"""Of the digests; another version's cursor means a full read."""
+"""Version of the digests; a cursor of another version causes a full read."""
 
 SMALLEST = 500
-"""Rows that a range aims at, at least."""
+"""Minimum target size of a range in rows."""
 
 _MASK = 2**64 - 1
 
 Span: TypeAlias = "tuple[str | None, str | None]"
-"""Lowest key and the key above the highest; None is open."""
+"""Lowest key, and the key above the highest; None is unbounded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """Number of rows, and two sums of their hashes."""
+    """Number of rows, and the two sums of their hashes."""
 
     count: int = 0
     first: int = 0
@@ -56,38 +56,38 @@ class Digest:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A range of keys from `low` (None: from the first) to the next part's `low`."""
+    """A range of keys from `low` (None: from the start) to the next part's `low`."""
 
     low: str | None
     digest: Digest
 
 
 def shape_of(parts: Sequence[str]) -> str:
-    """A short name for everything that digests depend on beside the rows."""
+    """A short hash of everything besides the rows that digests depend on."""
     return blake2b("\x00".join(parts).encode(), digest_size=8).hexdigest()
 
 
 class Ranges(ABC):
-    """What a dialect can do with ranges of its table's key, in the reader's own snapshot."""
+    """A dialect's operations on key ranges of its table, in the reader's snapshot."""
 
     field: str
-    """The column: the first of the primary key."""
+    """The key column: the first of the primary key."""
     numeric: bool
-    """Whole numbers; otherwise text, compared by code point."""
+    """Integers; otherwise text, compared by code point."""
     most: int
-    """Ranges that one comparison takes without trouble."""
+    """The number of ranges that one comparison handles well."""
     layout: str
-    """What the digests depend on beside the rows: columns, types, version of the server."""
+    """What the digests depend on besides the rows: columns, types, server version."""
     whole_first = False
-    """One digest of all rows costs much less than one of each range, so it is asked for first."""
+    """One digest of all rows is much cheaper than one per range, so it is compared first."""
 
     @abstractmethod
     def bounds(self, span: Span, size: int) -> list[str]:
-        """Keys within a span at which ranges of `size` rows begin, the first one left out."""
+        """Keys within a span where ranges of `size` rows begin, without the first one."""
 
     @abstractmethod
     def digests(self, lows: Sequence[str], span: Span = (None, None)) -> list[Digest]:
-        """Digests of the ranges into which `lows` (ascending) cut the span: one more than lows."""
+        """Digests of the ranges into which ascending `lows` divide the span: one more than lows."""
 
     @abstractmethod
     def batches(self, spans: Sequence[Span], total: int) -> Iterator[Batch]:
@@ -97,7 +97,7 @@ class Ranges(ABC):
 def read_ranges(
     ranges: Ranges, everything: Iterator[Batch], total: int | None, cursor: Cursor | None
 ) -> Iterator[Batch]:
-    """One read of a table that can be compared: all of `everything`, or what changed since."""
+    """One read of a comparable table: `everything`, or only what has changed."""
     before = _stored(ranges, cursor)
     if before is None:
         yield from _first(ranges, everything, total)
@@ -106,7 +106,7 @@ def read_ranges(
 
 
 def _first(ranges: Ranges, everything: Iterator[Batch], total: int | None) -> Iterator[Batch]:
-    """Everything, and at the end a cursor with the digests of what was read."""
+    """Everything, followed by a cursor with the digests of what was read."""
     yield from everything
     lows = ranges.bounds((None, None), _size(ranges, total or 0))
     digests = ranges.digests(lows)
@@ -115,7 +115,7 @@ def _first(ranges: Ranges, everything: Iterator[Batch], total: int | None) -> It
 
 
 def _next(ranges: Ranges, before: Sequence[Part], everything: Iterator[Batch]) -> Iterator[Batch]:
-    """Only the ranges that are not as they were; `everything` where that is most of them."""
+    """Only the ranges that changed, or `everything` if most of them did."""
     if ranges.whole_first:
         known = sum((part.digest for part in before), Digest())
         if ranges.digests([]) == [known]:
@@ -150,14 +150,14 @@ def _next(ranges: Ranges, before: Sequence[Part], everything: Iterator[Batch]) -
 
 
 def _unchanged(rows: int) -> Batch:
-    """The end of a read that found every range as it was."""
+    """The end of a read that found every range unchanged."""
     return RowBatch(
         end=End.UNCHANGED, because=Proof.END_OF_DATA, covered=(), skipped=rows, total=rows
     )
 
 
 def _full(ranges: Ranges, parts: Sequence[Part]) -> Batch:
-    """The end of a read of everything: one range without ends."""
+    """The end of a full read: one unbounded range."""
     whole = KeyRange(ranges.field, None, None, ranges.numeric)
     return RowBatch(
         end=End.FULL,
@@ -168,12 +168,12 @@ def _full(ranges: Ranges, parts: Sequence[Part]) -> Batch:
 
 
 def _size(ranges: Ranges, rows: int) -> int:
-    """Rows per range, so that there are no more than the dialect takes."""
+    """Rows per range, so that the dialect's maximum number of ranges is not exceeded."""
     return max(SMALLEST, -(-rows // ranges.most))
 
 
 def _spans(parts: Sequence[Part], differs: Sequence[bool]) -> Iterator[Span]:
-    """Neighbouring ranges that differ, as one span each."""
+    """Changed ranges, with neighbours combined into one span."""
     ends = [*(part.low for part in parts[1:]), None]
     for differ, group in groupby(zip(parts, ends, differs, strict=True), key=lambda each: each[2]):
         if differ:
@@ -182,7 +182,7 @@ def _spans(parts: Sequence[Part], differs: Sequence[bool]) -> Iterator[Span]:
 
 
 def _balanced(ranges: Ranges, parts: Sequence[Part], size: int) -> list[Part]:
-    """Split ranges that have grown beyond twice the size, merge neighbours that have shrunk."""
+    """Split ranges that grew beyond twice the size, and merge neighbours that shrank."""
     result: list[Part] = []
     for part, end in zip(parts, [*(part.low for part in parts[1:]), None], strict=True):
         if part.digest.count > 2 * size:
@@ -197,7 +197,7 @@ def _balanced(ranges: Ranges, parts: Sequence[Part], size: int) -> list[Part]:
     return result
 
 
-# The cursor: what the next read compares with
+# The cursor with which the next read compares
 
 
 def _cursor(ranges: Ranges, parts: Sequence[Part]) -> Cursor:
@@ -209,7 +209,7 @@ def _cursor(ranges: Ranges, parts: Sequence[Part]) -> Cursor:
 
 
 def _stored(ranges: Ranges, cursor: Cursor | None) -> list[Part] | None:
-    """What a cursor says of the last read, or None where it cannot be compared with today's."""
+    """The ranges stored by the last read, or None if they are not comparable with the current."""
     if not cursor or cursor.get("digests") != VERSION:
         return None
     if cursor.get("field") != ranges.field or cursor.get("layout") != ranges.layout:

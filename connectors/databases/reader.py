@@ -1,4 +1,4 @@
-"""What the database connector asks of a dialect."""
+"""The interface of a dialect to the database connector."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from connectors.sdk.rows import Batch, JsonValue
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of the table or query: `type` in the database's own words."""
+    """A column of the table or query; `type` is the database's name for its type."""
 
     name: str
     type: str
@@ -27,7 +27,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Since:
-    """Read only rows whose `column` is at least `value` (its text in the database) less `lag`."""
+    """Read only rows whose `column` is at least `value` (as text in the database) minus `lag`."""
 
     column: str
     value: str
@@ -36,7 +36,7 @@ class Since:
 
 @dataclass(slots=True)
 class ServerFacts:
-    """What a person wants to know of the server, for `check()`."""
+    """Information about the server, for `check()`."""
 
     facts: dict[str, JsonValue] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
@@ -78,11 +78,11 @@ class Reader(ABC):
 
     @abstractmethod
     def open(self) -> None:
-        """Connect, begin the read-only transaction, and find the table or check the query."""
+        """Connect, begin the read-only transaction, and find the table or validate the query."""
 
     @abstractmethod
     def close(self) -> None:
-        """Give the connection back; safe to call twice, raises nothing."""
+        """Close the connection; may be called twice, raises nothing."""
 
     @abstractmethod
     def server(self) -> ServerFacts: ...
@@ -92,36 +92,36 @@ class Reader(ABC):
 
     @abstractmethod
     def primary_key(self) -> Sequence[str]:
-        """Columns of the table's primary key, in order; empty for queries and without one."""
+        """Columns of the primary key in order; empty for queries and tables without one."""
 
     @abstractmethod
     def estimate(self) -> int | None:
-        """About how many rows there are, without counting them."""
+        """The approximate number of rows, without counting."""
 
     @abstractmethod
     def latest(self, column: str, not_above: str | None = None) -> str | None:
-        """The highest value of a column, by the order of its own type, or None without any.
+        """The highest value of a column in the order of its type, or None if there is none.
 
-        Values that cannot be compared, such as infinite dates, do not count. `not_above`: only
-        among values up to this one.
+        Values that cannot be compared, such as infinite dates, are ignored. `not_above` limits the
+        search to values up to this one.
         """
 
     @abstractmethod
     def clock(self) -> Clock:
-        """The present by the source's own clock."""
+        """The current time according to the source."""
 
     def present(self, column: str, value: str) -> str | None:
-        """The present in the form of a cursor value that lies beyond it; None where none does."""
+        """The current time in the form of a cursor value that is later; None if it is not."""
         return self.clock().present(value)
 
     def outgrown(self, column: str, value: str) -> bool:
-        """Whether a text column has numbers of more digits than its highest text, a number."""
+        """Whether a text column has numbers with more digits than its highest text, a number."""
         return False
 
     @abstractmethod
     def batches(self, since: Since | None = None, limit: int | None = None) -> Iterator[Batch]:
-        """All rows, those since a cursor value, or some `limit` of them; none carries `end`."""
+        """All rows, those since a cursor value, or at most `limit`; none carries `end`."""
 
     def ranges(self) -> Ranges | None:
-        """How this table's key ranges can be compared, or None where they cannot."""
+        """How to compare key ranges of this table, or None if that is impossible."""
         return None

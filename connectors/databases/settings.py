@@ -21,17 +21,17 @@ DEFAULT_PORTS: dict[str, int] = {
 
 
 class DatabaseTls(TlsConfig):
-    """TLS to a database. `prefer` encrypts when the server can, and verifies nothing."""
+    """TLS to a database. `prefer` encrypts if the server supports it, without verification."""
 
     mode: Literal["off", "prefer", "require"] = Field(
         "prefer",
-        description="require: encrypted, and verified as the other fields say; prefer: "
-        "encrypted when the server offers it, not verified; off: never",
+        description="require: encrypted, and verified according to the other fields; prefer: "
+        "encrypted if the server supports it, not verified; off: never encrypted",
     )
 
     @property
     def required(self) -> bool:
-        """Naming certificates asks for a connection that uses them."""
+        """Configured certificates require a connection that uses them."""
         named = bool(self.ca_file or self.client_cert)
         return self.mode == "require" or (named and self.mode != "off")
 
@@ -41,25 +41,25 @@ class DatabaseConfig(ConnectorConfig):
 
     model_config = ConfigDict(populate_by_name=True)
 
-    dialect: Dialect = Field(description="Which database product")
-    host: str = Field("localhost", description="Name or address of the server")
-    port: int | None = Field(None, ge=1, le=65535, description="Left out: the product's usual port")
+    dialect: Dialect = Field(description="Database product")
+    host: str = Field("localhost", description="Host name or address of the server")
+    port: int | None = Field(None, ge=1, le=65535, description="Default: the product's usual port")
     database: str = Field(
-        description="Name of the database; SQLite: path of the file; Oracle: the service name"
+        description="Name of the database; SQLite: path of the file; Oracle: service name"
     )
-    user: str = Field("", description="A user who may only read is enough")
-    password: SecretStr = Field(SecretStr(""), description="The user's password")
-    tls: DatabaseTls = Field(default_factory=DatabaseTls, description="Encryption and identity")
+    user: str = Field("", description="User name; read-only access is enough")
+    password: SecretStr = Field(SecretStr(""), description="Password of the user")
+    tls: DatabaseTls = Field(default_factory=DatabaseTls, description="Encryption and certificates")
 
     schema_name: str = Field(
-        "", alias="schema", description="Schema of the table; left out: the user's own"
+        "", alias="schema", description="Schema of the table; default: the user's own"
     )
-    table: str = Field("", description="Table or view to read (or give a query)")
+    table: str = Field("", description="Table or view to read (or use a query)")
     query: str = Field("", description="One SELECT statement (instead of a table)")
 
     cursor: str = Field(
         "",
-        description="Column that grows with every change (updated_at, a version number); later "
+        description="Column that increases with every change (updated_at, a version number); later "
         "runs then read only the rows at or above the highest value seen",
     )
     lag: float = Field(
@@ -69,18 +69,18 @@ class DatabaseConfig(ConnectorConfig):
         "times, days for dates, units for numbers",
     )
     fetch_size: int | None = Field(
-        None, ge=1, le=100_000, description="Rows per batch; left out: the instance's default"
+        None, ge=1, le=100_000, description="Rows per batch; default: that of the instance"
     )
     timeout: float | None = Field(
-        None, gt=0, description="Seconds one statement may take; left out: the instance's default"
+        None, gt=0, description="Timeout of a statement in seconds; default: that of the instance"
     )
     change_detection: Literal["full", "pushdown"] = Field(
         "full",
-        description="pushdown: the database compares digests of key ranges, and only the ranges "
-        "that changed are read (PostgreSQL, MySQL, MariaDB)",
+        description="pushdown: the database compares digests of key ranges, and only changed "
+        "ranges are read (PostgreSQL, MySQL, MariaDB)",
     )
     booleans: bool = Field(
-        True, description="MySQL and MariaDB: TINYINT(1) and BIT(1) are true and false"
+        True, description="MySQL and MariaDB: read TINYINT(1) and BIT(1) as true and false"
     )
 
     @model_validator(mode="after")
@@ -88,7 +88,7 @@ class DatabaseConfig(ConnectorConfig):
         if bool(self.table) == bool(self.query.strip()):
             raise ValueError("give either a table or a query")
         if self.query and self.schema_name:
-            raise ValueError("schema belongs to a table; write the schema into the query")
+            raise ValueError("schema applies to a table; put the schema into the query")
         if self.lag and not self.cursor:
             raise ValueError("lag needs a cursor column")
         if self.change_detection == "pushdown" and self.dialect not in (
@@ -100,12 +100,12 @@ class DatabaseConfig(ConnectorConfig):
         if self.change_detection == "pushdown" and (self.cursor or not self.table):
             raise ValueError("change_detection: pushdown needs a table, and no cursor column")
         if self.dialect == "sqlite" and (self.user or self.password.get_secret_value()):
-            raise ValueError("a SQLite file has no user and password")
+            raise ValueError("a SQLite file has no user or password")
         return self
 
     @property
     def address(self) -> str:
-        """Where this is, for people: no user, no password."""
+        """The location, for messages, without user and password."""
         if self.dialect == "sqlite":
             return f"sqlite {self.database}"
         port = self.port or DEFAULT_PORTS[self.dialect]
@@ -113,7 +113,7 @@ class DatabaseConfig(ConnectorConfig):
 
     @property
     def subject(self) -> str:
-        """What is read, for people."""
+        """What is read, for messages."""
         if not self.table:
             return "query"
         return f"{self.schema_name}.{self.table}" if self.schema_name else self.table

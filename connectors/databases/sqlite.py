@@ -1,5 +1,5 @@
 """SQLite: a file, opened for reading only."""
-# ruff: noqa: S608  (statements are put together here: names are quoted)
+# ruff: noqa: S608  (statements are built here: names are quoted)
 
 from __future__ import annotations
 
@@ -44,15 +44,15 @@ _READING = frozenset(
     }
 )
 _ASKED = frozenset({"data_version"})
-"""Pragmas that tables of FTS5 ask for while they are read; they change nothing."""
+"""Pragmas that FTS5 tables use while they are read; they change nothing."""
 _STEPS_BETWEEN_LOOKS = 100_000
 _NUMBERS, _TEXT = "('integer', 'real')", "('text')"
 _MILLISECONDS = 100_000_000_000
-"""Seconds since 1970 stay below it until the year 5138."""
+"""Seconds since 1970 stay below this until the year 5138."""
 
 
 class SQLiteReader(Reader):
-    """One read transaction; types are those of the values, refined by the declared ones."""
+    """One read transaction; types come from the values, refined by the declared types."""
 
     def __init__(self, config: DatabaseConfig, context: Context) -> None:
         super().__init__(config, context)
@@ -76,7 +76,7 @@ class SQLiteReader(Reader):
                     isolation_level=None,
                     check_same_thread=False,
                 )
-                # Bytes that are no UTF-8 are the trouble of their own row, not of the read.
+                # Invalid UTF-8 is an error of its row, not of the whole read.
                 self._connection.text_factory = partial(
                     str, encoding="utf-8", errors="surrogateescape"
                 )
@@ -90,7 +90,7 @@ class SQLiteReader(Reader):
         roots = self.context.policy.roots
         if roots is not None and not any(path.is_relative_to(root.resolve()) for root in roots):
             raise AccessDeniedError(
-                "This source may not read files there",
+                "This source may not read files in this directory",
                 where=self.where,
                 hint="An administrator of this instance can allow the directory",
             )
@@ -111,7 +111,7 @@ class SQLiteReader(Reader):
 
     @contextlib.contextmanager
     def _translated(self, text: str = "") -> Iterator[None]:
-        """sqlite3's errors as ours; `text` is the user's query when it may be at fault."""
+        """sqlite3's errors as ours; `text` is the user's query if it may be the cause."""
         try:
             yield
         except sqlite3.Error as error:
@@ -129,12 +129,12 @@ class SQLiteReader(Reader):
                 hint="Raise timeout, or read less with a query or a cursor column",
             )
         if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
-            return DataError(f"The file is not a sound SQLite database: {said}", where=self.where)
+            return DataError(f"The file is not a valid SQLite database: {said}", where=self.where)
         if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_IOERR):
             return AccessDeniedError(
                 f"The file cannot be read: {said}",
                 where=self.where,
-                hint="Check the rights on the file and its directory",
+                hint="Check the permissions of the file and its directory",
             )
         if text and code in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_AUTH):
             return ConfigurationError(
@@ -170,7 +170,7 @@ class SQLiteReader(Reader):
         for name, declared, required in described:
             self._columns.append(TupleColumn(name, declared, _converter(declared)))
             self._nullable.append(not required)
-        # From here on nothing but reading, whatever the query says: no ATTACH, no PRAGMA.
+        # From here on only reads are allowed, whatever the query says: no ATTACH, no PRAGMA.
         self.connection.set_authorizer(_authorize)
         self._run("BEGIN")
 
@@ -194,7 +194,7 @@ class SQLiteReader(Reader):
 
     def _of_query(self) -> tuple[str, list[tuple[str, str, bool]]]:
         text = query.checked(self.config.query, self.where)
-        # A view knows the declared types behind a query; only a SELECT can become one.
+        # A view exposes the declared types of a query; only a SELECT can be a view.
         with self._translated(text):
             self._run(f"CREATE TEMP VIEW openregister_source AS\n{text}")
             rows = self._run("SELECT name, type FROM pragma_table_xinfo('openregister_source')")
@@ -210,7 +210,7 @@ class SQLiteReader(Reader):
         return self._key
 
     def estimate(self) -> int | None:
-        """The highest row id: right for a table in which nothing was ever deleted."""
+        """The highest row id: exact for a table from which nothing was ever deleted."""
         if not self.config.table:
             return None
         try:
@@ -235,9 +235,9 @@ class SQLiteReader(Reader):
         return None if not rows else _stored(rows[0][0], column, self.where)
 
     def _compared(self, column: str) -> str:
-        """The kinds of values that the cursor goes by: numbers where there are any, else text.
+        """The kinds of values used for the cursor: numbers if there are any, else text.
 
-        SQLite orders every text after all numbers, so one text would hide all later numbers.
+        SQLite sorts text after numbers, so a single text would hide all later numbers.
         """
         name = self._name(column)
         with self._translated():
@@ -248,7 +248,7 @@ class SQLiteReader(Reader):
                 if rows:
                     return kinds
             if self._run(f"SELECT 1 FROM {self._from} WHERE {name} IS NOT NULL LIMIT 1"):
-                raise ConfigurationError(f"The column {column} holds bytes", where=self.where)
+                raise ConfigurationError(f"The column {column} contains bytes", where=self.where)
         return _TEXT
 
     def clock(self) -> Clock:
@@ -262,7 +262,7 @@ class SQLiteReader(Reader):
         declared = next(each.type for each in self._columns if each.name == column)
         if not any(word in declared.upper() for word in ("DATE", "TIME")):
             return None
-        # seconds since 1970, or thousandths of them
+        # seconds or milliseconds since 1970
         seconds = datetime.now(UTC).timestamp()
         now = int(seconds if known < _MILLISECONDS else seconds * 1000)
         return str(now) if known > now else None
@@ -291,8 +291,8 @@ class SQLiteReader(Reader):
         if since.lag:
             value = _less(value, since.lag, since.column, self.where)
         name = self._name(since.column)
-        # A row without a value in the cursor column may be new: it is read every time. So is one
-        # with a value of another kind, which cannot be compared.
+        # A row without a value in the cursor column may be new, so it is always read, as is
+        # one with a value of another kind, which cannot be compared.
         return f"WHERE {name} >= ? OR {name} IS NULL OR typeof({name}) NOT IN {kinds}", value
 
     def batches(self, since: Since | None = None, limit: int | None = None) -> Iterator[Batch]:
@@ -315,7 +315,7 @@ class SQLiteReader(Reader):
                 )
                 first += len(items)
 
-    # What check() tells
+    # Checks
 
     def server(self) -> ServerFacts:
         with self._translated():
@@ -334,7 +334,7 @@ def _quoted(name: str) -> str:
 
 
 def _less(value: Any, lag: Decimal, column: str, where: str) -> Any:
-    """A cursor value less its lag: numbers by units, dates by days, times by seconds."""
+    """A cursor value minus its lag: numbers by units, dates by days, times by seconds."""
     if isinstance(value, int) and lag == int(lag):
         return max(value - int(lag), -(2**63))
     if not isinstance(value, str):
@@ -344,25 +344,25 @@ def _less(value: Any, lag: Decimal, column: str, where: str) -> Any:
         raise ConfigurationError(
             f"A lag needs a number or a time, and {column} is neither",
             where=where,
-            hint="Leave lag out, or name another cursor column",
+            hint="Remove lag, or choose another cursor column",
         )
     return text
 
 
 def _stored(item: Any, column: str, where: str) -> str:
-    """A cursor value as JSON, which keeps apart 7 and '7'."""
+    """A cursor value as JSON, which distinguishes 7 from '7'."""
     try:
         return canonical.dumps(item).decode()
     except ValueError:
         raise ConfigurationError(
             f"The highest value of {column} cannot be a cursor: it is not UTF-8 or not finite",
             where=where,
-            hint="Correct it at the source, or name another cursor column",
+            hint="Correct it at the source, or choose another cursor column",
         ) from None
 
 
 def _converter(declared: str) -> ConvertItem:
-    """How values of a column are read; the declared type decides where the value leaves open."""
+    """The converter of a column; the declared type decides if the value is ambiguous."""
     kind = declared.partition("(")[0].strip().upper()
     from_text = {
         "DATETIME": _timestamp,
@@ -404,7 +404,7 @@ def _boolean(item: Any) -> JsonValue:
 
 
 def _timestamp(text: str) -> str:
-    """Text of a DATETIME column as ISO 8601; what is none stays as it is: SQLite allows that."""
+    """Text of a DATETIME column as ISO 8601; other text, which SQLite allows, is unchanged."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

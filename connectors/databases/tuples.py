@@ -1,7 +1,7 @@
-"""Rows as the tuples a database driver gives.
+"""Rows as tuples from a database driver.
 
-The raw form of a row is Python's own spelling of the tuple: the shortest exact one for the types
-that drivers give, and cheaper than JSON, which has neither bytes nor decimals nor dates.
+The raw form of a row is the `repr` of its tuple: short and exact for the types that drivers return,
+and cheaper than JSON, which has no bytes, decimals or dates.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ConvertItem = Callable[[Any], JsonValue]
 
 @dataclass(frozen=True, slots=True)
 class TupleColumn:
-    """One column; `convert` raises ValueError where JSON has no such value."""
+    """One column; `convert` raises ValueError if JSON cannot represent a value."""
 
     name: str
     type: str
@@ -36,7 +36,7 @@ class TupleColumn:
 
 @dataclass(frozen=True, slots=True)
 class TupleFormat:
-    """How to read the tuples of one table or query. `key` names the columns for positions."""
+    """How to read the tuples of a table or query. `key` names the columns used in positions."""
 
     columns: Sequence[TupleColumn]
     subject: str
@@ -48,7 +48,7 @@ class TupleFormat:
         object.__setattr__(self, "layout", canonical.dumps(shape))
 
     def decode(self, items: Sequence[Any], number: int) -> Row:
-        """The row with this number in the read. Raises RowDecodeError."""
+        """The row with this number. Raises RowDecodeError."""
         data: dict[str, JsonValue] = {}
         faults = []
         for column, item in zip(self.columns, items, strict=True):
@@ -64,13 +64,13 @@ class TupleFormat:
 
 
 def _shown(item: object) -> str:
-    """A value that cannot be read, for people; bytes that are no text as a mark each."""
+    """An unreadable value for display; undecodable bytes are shown as marks."""
     return str(item).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 @dataclass(slots=True, kw_only=True)
 class TupleBatch(Batch):
-    """A batch of tuples; only rows that changed are ever converted."""
+    """A batch of tuples; only changed rows are converted."""
 
     format: TupleFormat
     items: Sequence[Sequence[Any]]
@@ -98,7 +98,7 @@ class TupleBatch(Batch):
         def text(item: Any) -> str | None:
             try:
                 return None if item is None else canonical.key_part(convert(item))
-            except ValueError:  # the row will not decode either, and says so then
+            except ValueError:  # decoding the row will report the error
                 return None
 
         return [text(item[index]) for item in self.items]

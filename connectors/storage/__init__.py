@@ -1,1 +1,1 @@
-"""Where files are, and which of them have been read."""
+"""Storage of files, and which of them have been read."""

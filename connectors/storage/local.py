@@ -1,4 +1,4 @@
-"""Files on this machine, confined to the directories that the policy names."""
+"""Files on this machine, confined to the directories that the policy allows."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from connectors.storage.store import FileInfo, FileStore, free_name
 
 
 class LocalStore(FileStore):
-    """The file system. With `policy.roots`, nothing outside of them is seen, links included."""
+    """The local file system. With `policy.roots`, only files inside them are visible."""
 
     is_local = True
 
@@ -50,7 +50,7 @@ class LocalStore(FileStore):
         for name in names:
             path = Path(directory) / name
             real = path.resolve()
-            # Links that lead out, sockets and the like are none of our files.
+            # Skip links that lead out, sockets and the like.
             if self._is_inside(real) and (real.is_file() or real.is_dir()):
                 found = self.stat(str(path))
                 if found is not None:
@@ -59,12 +59,12 @@ class LocalStore(FileStore):
     @contextmanager
     def open(self, file: FileInfo) -> Iterator[BinaryIO]:
         try:
-            # What was checked is opened: a link put in its place meanwhile is not followed.
+            # Open exactly what was checked: do not follow a link that has replaced it.
             handle = os.open(self._allowed(file.path), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except OSError as error:
             raise _explain(error, file.path) from None
         with os.fdopen(handle, "rb") as stream:
-            # The same for a directory on the way: where the open file really is, decides.
+            # The same for parent directories: check where the opened file really is.
             if not self._is_inside(Path(os.path.realpath(f"/proc/self/fd/{stream.fileno()}"))):
                 raise _outside(file.path)
             yield stream
@@ -87,7 +87,7 @@ class LocalStore(FileStore):
             raise _explain(error, path) from None
 
     def _allowed(self, path: str) -> Path:
-        """The real path behind `path`. Raises ConfigurationError when it is out of bounds."""
+        """The real path behind `path`. Raises ConfigurationError if it is outside the roots."""
         resolved = Path(path).resolve()
         if not self._is_inside(resolved):
             raise _outside(path)
@@ -99,7 +99,7 @@ class LocalStore(FileStore):
 
 def _info(path: str, found: os.stat_result) -> FileInfo:
     if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
-        raise FatalError("This is not an ordinary file", where=path)
+        raise FatalError("This is not a regular file", where=path)
     # Two writes within one tick of the kernel's clock show the same time.
     return FileInfo(path, found.st_size, found.st_mtime, 0.02, stat.S_ISDIR(found.st_mode))
 
@@ -107,20 +107,20 @@ def _info(path: str, found: os.stat_result) -> FileInfo:
 def _explain(error: OSError, path: str) -> ConnectorError:
     if isinstance(error, PermissionError):
         return AccessDeniedError(
-            "Permission to the file is denied",
+            "Permission denied",
             where=path,
-            hint=f"User {os.geteuid()} of this machine needs to read it (and to write to its "
+            hint=f"User {os.geteuid()} on this machine needs read access (and write access to its "
             "directory for after: move or delete)",
         )
     if isinstance(error, FileNotFoundError):
         return MissingError("There is no such file", where=path)
-    return FatalError(f"The file system says: {error.strerror}", where=path)
+    return FatalError(f"The file system reports: {error.strerror}", where=path)
 
 
 def _outside(path: str) -> ConfigurationError:
     return ConfigurationError(
-        "This source may not read files there",
+        "This source may not read files in this directory",
         where=path,
-        hint="Upload the file, or put it into a directory that OPENREGISTER_FILE_ROOTS opens, "
-        "without '..' or links that lead out of it",
+        hint="Upload the file, or put it into a directory allowed by OPENREGISTER_FILE_ROOTS, "
+        "without '..' or links that lead outside",
     )

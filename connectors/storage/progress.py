@@ -1,4 +1,4 @@
-"""What a file-like source remembers of the files it has read: its cursor."""
+"""The cursor of a file source: which files it has read."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A file as it was when its rows were read."""
+    """The state of a file when its rows were read."""
 
     size: int
     mtime: float
     digest: str
     sure: bool
-    """Whether an equal time proves an equal file: it was not written just before it was read."""
+    """Whether an equal time proves an unchanged file: it was not written just before reading."""
 
     def same_stat(self, file: FileInfo) -> bool:
         return self.sure and self.size == file.size and self.mtime == file.mtime
@@ -32,16 +32,16 @@ class Entry:
 
 @dataclass(slots=True)
 class Known:
-    """Files whose rows are committed. `settings` is a fingerprint of how they were read."""
+    """Files whose rows are committed. `settings` is a fingerprint of the read settings."""
 
     settings: str
     files: dict[str, Entry] = field(default_factory=dict)
     existed: bool = False
-    """Whether there was a usable cursor at all."""
+    """Whether there was a usable cursor."""
 
     @classmethod
     def parse(cls, cursor: Cursor | None, settings: str) -> Known:
-        """The files of a cursor; none when they were read with other settings."""
+        """The files of a cursor; none if they were read with other settings."""
         if not cursor or cursor.get("v") != _VERSION or cursor.get("settings") != settings:
             return cls(settings)
         listed = cursor.get("files")
@@ -60,12 +60,12 @@ class Known:
         return {"v": _VERSION, "settings": self.settings, "files": files}
 
     def is_same(self, file: FileInfo) -> bool:
-        """Whether the file is unchanged by size and time alone."""
+        """Whether the file is unchanged judging by size and time alone."""
         entry = self.files.get(file.path)
         return entry is not None and entry.same_stat(file)
 
     def add(self, file: FileInfo, digest: str, looked: float) -> None:
-        """Note a file; `looked` is when its size and time were seen, by our clock."""
+        """Record a file; `looked` is when its size and time were read, by our clock."""
         sure = abs(looked - file.mtime) > 2 * file.grain
         self.files[file.path] = Entry(file.size, file.mtime, digest, sure)
 
@@ -75,7 +75,7 @@ class Known:
 
 
 def digest_of(stream: BinaryIO) -> str:
-    """Hash of a stream's content (against change, not against forgery); rewinds it."""
+    """Hash of a stream's content (to detect changes, not forgery); rewinds it."""
     state = xxhash.xxh3_128()
     while chunk := stream.read(_CHUNK):
         state.update(chunk)

@@ -1,6 +1,6 @@
-"""Files to rows: what every file-like connector does once it has a `FileStore`.
+"""Read rows from files: shared by every connector with a `FileStore`.
 
-find files → wait until they are stable → skip what is known → unpack → read → remember
+find files → wait until they are stable → skip known files → unpack → read → remember
 """
 
 from __future__ import annotations
@@ -44,19 +44,19 @@ _TICK = 0.1
 
 
 class FileConnector(Connector[F], Generic[F]):
-    """Base of connectors whose rows are in files. A subclass says how to `connect`."""
+    """Base of connectors whose rows are in files. A subclass implements `connect`."""
 
     @property
     @abstractmethod
     def fields(self) -> FileFields:
-        """The part of the settings that is about files."""
+        """The file settings."""
 
     @abstractmethod
     def connect(self) -> AbstractContextManager[FileStore]:
-        """Open the place where the files are. Raises ConnectorError."""
+        """Connect to the store of the files. Raises ConnectorError."""
 
     def name_of(self, document: str) -> str:
-        """How positions call a document; empty where the place within it says enough."""
+        """The name of a document in positions; empty if the place within it is clear enough."""
         return f"file {document}"
 
     def check(self) -> CheckResult:
@@ -78,7 +78,7 @@ class FileConnector(Connector[F], Generic[F]):
         with self.connect() as store:
             files = self._selected(store)
             if not files:
-                # nothing new, and nothing known to be gone
+                # nothing new, and nothing known to be missing
                 yield RowBatch(end=End.INCREMENTAL, because=Proof.END_OF_DATA)
                 return
             looked = time.time()
@@ -89,7 +89,7 @@ class FileConnector(Connector[F], Generic[F]):
                 raise RetriableError(
                     "The file is still being written",
                     where=base.listing([file.path for file in unstable]),
-                    hint="It is read at the next run, when its size and time no longer change",
+                    hint="The next run reads it once its size and time no longer change",
                 )
             vanished = known.files.keys() - {file.path for file in files}
             known.forget_all_but(file.path for file in files)
@@ -99,7 +99,7 @@ class FileConnector(Connector[F], Generic[F]):
             yield from self._batches(store, files if snapshot else fresh, known, looked)
 
     def after_commit(self, cursor: Cursor | None) -> None:
-        """Move or delete the files whose rows are committed, as `after` says."""
+        """Move or delete the files whose rows are committed, according to `after`."""
         fields = self.fields
         known = Known.parse(cursor, self._settings())
         if fields.after == "keep" or not known.files:
@@ -108,7 +108,7 @@ class FileConnector(Connector[F], Generic[F]):
             for file in find(store, fields.path):
                 entry = known.files.get(file.path)
                 if entry is None or (entry.size, entry.mtime) != (file.size, file.mtime):
-                    continue  # another file by now: its rows are not read yet
+                    continue  # it has been replaced: the new rows are not read yet
                 if not entry.sure and not self._has_digest(store, file, entry.digest):
                     continue
                 if fields.after == "delete":
@@ -117,13 +117,13 @@ class FileConnector(Connector[F], Generic[F]):
                     store.move(file.path, fields.move_to, file.name)
 
     def _settings(self) -> str:
-        """A fingerprint of what decides how files become rows."""
+        """A fingerprint of the settings that determine the rows."""
         outside = {"after", "move_to", "settle", "missing"}
         wanted = set(FileFields.model_fields) - outside
         return base.fingerprint([self.fields.model_dump(mode="json", include=wanted)]).hex()
 
     def _selected(self, store: FileStore) -> list[FileInfo]:
-        """The files to consider. Raises MissingError when there are none, if that is an error."""
+        """The files to consider. Raises MissingError if there are none and that is an error."""
         files = find(store, self.fields.path)
         if not files and self.fields.missing == "error":
             raise MissingError(
@@ -145,7 +145,7 @@ class FileConnector(Connector[F], Generic[F]):
     def _settled(
         self, store: FileStore, files: Sequence[FileInfo]
     ) -> tuple[list[FileInfo], list[FileInfo]]:
-        """Part files into those that are stable and those that are being written."""
+        """Separate stable files from those still being written."""
         settle = self.fields.settle
         wait = settle if files else 0.0
         if store.is_local and files:
@@ -168,7 +168,7 @@ class FileConnector(Connector[F], Generic[F]):
     def _is_known_content(
         self, store: FileStore, file: FileInfo, known: Known, looked: float
     ) -> bool:
-        """Whether a file that was touched holds what it held before."""
+        """Whether a file with a new time still has the same content."""
         entry = known.files.get(file.path)
         if entry is None or entry.size != file.size:
             return False
@@ -184,7 +184,7 @@ class FileConnector(Connector[F], Generic[F]):
     def _batches(
         self, store: FileStore, files: Sequence[FileInfo], known: Known, looked: float
     ) -> Iterator[Batch]:
-        """All rows of `files`; in a set of changes, each file commits on its own."""
+        """All rows of `files`; in incremental reads each file is committed separately."""
         fields = self.fields
         size = sum(file.size for file in files)
         rows = done = 0
@@ -226,7 +226,7 @@ class FileConnector(Connector[F], Generic[F]):
     def _documents(
         self, file: FileInfo, stream: BinaryIO
     ) -> Generator[tuple[str, base.FormatReader, BinaryIO]]:
-        """What is in a file once it is unpacked: name, reader and content of each document."""
+        """The documents in a file after unpacking: name, reader and content."""
         fields = self.fields
         name = self._shown(file)
         limit = self.context.limits.max_file
@@ -253,16 +253,16 @@ class FileConnector(Connector[F], Generic[F]):
         found = packed_as(stream)
         named_zip = file.name.lower().endswith(".zip")
         if found == "zip" and not named_zip and format_of(file.name, self.fields.format) == "excel":
-            return "none"  # most workbooks are zip files themselves
+            return "none"  # most workbooks are themselves zip files
         return found
 
     def _is_wanted(self, member: str) -> bool:
-        """Whether a zip member is of the format, where no pattern says which are."""
+        """Whether a zip member has the right format, if no pattern selects members."""
         found = known_format(member)
         return found is not None and self.fields.format in (None, found)
 
     def _shown(self, file: FileInfo) -> str:
-        """A file's name for people: as short as it is clear."""
+        """The shortest unambiguous name of a file, for messages."""
         start = fixed_part(self.fields.path)
         path = PurePosixPath(file.path)
         return str(path.relative_to(start)) if path.is_relative_to(start) else file.name
@@ -274,7 +274,7 @@ class FileConnector(Connector[F], Generic[F]):
         facts: dict[str, JsonValue],
         warnings: list[str],
     ) -> CheckResult:
-        """Read the first rows of one document and say what was seen."""
+        """Read the first rows of one document and summarise them."""
         name, form, content = document
         batches = form.batches(content, name=self.name_of(name), batch_size=_SAMPLE_ROWS)
         with _placed(file), closing(batches) as found:
@@ -299,7 +299,7 @@ class FileConnector(Connector[F], Generic[F]):
 
 @contextmanager
 def _placed(file: FileInfo) -> Iterator[None]:
-    """Name the file in errors that do not say where they are."""
+    """Add the file to errors that have no location."""
     try:
         yield
     except FatalError as error:
@@ -322,7 +322,7 @@ def _facts_of(files: Sequence[FileInfo]) -> dict[str, JsonValue]:
 
 
 def _fields_of(rows: Sequence[Row]) -> list[FieldFact]:
-    """Every field of the first rows, with the first value that says something."""
+    """Every field of the first rows, with its first non-empty value."""
     found: dict[str, FieldFact] = {}
     for row in rows:
         for name, value in row.data.items():

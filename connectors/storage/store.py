@@ -1,4 +1,4 @@
-"""Where files are: a directory here or on a server, behind one small interface."""
+"""The interface to files in a local or remote directory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typing import BinaryIO
 from connectors.sdk import JsonValue, LimitError, RetriableError
 
 UNFINISHED = (".part", ".tmp", ".filepart", ".partial", ".crdownload", ".swp")
-"""What upload programs call a file that is not complete yet."""
+"""Suffixes that upload programs use for incomplete files."""
 
 _WILD = re.compile(r"[*?\[]")
 _DEEPEST = 32
@@ -25,14 +25,14 @@ _DEEPEST = 32
 
 @dataclass(frozen=True, slots=True)
 class FileInfo:
-    """A file or directory as its store lists it."""
+    """A file or directory as listed by its store."""
 
     path: str
     size: int
     mtime: float
-    """Seconds since 1970, as far as the store knows."""
+    """Seconds since 1970, with the precision of the store."""
     grain: float = 1.0
-    """Seconds within which two changes would show the same time."""
+    """Two changes within this many seconds may have the same time."""
     is_directory: bool = False
 
     @property
@@ -41,10 +41,10 @@ class FileInfo:
 
 
 class FileStore(ABC):
-    """Files of one place while it is connected. All methods raise ConnectorError."""
+    """The files of one place while connected. All methods raise ConnectorError."""
 
     is_local = False
-    """Whether files are read in place, and their times come from this machine's clock."""
+    """Whether files are read in place, with times from this machine's clock."""
 
     @abstractmethod
     def stat(self, path: str) -> FileInfo | None:
@@ -52,22 +52,22 @@ class FileStore(ABC):
 
     @abstractmethod
     def entries(self, directory: str) -> Iterable[FileInfo]:
-        """What is in a directory; empty where there is none. "" is where paths begin."""
+        """The content of a directory; empty if it does not exist. "" is the root of paths."""
 
     @abstractmethod
     def open(self, file: FileInfo) -> AbstractContextManager[BinaryIO]:
-        """The content of a file, whole, as a stream that can seek; a copy if it is remote."""
+        """The content of a file as a seekable stream; a copy if it is remote."""
 
     @abstractmethod
     def move(self, path: str, directory: str, name: str) -> None:
-        """Put a file into `directory`, made if missing, as `name`; replaces nothing."""
+        """Move a file to `directory`, created if missing, as `name`; never replaces a file."""
 
     @abstractmethod
     def delete(self, path: str) -> None:
-        """Delete a file; one that is gone already is fine."""
+        """Delete a file; no error if it no longer exists."""
 
     def facts(self) -> dict[str, JsonValue]:
-        """What a check tells about the place (server software, host key)."""
+        """Information about the server for a check (software, host key)."""
         return {}
 
     def warnings(self) -> list[str]:
@@ -75,21 +75,21 @@ class FileStore(ABC):
 
 
 def is_pattern(path: str) -> bool:
-    """Whether `path` is a glob; a name with brackets and the like that exists comes first."""
+    """Whether `path` is a glob; an existing file of that name takes precedence."""
     return _WILD.search(path) is not None
 
 
 def fixed_part(pattern: str) -> str:
-    """The directory before the first wildcard, which names of files are shown relative to."""
+    """The directory before the first wildcard; file names are shown relative to it."""
     parts = PurePosixPath(pattern).parts
     wild = next((i for i, part in enumerate(parts) if is_pattern(part)), len(parts) - 1)
     return str(PurePosixPath(*parts[:wild])) if wild else ""
 
 
 def matches(name: str, pattern: str) -> bool:
-    """Whether a name matches a glob, whatever its capitals.
+    """Whether a name matches a glob, ignoring case.
 
-    A supplier whose program begins to write ``.CSV`` must not look like one whose files are gone.
+    If a supplier's program starts to write ``.CSV``, its files must not seem to be missing.
     """
     return _compiled(pattern).match(name) is not None
 
@@ -100,9 +100,9 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 
 def find(store: FileStore, path: str) -> list[FileInfo]:
-    """Files at `path` or matching it, by path; unfinished, hidden and lock files left out.
+    """Files at `path` or matching it, sorted by path, without unfinished, hidden and lock files.
 
-    `*` and `?` match within a name, `**` any number of directories; capitals do not count.
+    `*` and `?` match within a name, `**` any number of directories; case is ignored.
     """
     exact = store.stat(path)
     if exact is not None and not exact.is_directory:
@@ -113,7 +113,7 @@ def find(store: FileStore, path: str) -> list[FileInfo]:
     start = fixed_part(path)
     rest = parts[len(PurePosixPath(start).parts) :] if start else parts
     found = {file.path: file for file in _matching(store, start, list(rest), _DEEPEST)}
-    # A coarse listing (times in minutes) is good enough to match names, not to see changes.
+    # A coarse listing (times in minutes) suffices to match names, but not to detect changes.
     exact_files = (
         store.stat(name) or found[name] if found[name].grain > 1 else found[name]
         for name in sorted(found)
@@ -145,20 +145,20 @@ def _matching(store: FileStore, directory: str, parts: list[str], depth: int) ->
 
 
 def is_unfinished(name: str) -> bool:
-    """Whether a name is one of an upload in progress, a hidden file or an editor's lock."""
+    """Whether a name is that of an upload in progress, a hidden file or an editor's lock."""
     return name.lower().endswith(UNFINISHED) or name.startswith((".", "~$"))
 
 
 def changed(file: FileInfo) -> RetriableError:
-    """The error for a file that was written to while it was read."""
+    """The error for a file that changed while it was read."""
     return RetriableError("The file changed while it was being read", where=file.path)
 
 
 def temporary() -> BinaryIO:
-    """A nameless file on disk for a copy of a remote one; it is gone when it is closed."""
+    """An anonymous temporary file for a copy of a remote one."""
     return tempfile.TemporaryFile(prefix="openregister-")
 
 
 def free_name(name: str) -> str:
-    """Another name for a file whose own is taken in the directory that it is moved to."""
+    """An alternative name for a file whose name already exists in the target directory."""
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{name}"

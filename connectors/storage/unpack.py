@@ -1,4 +1,4 @@
-"""Compressed files: gzip streams and zip members, within limits that a bomb would break."""
+"""Decompress gzip streams and zip members, with limits against decompression bombs."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 RATIO = 250
-"""More unpacked bytes per packed byte than real data ever has (gzip's own ceiling is 1032)."""
+"""More unpacked bytes per packed byte than real data has (gzip's maximum is 1032)."""
 
 RATIO_FROM = 64 * 1024 * 1024
-"""Unpacked bytes up to which the ratio does not matter."""
+"""Unpacked bytes up to which the ratio is ignored."""
 
 _WORKBOOK_PARTS = ("[Content_Types].xml", "content.xml")
-"""Members that show that a zip file is an Office document or an OpenDocument."""
+"""Members that identify a zip file as an Office document or an OpenDocument."""
 _GZIP = b"\x1f\x8b"
 _ZIP = b"PK\x03\x04"
 _EMPTY_ZIP = b"PK\x05\x06"
 
 
 def packed_as(stream: BinaryIO) -> str:
-    """``gzip``, ``zip`` or ``none`` by the first bytes of a stream that can seek."""
+    """``gzip``, ``zip`` or ``none``, by the first bytes of a seekable stream."""
     start = stream.tell()
     head = stream.read(4)
     stream.seek(start)
@@ -41,7 +41,7 @@ def packed_as(stream: BinaryIO) -> str:
 
 
 class Bounded(io.RawIOBase):
-    """An unpacking stream that ends with a clear error when it is broken or grows too large."""
+    """A decompressing stream that ends with a clear error if it is damaged or too large."""
 
     def __init__(self, inner: BinaryIO, packed: int, limit: int, where: str) -> None:
         self._inner = inner
@@ -72,7 +72,7 @@ class Bounded(io.RawIOBase):
             raise LimitError(
                 f"The file unpacks to more than {position // 2**20} MiB",
                 where=self._where,
-                hint="That is more than is allowed, or than data of this size can be; "
+                hint="This is more than is allowed, or more than real data of this size; "
                 "unpack it yourself if it is genuine",
             )
         return len(chunk)
@@ -88,7 +88,7 @@ class Bounded(io.RawIOBase):
             ) from None
         except EOFError:
             raise DataError(
-                "The compressed file ends too early; it may not be uploaded completely",
+                "The compressed file ends too early; its upload may be incomplete",
                 where=self._where,
             ) from None
 
@@ -98,7 +98,7 @@ class Bounded(io.RawIOBase):
 
 
 def gunzipped(stream: BinaryIO, *, limit: int, where: str) -> BinaryIO:
-    """The unpacked stream of a gzip file that can seek; closing it leaves `stream` open."""
+    """The decompressed stream of a seekable gzip file; closing it leaves `stream` open."""
     packed = stream.seek(0, io.SEEK_END)
     stream.seek(0)
     inner = gzip.GzipFile(fileobj=stream, mode="rb")
@@ -108,10 +108,10 @@ def gunzipped(stream: BinaryIO, *, limit: int, where: str) -> BinaryIO:
 def members(
     stream: BinaryIO, pattern: str, wanted: Callable[[str], bool], *, limit: int, where: str
 ) -> Iterator[tuple[str, BinaryIO]]:
-    """Name and unpacked stream of every wanted member of a zip file, by name, one after the other.
+    """Name and decompressed stream of every selected member of a zip file, in order of name.
 
-    `pattern` is a glob of member names; where it is empty, `wanted(name)` decides, or the only
-    member is taken. Raises MissingError when none is left.
+    `pattern` is a glob of member names; if it is empty, `wanted(name)` decides, or the only
+    member is used. Raises MissingError if none is left.
     """
     try:
         archive = zipfile.ZipFile(stream)
@@ -136,15 +136,15 @@ def members(
             chosen = files if len(files) == 1 else [i for i in files if wanted(i.filename)]
         if not chosen:
             raise MissingError(
-                "The zip file has no such member",
+                "The zip file has no matching member",
                 where=where,
-                hint=f"It holds {base.listing([info.filename for info in files])}; set member",
+                hint=f"It contains {base.listing([info.filename for info in files])}; set member",
             )
         for info in chosen:
             place = f"{where}/{info.filename}"
             if info.flag_bits & 0x1:
                 raise DataError(
-                    "The zip file is protected by a password", where=place, hint="Unpack it first"
+                    "The zip file is password-protected", where=place, hint="Unpack it first"
                 )
             with closing(_member(archive, info, limit, place)) as unpacked:
                 yield info.filename, unpacked

@@ -422,7 +422,7 @@ def _not_migrated(desk: Desk) -> None:
     desk.run("source:list", OPENREGISTER_DATABASE_URL=desk.settings["EMPTY"])
 
 
-@failure("A secret was encrypted with another key")
+@failure("A secret was encrypted with a different key")
 def _another_key(desk: Desk) -> None:
     name = desk.source("secretive", "rest", "--set", "auth.type=bearer", "--secret", "auth.token=x")
     desk.run("source:test", name, OPENREGISTER_SECRET_KEY=ANOTHER_KEY)

@@ -40,8 +40,8 @@ def test_a_password_comes_from_the_environment(cli: CommandLine) -> None:
     [
         (("alice", "--password", PASSWORD), "", "list of processes"),
         (("alice",), "short\n", "too short"),
-        (("alice.cooper",), "alice.cooper\n", "is the name"),
-        (("a:b",), f"{PASSWORD}\n", "cannot be the name"),
+        (("alice.cooper",), "alice.cooper\n", "equals the name"),
+        (("a:b",), f"{PASSWORD}\n", "not a valid user name"),
         (("alice",), "", "No value for Password"),
         (("alice", "--admin", "--role", "viewer"), f"{PASSWORD}\n", "contradict"),
     ],

@@ -212,7 +212,7 @@ def test_messages_of_excel(tmp_path: Path) -> None:
         ("no such file", of("nothing.xlsx")),
         ("no such sheet", of("persons.xlsx", sheet="Peple")),
         ("two columns of one name", of("persons.xlsx")),
-        ("protected by a password", of("locked.xlsx")),
+        ("password-protected", of("locked.xlsx")),
         ("cut off", of("cut.xlsx")),
         ("not a workbook", of("text.xlsx")),
     ]

@@ -282,7 +282,7 @@ def _protected() -> bytes:
         (b"", DataError, "empty"),
         (b"id,name\n1,Ann\n", DataError, "not a workbook"),
         (PERSONS[: len(PERSONS) // 2], DataError, "damaged or cut off"),
-        (_protected(), AuthenticationError, "protected by a password"),
+        (_protected(), AuthenticationError, "password-protected"),
     ],
 )
 def test_files_that_cannot_be_read_say_why(

@@ -19,7 +19,7 @@ from sqlalchemy.engine import make_url
 from app.application import Application, assemble
 from app.database import engine as engines
 from app.registers import registers, schemas
-from app.server.connections import Bounds, Door, Listening
+from app.server.connections import Bounds, Gate, Listening
 from app.server.factory import create_app
 from app.server.server import Listen, configuration
 from app.settings import Settings
@@ -100,11 +100,11 @@ class Server:
 
 
 @contextmanager
-def listening(web: FastAPI, door: Door | None = None) -> Iterator[str]:
+def listening(web: FastAPI, gate: Gate | None = None) -> Iterator[str]:
     """Serve on a free port of loopback as `serve` does, in a thread."""
-    door = door or Door(Bounds())
-    with Listening.behind(door, socket.create_server(("127.0.0.1", 0))) as bound:
-        server = uvicorn.Server(configuration(web, door, Listen()))
+    gate = gate or Gate(Bounds())
+    with Listening.behind(gate, socket.create_server(("127.0.0.1", 0))) as bound:
+        server = uvicorn.Server(configuration(web, gate, Listen()))
         thread = threading.Thread(target=server.run, args=([bound],), daemon=True)
         thread.start()
         try:

@@ -21,7 +21,7 @@ import uuid_utils
 from psycopg.types.json import Jsonb
 
 from app.audit import append
-from app.audit.chain_rule import Action, Change, Steps
+from app.audit.chain_rule import Action, Change, ChangeColumns
 from app.database import copy_format, errors, revision
 from app.errors import LostRunError
 from app.sync.batch import (
@@ -262,7 +262,7 @@ class _Writing:
         return find(self._connection, self._identity, prepared)
 
     def write(self, changes: Sequence[Changes], progress: Progress) -> bool:
-        steps = Steps()
+        steps = ChangeColumns()
         moment = self._moment() if any(_writes(change) for change in changes) else None
         for change in changes:
             if moment is not None:
@@ -278,7 +278,7 @@ class _Writing:
 
     def delete(self, missing: Sequence[Missing], progress: Progress) -> bool:
         moment = self._moment()
-        steps = Steps()
+        steps = ChangeColumns()
         self._mark_deleted(missing, moment, steps)
         append.append(self._connection, self._writer, steps, moment)
         return self._progress(progress)
@@ -322,7 +322,7 @@ class _Writing:
         moment: datetime = row[0]
         return moment
 
-    def _create(self, changes: Changes, moment: datetime, steps: Steps) -> None:
+    def _create(self, changes: Changes, moment: datetime, steps: ChangeColumns) -> None:
         creates = changes.creates
         if not creates:
             return
@@ -340,7 +340,7 @@ class _Writing:
                 copy.write(block)
         steps.add_created(uuids, creates.data_hashes)
 
-    def _update(self, changes: Changes, moment: datetime, steps: Steps) -> None:
+    def _update(self, changes: Changes, moment: datetime, steps: ChangeColumns) -> None:
         updates = changes.updates
         if not updates:
             return
@@ -371,7 +371,7 @@ class _Writing:
         )
 
     def _mark_deleted(
-        self, gone: Sequence[Known | Missing], moment: datetime, steps: Steps
+        self, gone: Sequence[Known | Missing], moment: datetime, steps: ChangeColumns
     ) -> None:
         if not gone:
             return

@@ -1,4 +1,4 @@
-"""What is asked of MySQL's catalogue: a table's columns and key, the user's rights, replication."""
+"""Queries of MySQL's catalogue: columns and key of a table, privileges, replication."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ _OF_THE_SERVER = re.compile(
     r"|SYSTEM_\w+|\w+_ADMIN)\b"
 )
 MOST_BEHIND = 60
-"""Seconds; a replica that is further behind is warned about."""
-ENOUGH = "one who may only SELECT is enough"
+"""Seconds; a replica further behind causes a warning."""
+ENOUGH = "a user with only SELECT is enough"
 
 
 @dataclass(frozen=True, slots=True)
 class MySQLCatalog:
-    """`run` answers a statement with text as text; `schema` and `table` may be without quotes."""
+    """`run` runs a statement and returns text; `schema` and `table` may be unquoted."""
 
     run: Run
     schema: str
     table: str
 
     def columns(self) -> dict[str, tuple[str, bool]]:
-        """Type, and whether it may be null, by name; empty where there is no such table."""
+        """Type and nullability of each column by name; empty if the table does not exist."""
         rows = self._columns("column_name, column_type, is_nullable")
         return {name: (type_name, nullable == "YES") for name, type_name, nullable in rows}
 
     def key(self) -> tuple[list[str], list[str]]:
-        """The key of the rows that are read, and its columns that `SELECT *` leaves out.
+        """The key of the rows read, and its columns that `SELECT *` omits.
 
-        MariaDB adds the end of a row's life to the key of a system-versioned table; of the rows
-        that live, it is the same for all.
+        MariaDB adds the end of a row's validity to the key of a system-versioned table; it is the
+        same for all current rows.
         """
         key = self.run(
             "SELECT column_name FROM information_schema.key_column_usage WHERE table_schema = %s"
@@ -51,12 +51,12 @@ class MySQLCatalog:
         columns = self._columns("column_name, extra, generation_expression")
         ends = {name for name, _, expression in columns if expression == "ROW END"}
         invisible = {name for name, extra, _ in columns if "INVISIBLE" in extra.upper()}
-        known = {name for name, _, _ in columns}  # not those that versioning adds by itself
+        known = {name for name, _, _ in columns}  # not those that versioning adds automatically
         own = [name for (name,) in key if name in known - ends]
         return own, [name for name in own if name in invisible]
 
     def documents(self) -> set[str]:
-        """Columns of MariaDB's JSON, which is LONGTEXT with a check that the text is JSON."""
+        """Columns of MariaDB's JSON type, which is LONGTEXT with a check for valid JSON."""
         clauses = self.run(
             "SELECT check_clause FROM information_schema.check_constraints"
             " WHERE constraint_schema = %s AND table_name = %s",
@@ -66,7 +66,7 @@ class MySQLCatalog:
         return {match[1].replace("``", "`") for match in found if match}
 
     def tables(self, database: str) -> list[str]:
-        """Names of tables that the user sees, those of other databases with theirs."""
+        """Names of the tables visible to the user, qualified if in another database."""
         rows = self.run(
             "SELECT IF(table_schema = %s, table_name, CONCAT(table_schema, '.', table_name))"
             " FROM information_schema.tables LIMIT 10000",
@@ -75,7 +75,7 @@ class MySQLCatalog:
         return [name for (name,) in rows]
 
     def warnings_of_rights(self, user: str) -> Iterator[str]:
-        """One for each kind of right that a source does not need, roles included."""
+        """A warning for each kind of privilege that a source does not need, including roles."""
         for (line,) in self.run("SHOW GRANTS"):
             found = _GRANT.match(line)
             if found is None:
@@ -84,10 +84,10 @@ class MySQLCatalog:
             if line.upper().rstrip().endswith("WITH GRANT OPTION"):
                 rights += ", GRANT OPTION"
             if what == "*.*" and (server := _OF_THE_SERVER.search(rights)):
-                yield f"The user {user} may change the server ({server[0]}): {ENOUGH}"
+                yield f"The user {user} can change the server ({server[0]}): {ENOUGH}"
                 return
             if _WRITING.search(rights) and self._concerns(what):
-                yield f"The user {user} may change data here: {ENOUGH}"
+                yield f"The user {user} can change data: {ENOUGH}"
                 return
 
     def _columns(self, names: str) -> Sequence[tuple[Any, ...]]:
@@ -98,7 +98,7 @@ class MySQLCatalog:
         )
 
     def _concerns(self, what: str) -> bool:
-        """Whether a grant on `what` reaches our schema; patterns of names may stand in it."""
+        """Whether a grant on `what` covers our schema; it may contain patterns."""
         schema = what.partition(".")[0].replace("\\_", "_")
         pattern = re.escape(schema).replace("%", ".*")
         return schema == "*" or re.fullmatch(pattern, self.schema, re.IGNORECASE) is not None

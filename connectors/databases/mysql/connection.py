@@ -1,4 +1,4 @@
-"""PyMySQL's connection, with what a long read needs."""
+"""PyMySQL's connection, extended for long reads."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pymysql.cursors import SSCursor
 if TYPE_CHECKING:
     _Base = pymysql.Connection[SSCursor]
 else:
-    _Base = pymysql.Connection  # generic in its stubs only
+    _Base = pymysql.Connection  # generic only in its stubs
 
 
 class Connection(_Base):
-    """PyMySQL's connection, and what it does not offer to the outside."""
+    """PyMySQL's connection with access to some of its internals."""
 
     _sock: Any
     _result: Any
@@ -23,15 +23,15 @@ class Connection(_Base):
     server_version: str
 
     def wait_for(self, seconds: float) -> None:
-        """How long the server may take for the next piece of an answer, from now on."""
+        """Set how long the server may take for the next part of a result."""
         self._read_timeout = seconds
 
     def flags(self) -> list[int]:
-        """Of the columns of the last result: `pymysql.constants.FLAG`."""
+        """The flags of the last result's columns: `pymysql.constants.FLAG`."""
         return [int(field.flags) for field in self._result.fields]
 
     def warned(self) -> bool:
-        """Whether the last result, read to its end, came with warnings."""
+        """Whether the last result, read to its end, had warnings."""
         return bool(self._result is not None and self._result.warning_count)
 
     def certificate(self) -> bytes | None:
@@ -41,7 +41,7 @@ class Connection(_Base):
         return self._sock.getpeercert(binary_form=True)
 
     def abandon(self) -> None:
-        """Close without first fetching all that is left of a result, as PyMySQL would."""
+        """Close without fetching the rest of a result, which PyMySQL would do."""
         if self._result is not None:
             self._result.unbuffered_active = False
         if self.open:

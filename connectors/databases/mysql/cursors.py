@@ -1,5 +1,5 @@
-"""A cursor column of MySQL and MariaDB: compared in its own type, at or above."""
-# ruff: noqa: S608  (statements are put together here: names are quoted, values escaped)
+"""A cursor column of MySQL and MariaDB: at or above a value, compared in its own type."""
+# ruff: noqa: S608  (statements are built here: names are quoted, values escaped)
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _UNUSABLE = frozenset({FIELD_TYPE.JSON, FIELD_TYPE.GEOMETRY})
 
 @dataclass(frozen=True, slots=True)
 class MySQLCursor:
-    """`numbered`: an ENUM or SET, which the server orders by number and compares as text."""
+    """`numbered`: an ENUM or SET, which the server sorts by number and compares as text."""
 
     column: str
     kind: int
@@ -45,20 +45,20 @@ class MySQLCursor:
         return f"{self._name} + 0" if self.numbered else self._name
 
     def latest(self, source: str, not_above: str | None) -> str:
-        """The highest value that can be compared, as text that `condition` understands."""
+        """The highest comparable value, as text that `condition` understands."""
         if self.kind in _UNUSABLE:
             raise ConfigurationError(
-                f"{self.column} cannot be a cursor: there is no order for JSON and geometries",
+                f"{self.column} cannot be a cursor: JSON and geometries have no order",
                 where=self.where,
-                hint="Name a column that grows with every change: a time, a number or a text",
+                hint="Choose a column that increases with every change: a time, a number or a text",
             )
         usable = [f"{self._name} IS NOT NULL"]
-        if self.kind in _DATES:  # a zero date lies before all others
+        if self.kind in _DATES:  # a zero date is before all others
             usable.append(f"{self._name} >= '0001-01-01'")
         if not_above is not None:
             usable.append(f"{self._name} <= {self.escape(not_above)}")
         shown = f"CAST({self._compared} AS CHAR)"
-        if self.kind in _FLOATS:  # a FLOAT is shown with six digits, which name another number
+        if self.kind in _FLOATS:  # a FLOAT is printed with six digits, which may be another number
             shown = f"CAST({self._name} + 0e0 AS CHAR)"
         elif self.kind == FIELD_TYPE.BLOB:
             shown = f"HEX({self._name})"
@@ -70,17 +70,17 @@ class MySQLCursor:
         )
 
     def longer_numbers(self, source: str, digits: int) -> str:
-        """Whether any text is a whole number of more digits: 1 or 0."""
+        """Whether any text is an integer with more digits: 1 or 0."""
         return (
             f"SELECT EXISTS (SELECT 1 FROM {source} WHERE {self._name} REGEXP '^[0-9]+$'"
             f" AND CHAR_LENGTH({self._name}) > {digits})"
         )
 
     def condition(self, since: Since) -> str:
-        """WHERE for the rows at or above the value less the lag.
+        """WHERE for the rows at or above the value minus the lag.
 
-        A row without a value may be new, so it is read every time; and all are where the bound
-        would lie before the first day that the server knows.
+        A row without a value may be new, so it is always read. If the bound would be before the
+        server's first day, all rows are read.
         """
         bound = self._bound(since)
         return f"WHERE {self._compared} >= {bound} OR {bound} IS NULL OR {self._name} IS NULL"
@@ -89,7 +89,7 @@ class MySQLCursor:
         value, lag = since.value, since.lag
         days = int(lag.to_integral(ROUND_CEILING))
         if self.kind in _FLOATS:
-            # one step lower: the text of a number may name its neighbour
+            # one step lower: the text of a number may be that of its neighbour
             below = repr(math.nextafter(float(value) - float(lag), -math.inf))
             return below if "e" in below else f"{below}e0"
         if self.kind in _WHOLE or (self.numbered and not lag):
@@ -110,5 +110,5 @@ class MySQLCursor:
         raise ConfigurationError(
             f"A lag needs a number or a time, and {self.column} is neither",
             where=self.where,
-            hint="Leave lag out, or name another cursor column",
+            hint="Remove lag, or choose another cursor column",
         )

@@ -1,4 +1,4 @@
-"""What MySQL, MariaDB and PyMySQL say, as errors that tell what to do."""
+"""Translate errors of MySQL, MariaDB and PyMySQL, with a hint how to fix them."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from connectors.sdk.errors import (
 from connectors.sdk.net.dial import of_exception
 
 _STATEMENT_TIMEOUT = frozenset({1969, 3024, 1317})
-"""MariaDB's ER_STATEMENT_TIMEOUT, MySQL's ER_QUERY_TIMEOUT, ER_QUERY_INTERRUPTED."""
+"""MariaDB's ER_STATEMENT_TIMEOUT; MySQL's ER_QUERY_TIMEOUT and ER_QUERY_INTERRUPTED."""
 _FULL = frozenset({ER.CON_COUNT_ERROR, ER.TOO_MANY_USER_CONNECTIONS, ER.USER_LIMIT_REACHED})
 PARTIAL = frozenset({1931})
-"""MariaDB's ER_QUERY_RESULT_INCOMPLETE, a warning: a result that ended before its end."""
+"""MariaDB's warning ER_QUERY_RESULT_INCOMPLETE: the result was cut off."""
 _BROKEN = frozenset(
     {
         CR.CR_SERVER_GONE_ERROR,
@@ -42,24 +42,24 @@ _DENIED = frozenset(
         ER.TABLEACCESS_DENIED_ERROR,
         ER.COLUMNACCESS_DENIED_ERROR,
         ER.SPECIFIC_ACCESS_DENIED_ERROR,
-        1356,  # ER_VIEW_INVALID: a view that reads what its definer may not
+        1356,  # ER_VIEW_INVALID: a view whose definer lacks a privilege
     }
 )
 
 
 def partial(said: str, where: str) -> DataError:
-    """The error for a result that ended before its end, which the server warns about only."""
+    """The error for a truncated result, for which the server only issues a warning."""
     return DataError(
-        f"The database broke off the result: {said}",
+        f"The database truncated the result: {said}",
         where=where,
-        hint="Take LIMIT ROWS EXAMINED out of the query; what was read so far is kept",
+        hint="Remove LIMIT ROWS EXAMINED from the query; the rows read so far are kept",
     )
 
 
 def translate(
     error: pymysql.MySQLError, config: DatabaseConfig, where: str, text: str = ""
 ) -> ConnectorError:
-    """The error for a failed statement or connection; `text` is the user's query, if it is one."""
+    """The error for a failed statement or connection; `text` is the user's query, if any."""
     code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
     said = redact.shorten(str(error.args[1] if len(error.args) > 1 else error))
     if code == CR.CR_CONN_HOST_ERROR:
@@ -77,9 +77,9 @@ def translate(
             hint="Raise timeout, or read less with a query or a cursor column",
         )
     if code in _FULL:
-        return ThrottledError(f"The database has no connection to spare: {said}", where=where)
+        return ThrottledError(f"The database has no free connection: {said}", where=where)
     if code in _BROKEN or isinstance(error, pymysql.err.InterfaceError):
-        return RetriableError(f"The database broke off: {said}", where=where)
+        return RetriableError(f"The database ended the connection: {said}", where=where)
     return _of_statement(error, code, said, config, where, text)
 
 
@@ -92,12 +92,12 @@ def _of_statement(
     text: str,
 ) -> ConnectorError:
     if code == ER.ACCESS_DENIED_ERROR:
-        return AuthenticationError(f"The server refused the user: {said}", where=where)
+        return AuthenticationError(f"The server rejected the user: {said}", where=where)
     if code == 1130:  # ER_HOST_NOT_PRIVILEGED
         return AccessDeniedError(
-            f"The server does not let us in from here: {said}",
+            f"The server does not allow connections from this machine: {said}",
             where=where,
-            hint="Its administrator can create the user for this machine's address",
+            hint="Ask its administrator to create the user for this machine's address",
         )
     if code == ER.DBACCESS_DENIED_ERROR or code in _DENIED:
         return AccessDeniedError(
@@ -118,31 +118,31 @@ def _of_statement(
         return ConfigurationError(
             f"The query is not valid: {said}",
             where=where,
-            hint="Try the query in a database client with the same user",
+            hint="Run the query in a database client as the same user",
         )
     if code == ER.NO_SUCH_TABLE:
-        return MissingError(f"The table is gone: {said}", where=where)
+        return MissingError(f"The table no longer exists: {said}", where=where)
     if isinstance(error, pymysql.DataError):
         return DataError(f"The database could not compute a row: {said}", where=where)
     return FatalError(
-        f"The database refused ({code}): {said}",
+        f"The database reported an error ({code}): {said}",
         where=where,
-        hint="Look into the database's own log, or try the same in a database client",
+        hint="Check the log of the database, or run the query in a database client",
     )
 
 
 def of_greeting(error: pymysql.MySQLError, config: DatabaseConfig, where: str) -> ConnectorError:
-    """The error for a failure before the server has let us in."""
+    """The error for a failure before the session was established."""
     code = error.args[0] if error.args else 0
     if code in (CR.CR_SERVER_LOST, CR.CR_SERVER_GONE_ERROR):
         return UnreachableError(
-            f"{config.host} accepted the connection, but did not answer as a database does",
+            f"{config.host} accepted the connection, but did not respond like a database",
             where=where,
-            hint="Check the host and port, and the firewalls between here and there",
+            hint="Check the host and port, and any firewalls in between",
         )
     if isinstance(error, pymysql.InternalError) and not isinstance(code, int):
         return UnreachableError(
-            f"What answers at {config.host} is no MySQL or MariaDB server",
+            f"The server at {config.host} is not MySQL or MariaDB",
             where=where,
             hint="Check the port",
         )
@@ -151,7 +151,7 @@ def of_greeting(error: pymysql.MySQLError, config: DatabaseConfig, where: str) -
 
 def _of_connection(error: pymysql.MySQLError, config: DatabaseConfig, where: str) -> ConnectorError:
     cause = getattr(error, "original_exception", None)
-    if isinstance(cause, OSError):  # TLS failures are such, too
+    if isinstance(cause, OSError):  # includes TLS errors
         return of_exception(cause, config.host, where)
     return UnreachableError(
         f"No connection to {config.host}: {redact.shorten(str(error))}", where=where

@@ -1,5 +1,5 @@
 """Digests of key ranges in MySQL 8 and MariaDB 10.2 and newer."""
-# ruff: noqa: S608  (statements are put together here: names are quoted, bounds are integers)
+# ruff: noqa: S608  (statements are built here: names are quoted, bounds are integers)
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from connectors.databases.ranges import Digest, Ranges, Span
 from connectors.sdk.rows import Batch
 
 _TOGETHER = 64
-"""Ranges in one statement: each is a walk along the primary key."""
+"""Ranges per statement: each scans part of the primary key."""
 
 _UNMERGED = "LIMIT 18446744073709551615"
-"""Keeps the inner query by itself, so that MD5 is computed once and used twice."""
+"""Keeps the inner query separate, so that MD5 is computed once and used twice."""
 
 
 class MySQLRanges(Ranges):
-    """Ranges of an integer key; a row's hashes are the halves of the MD5 of its line."""
+    """Ranges of an integer key; the hashes of a row are the halves of its line's MD5."""
 
     numeric = True
     most = 1024

@@ -1,10 +1,10 @@
-"""MySQL and MariaDB: one snapshot, rows as lines that the server writes.
+"""MySQL and MariaDB: one snapshot, rows as lines written by the server.
 
-PyMySQL takes a row apart column by column in Python. So the server is asked for one column: the
-line that COPY of PostgreSQL would write (`databases.lines`). That is twice as fast or more,
+PyMySQL parses a row column by column in Python. The server is therefore asked for a single column:
+the line that COPY of PostgreSQL would write (`databases.lines`). This is at least twice as fast,
 and no value passes through a Python type that could change it.
 """
-# ruff: noqa: S608  (statements are put together here: names are quoted, values escaped)
+# ruff: noqa: S608  (statements are built here: names are quoted, values escaped)
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class MySQLReader(Reader):
         self._lines: list[LineColumn] = []
         self._pieces: list[str] = []
         self._key: list[str] = []
-        self._numbered: set[str] = set()  # columns of ENUM and SET, which are ordered by number
+        self._numbered: set[str] = set()  # columns of ENUM and SET, which are sorted by number
         self._from = ""
 
     # Connecting
@@ -76,7 +76,7 @@ class MySQLReader(Reader):
             except pymysql.MySQLError as error:
                 raise of_greeting(error, config, self.where) from None
             with self._translated():
-                # From now on the server answers at the latest when it stops the statement.
+                # From now on the server responds at the latest when it stops the statement.
                 self._connection.wait_for(self.statement_timeout + limits.read_timeout)
                 self._begin()
                 self._prepare()
@@ -94,7 +94,7 @@ class MySQLReader(Reader):
             database=config.database,
             charset="utf8mb4",
             use_unicode=False,
-            conv=cast(Any, encoders),  # and no decoders: every value arrives as the server's text
+            conv=cast(Any, encoders),  # no decoders: every value arrives as text
             cursorclass=SSCursor,
             read_timeout=limits.connect_timeout,
             write_timeout=limits.read_timeout,
@@ -107,19 +107,19 @@ class MySQLReader(Reader):
         )
 
     def _tls(self) -> ssl.SSLContext | None:
-        """None: PyMySQL encrypts when the server can, and verifies nothing."""
+        """None: PyMySQL encrypts if the server supports it, without verification."""
         tls = self.config.tls
         return client_context(tls, self.context.policy) if tls.required else None
 
     def _begin(self) -> None:
         seconds = self.statement_timeout
-        # The second: how long the server waits for us to take rows while they are written.
+        # net_write_timeout: how long the server waits for us to accept rows.
         self._run(f"SET time_zone = '+00:00', net_write_timeout = {max(1, int(seconds))}")
         if self._is_mariadb():
             self._run(f"SET max_statement_time = {seconds:.3f}")
         else:
             self._run(f"SET max_execution_time = {int(seconds * 1000)}")
-        # What a server or an account limits in general must not look like the end of a table.
+        # General limits of the server or account must not truncate a table.
         self._run(f"SET sql_select_limit = {2**64 - 1}, sql_big_selects = 1")
         self._run("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         self._run("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
@@ -128,7 +128,7 @@ class MySQLReader(Reader):
         return "mariadb" in str(self.connection.server_version).lower()
 
     def _version(self) -> tuple[int, ...]:
-        # MariaDB used to call itself 5.5.5 first, for old clients.
+        # MariaDB used to report 5.5.5 first, for old clients.
         text = self.connection.server_version.removeprefix("5.5.5-")
         return tuple(int(part) for part in re.findall(r"\d+", text)[:2])
 
@@ -140,7 +140,7 @@ class MySQLReader(Reader):
 
     @contextlib.contextmanager
     def _translated(self, text: str = "") -> Iterator[None]:
-        """PyMySQL's errors as ours; `text` is the user's query when it may be at fault."""
+        """PyMySQL's errors as ours; `text` is the user's query if it may be the cause."""
         try:
             yield
         except pymysql.MySQLError as error:
@@ -167,7 +167,7 @@ class MySQLReader(Reader):
             self._from = f"(\n{text}\n) AS source"
             with self._translated(text):
                 described = self._describe()
-        # The key first: it is cut out of every line, the rest only out of lines that changed.
+        # The key first: it is extracted from every line, the rest only from changed lines.
         described.sort(
             key=lambda each: self._key.index(each[0].name) if each[0].name in self._key else 1000
         )
@@ -190,7 +190,7 @@ class MySQLReader(Reader):
         types = catalog.columns()
         if not types:
             raise MissingError(
-                f"There is no table or view {self.config.subject} that this user may read",
+                f"There is no table or view {self.config.subject} that this user can read",
                 where=self.where,
                 hint=names.near(self.config.subject, catalog.tables(self.config.database)),
             )
@@ -207,9 +207,9 @@ class MySQLReader(Reader):
         ]
 
     def _describe(self, hidden: Sequence[str] = ()) -> list[tuple[Column, int, bool]]:
-        """Name and type of every column, and whether it is one that holds true and false.
+        """Name and type of every column, and whether it is boolean.
 
-        `hidden`: columns to read beside those of `SELECT *`.
+        `hidden`: columns to read in addition to those of `SELECT *`.
         """
         with self.connection.cursor() as cursor:
             asked = ", ".join(["source.*", *map(quoted, hidden)])
@@ -226,12 +226,12 @@ class MySQLReader(Reader):
                 if flags & (FLAG.ENUM | FLAG.SET)
             }
         names.refuse_unusable([name for name, _, _ in fields], self.where)
-        # Whether a column holds bytes is a property of the expression: no row is needed.
+        # Whether a column is binary is a property of the expression, so no row is needed.
         source = self._from if self.config.query else f"{self._from} AS source"
         asked = ", ".join(f"CHARSET(source.{quoted(name)})" for name, _, _ in fields)
         rows = self._run(f"SELECT {asked} FROM (SELECT 1) AS one LEFT JOIN {source} ON FALSE")
-        if not rows:  # an outer join has one, unless the query says when to stop
-            raise partial("the query limits what is examined", self.where)
+        if not rows:  # an outer join returns one, unless the query has its own limit
+            raise partial("the query limits the rows examined", self.where)
         charsets = rows[0]
         return [
             (
@@ -275,7 +275,7 @@ class MySQLReader(Reader):
         )
 
     def clock(self) -> Clock:
-        # The zone of the session is UTC here, so the server's own is asked for by its name.
+        # The session's timezone is UTC, so the server's own is requested by name.
         with self._translated():
             ((utc, local),) = self._run(
                 "SELECT CAST(UTC_TIMESTAMP(6) AS CHAR), CAST(COALESCE(CONVERT_TZ(UTC_TIMESTAMP(6),"
@@ -307,7 +307,7 @@ class MySQLReader(Reader):
         return LineFormat(self._lines, self.config.subject, self._key)
 
     def _stream(self, conditions: Sequence[str], total: int | None) -> Iterator[Batch]:
-        """The rows of one statement for each condition, numbered through."""
+        """The rows of one statement per condition, numbered consecutively."""
         lines, first = self._format(), 1
         for condition in conditions:
             statement = f"SELECT {line(self._pieces)} FROM {self._from} {condition}"
@@ -323,7 +323,7 @@ class MySQLReader(Reader):
             while rows := [row for (row,) in cursor.fetchmany(size)]:
                 if None in rows:
                     raise DataError(
-                        f"Row {first + rows.index(None)} is larger than the server may send",
+                        f"Row {first + rows.index(None)} is larger than max_allowed_packet",
                         where=self.where,
                         hint="Raise max_allowed_packet on the server",
                     )
@@ -332,7 +332,7 @@ class MySQLReader(Reader):
             self._refuse_partial()
 
     def _refuse_partial(self) -> None:
-        """A limit on what is examined ends a result as if it were whole, with a warning only."""
+        """A limit on examined rows truncates a result with only a warning."""
         if not self.connection.warned():
             return
         said = {int(code): str(text) for _, code, text in self._run("SHOW WARNINGS")}
@@ -341,7 +341,7 @@ class MySQLReader(Reader):
 
     @contextlib.contextmanager
     def _abandoned_unless_finished(self) -> Iterator[None]:
-        """PyMySQL's cursor fetches all that is left when it goes away: hang up before that."""
+        """PyMySQL's cursor fetches the rest of a result when closed: disconnect before that."""
         try:
             yield
         except BaseException:
@@ -362,7 +362,7 @@ class MySQLReader(Reader):
         with self._translated():
             return self._run(statement)
 
-    # What check() tells
+    # Checks
 
     def server(self) -> ServerFacts:
         with self._translated():
@@ -375,7 +375,7 @@ class MySQLReader(Reader):
         return found
 
     def _replica_facts(self, found: ServerFacts) -> None:
-        """A server that repeats another's changes may be behind; not every user may ask."""
+        """A replica may be behind; not every user may read its status."""
         try:
             with self.connection.cursor(DictCursor) as cursor:
                 cursor.execute("SHOW SLAVE STATUS")
@@ -388,14 +388,14 @@ class MySQLReader(Reader):
         found.facts["replica"] = True
         if behind is None:
             found.warnings.append(
-                "This is a replica whose replication does not run: changes since then are not seen"
+                "This is a replica whose replication has stopped: later changes are not read"
             )
             return
         found.facts["behind_seconds"] = int(behind)
         if int(behind) > MOST_BEHIND:
             found.warnings.append(
                 f"This is a replica, {int(behind):,} seconds behind: rows that were added or "
-                "changed since are not seen, those removed since still are"
+                "changed since are not read, and rows that were removed since still are"
             )
 
     def _tls_facts(self, found: ServerFacts) -> None:

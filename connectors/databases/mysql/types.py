@@ -1,4 +1,4 @@
-"""MySQL's column types: as a piece of the line, and from its text to JSON."""
+"""MySQL's column types: how to write them into the line, and convert their text to JSON."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ WORDS = {
     for name, value in vars(FIELD_TYPE).items()
     if name.isupper() and name not in ("CHAR", "INTERVAL")
 }
-"""Names of the types for the columns of queries; those of tables have better ones."""
+"""Names of the types of a query's columns; those of tables have more precise ones."""
 
 _ESCAPES = (("5C", "5C5C"), ("09", "5C74"), ("0A", "5C6E"))
 _NULL = "0x5C4E"
@@ -54,21 +54,21 @@ def quoted(name: str) -> str:
 
 
 def effective(kind: int, charset: str) -> int:
-    """The type as far as it matters here: the many kinds of text and bytes are one each."""
+    """The type as far as it matters: all kinds of text are one, and all kinds of bytes."""
     if kind in CONVERTERS or kind == FIELD_TYPE.GEOMETRY:
         return kind
     return FIELD_TYPE.BLOB if charset == "binary" else FIELD_TYPE.VAR_STRING
 
 
 def is_flag(kind: int, length: int) -> bool:
-    """Whether this is how MySQL says BOOLEAN: TINYINT(1) or BIT(1)."""
+    """Whether this is MySQL's BOOLEAN: TINYINT(1) or BIT(1)."""
     return length == 1 and kind in (FIELD_TYPE.TINY, FIELD_TYPE.BIT)
 
 
 def piece(name: str, kind: int, flag: bool) -> tuple[str, convert.Convert | None]:
-    """SQL that gives the quoted column `name` as text for the line, and how to read that text.
+    """SQL for the quoted column `name` as text for the line, and the converter of that text.
 
-    Literals are hexadecimal: their meaning depends on no SQL mode and no character set.
+    Literals are hexadecimal, so they do not depend on SQL mode or character set.
     """
     converter = CONVERTERS.get(kind)
     if flag:
@@ -76,7 +76,7 @@ def piece(name: str, kind: int, flag: bool) -> tuple[str, convert.Convert | None
     if kind == FIELD_TYPE.BIT or kind in INTEGERS:
         return f"{name} + 0", converter  # without the zeros of ZEROFILL
     if kind == FIELD_TYPE.FLOAT:
-        return f"{name} + 0e0", converter  # its own text has six digits only
+        return f"{name} + 0e0", converter  # its text has only six digits
     if kind == FIELD_TYPE.BLOB:
         return f"HEX({name})", convert.hexadecimal
     if kind == FIELD_TYPE.GEOMETRY:

@@ -1,4 +1,4 @@
-"""What is asked of PostgreSQL's catalogue, and how its types are read."""
+"""Queries of PostgreSQL's catalogue, and converters of its types."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ SETTINGS = {
     "extra_float_digits": "3",
     "bytea_output": "hex",
     "xmloption": "content",
-    "synchronize_seqscans": "off",  # rows come in the same order every time
+    "synchronize_seqscans": "off",  # rows have the same order every time
     "idle_in_transaction_session_timeout": "0",
 }
-"""What the text of a value depends on; set for the transaction, so that poolers are safe too."""
+"""Determine the text of values; set per transaction, which is safe with poolers."""
 
 CONVERTERS: dict[str, convert.Convert] = {
     "bool": convert.boolean,
@@ -41,7 +41,7 @@ CONVERTERS: dict[str, convert.Convert] = {
     "json": convert.json,
     "jsonb": convert.json,
 }
-"""By name in pg_catalog; every other type is its text."""
+"""By name in pg_catalog; all other types are text."""
 
 DESCRIBE: LiteralString = """
 WITH RECURSIVE used AS (

@@ -1,7 +1,7 @@
-"""The rows of a COPY … TO STDOUT, many at a time.
+"""Read the rows of a COPY … TO STDOUT, many at a time.
 
-psycopg hands out one row per call, which costs as much as all else that is done to an unchanged
-row. Here what has arrived is taken straight from libpq, and only waiting goes through psycopg.
+psycopg returns one row per call, which costs as much as everything else done for an unchanged row.
+This takes received data directly from libpq; only waiting goes through psycopg.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from psycopg import pq, sql, waiting
 def lines(
     connection: psycopg.Connection[Any], statement: sql.Composed, size: int
 ) -> Generator[list[bytes]]:
-    """The lines of a COPY in text format, without their ends, at most `size` at a time.
+    """The lines of a COPY in text format without newlines, at most `size` at a time.
 
-    Raises what psycopg raises. Given up early, the statement is cancelled.
+    Raises psycopg's errors. If closed early, the statement is cancelled.
     """
     with connection.cursor() as cursor, cursor.copy(statement):
         while block := b"".join(connection.wait(_arrived(connection.pgconn, size))):
@@ -30,7 +30,7 @@ def lines(
 def _arrived(
     pgconn: pq.abc.PGconn, size: int
 ) -> Generator[waiting.Wait, waiting.Ready | int, list[memoryview]]:
-    """The next `size` rows, fewer only at the end, and none once the server said that it is."""
+    """The next `size` rows; fewer only at the end, and none after it."""
     rows: list[memoryview] = []
     take, keep = pgconn.get_copy_data, rows.append
     if pgconn.transaction_status != pq.TransactionStatus.ACTIVE:
@@ -49,12 +49,12 @@ def _arrived(
 
 def _readable(pgconn: pq.abc.PGconn) -> Generator[waiting.Wait, waiting.Ready | int, None]:
     while not (yield waiting.Wait.R):
-        pass  # psycopg looks now and then whether the user pressed Ctrl+C
+        pass  # psycopg checks at intervals for Ctrl+C
     pgconn.consume_input()
 
 
 def _finished(pgconn: pq.abc.PGconn) -> Generator[waiting.Wait, waiting.Ready | int, None]:
-    """Take the results of the COPY to their end. Raises psycopg.Error when one is an error."""
+    """Consume the remaining results of the COPY. Raises psycopg.Error if one is an error."""
     failed = None
     while True:
         while pgconn.is_busy():

@@ -1,4 +1,4 @@
-"""A cursor column of PostgreSQL: compared in its own type, at or above."""
+"""A cursor column of PostgreSQL: at or above a value, compared in its own type."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LOWEST = {"int2": -(2**15), "int4": -(2**31), "int8": -(2**63), "oid": 0}
 _UNBOUNDED = frozenset({"date", "timestamp", "timestamptz"})
 _NOT_A_NUMBER = frozenset({"numeric", "float4", "float8"})
 _TEXTS = frozenset({"text", "varchar", "bpchar", "name", ""})
-"""Extensions' types, citext among them, are known by no name in pg_catalog."""
+"""Types of extensions, such as citext, are not in pg_catalog."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +33,16 @@ class PostgresCursor:
         return self.kind in _TEXTS
 
     def latest(self, source: sql.Composable, not_above: str | None, version: int) -> sql.Composed:
-        """The highest value that can be compared, as text.
+        """The highest comparable value, as text.
 
-        The output has a name of its own: ORDER BY prefers a name of the output, and would
-        compare the texts.
+        The output has a different name, because ORDER BY prefers output names and would compare
+        the texts.
         """
         name = sql.Identifier(self.column)
         usable = [sql.SQL("{} IS NOT NULL").format(name)]
         if self.kind in _UNBOUNDED:
             usable.append(sql.SQL("isfinite({})").format(name))
-        elif self.kind in _NOT_A_NUMBER:  # NaN comes last, and a numeric was finite before 14
+        elif self.kind in _NOT_A_NUMBER:  # NaN sorts last; before 14 a numeric was always finite
             infinite = self.kind != "numeric" or version >= 140000
             usable.append(sql.SQL("{} < 'Infinity'" if infinite else "{} < 'NaN'").format(name))
         if not_above is not None:
@@ -58,16 +58,16 @@ class PostgresCursor:
         )
 
     def longer_numbers(self, source: sql.Composable, digits: int) -> sql.Composed:
-        """Whether any text is a whole number of more digits."""
+        """Whether any text is an integer with more digits."""
         return sql.SQL(
             "SELECT EXISTS (SELECT FROM {source} WHERE {name}::text ~ '^[0-9]+$'"
             " AND length({name}::text) > {digits})"
         ).format(source=source, name=sql.Identifier(self.column), digits=sql.Literal(digits))
 
     def condition(self, since: Since) -> sql.Composed:
-        """WHERE for the rows at or above the value less the lag.
+        """WHERE for the rows at or above the value minus the lag.
 
-        A row without a value may be new, so it is read every time.
+        A row without a value may be new, so it is always read.
         """
         bound = self._less(since) if since.lag else self._typed(since.value)
         return sql.SQL("WHERE {name} >= {bound} OR {name} IS NULL").format(
@@ -78,12 +78,12 @@ class PostgresCursor:
         return ConfigurationError(
             f"{self.column} cannot be a cursor: PostgreSQL has no order for {self.type_name}",
             where=self.where,
-            hint="Name a column that grows with every change: a time, a number or a text",
+            hint="Choose a column that increases with every change: a time, a number or a text",
         )
 
     def _typed(self, value: str) -> sql.Composable:
         kind = "numeric::money" if self.kind == "money" else self.type_name
-        # a type's own limits would round or cut: numeric(9,2), timestamp(0)
+        # limits of the type would round or truncate: numeric(9,2), timestamp(0)
         if self.kind in ("numeric", "timestamp", "timestamptz", "interval"):
             kind = self.kind
         return sql.SQL("{}::{}").format(sql.Literal(value), _verbatim(kind))
@@ -109,10 +109,10 @@ class PostgresCursor:
         raise ConfigurationError(
             f"A lag needs a number or a time, and {self.column} ({self.type_name}) is neither",
             where=self.where,
-            hint="Leave lag out, or name another cursor column",
+            hint="Remove lag, or choose another cursor column",
         )
 
 
 def _verbatim(text: str) -> sql.SQL:
-    """The server's own type name as a piece of a statement."""
+    """The server's name of a type, for use in a statement."""
     return sql.SQL(text)

@@ -1,12 +1,12 @@
-"""The digest of rows in PostgreSQL: their number, and two sums of 64-bit hashes.
+"""The digest of rows in PostgreSQL: their count, and two sums of 64-bit hashes.
 
-A value is hashed by PostgreSQL's own function for its type, with a seed of its column's own. What
-a row's values give is combined by exclusive or, and is then the seed under which the row's key is
-hashed: so a value counts where it stands, in its column and in its row.
+Each value is hashed by PostgreSQL's function for its type, with a seed for its column. The hashes
+of a row are combined with exclusive or, and the result is the seed for hashing the row's key. So
+a value counts only in its own column and row.
 
 hash(row) = H(key, H(column 1, seed 1) # H(column 2, seed 2) # …), NULL as 0
 
-One function call per value costs half of what `hash_record_extended` does for a whole row.
+One function call per value costs half as much as `hash_record_extended` for a whole row.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import LiteralString
 from psycopg import sql
 
 VERSION = "2"
-"""Of the rule above: digests of another one mean a full read."""
+"""Version of this rule: digests of another version cause a full read."""
 
 _HASH: dict[str, LiteralString] = {
     "bool": "hashint4extended({value}::int4, {seed})",
@@ -33,10 +33,10 @@ _HASH: dict[str, LiteralString] = {
     # hash_numeric_extended leaves out the sign, and only adds the magnitude behind the hash
     "numeric": "hashint4extended(({value} < 0)::int4, hash_numeric_extended({value}, {seed}))",
     "uuid": "uuid_hash_extended({value}, {seed})",
-    # an infinite date is in no number of days from another
+    # an infinite date has no distance in days
     "date": "CASE WHEN isfinite({value}) THEN hashint4extended({value} - date '2000-01-01', {seed})"
     " ELSE hashtextextended({value}::text, {seed}) END",
-    # the hashes of times fold as that of int8 does, and take a month for thirty days
+    # the hashes of times fold like that of int8, and treat a month as thirty days
     "timestamp": "hash_record_extended(ROW(timestamp_send({value})), {seed})",
     "timestamptz": "hash_record_extended(ROW(timestamptz_send({value})), {seed})",
     "time": "hash_record_extended(ROW(time_send({value})), {seed})",
@@ -44,16 +44,16 @@ _HASH: dict[str, LiteralString] = {
     "interval": "hash_record_extended(ROW(interval_send({value})), {seed})",
     "bytea": "hash_record_extended(ROW({value}), {seed})",
 }
-"""By type in pg_catalog: SQL that tells different values apart as well as 64 bits can."""
+"""By type in pg_catalog: SQL that distinguishes values as well as 64 bits can."""
 
 _BY_TEXT: LiteralString = 'hashtextextended({value}::text COLLATE "C", {seed})'
-"""Every other type; a collation may call different texts equal."""
+"""For all other types; a collation may treat different texts as equal."""
 
 
 def sums(columns: Sequence[tuple[str, str]], key: Sequence[tuple[str, str]]) -> sql.Composed:
     """SQL for the number of rows and the two sums of their hashes.
 
-    `columns` and `key`: names and types in pg_catalog ("" for others).
+    `columns` and `key`: names and pg_catalog types ("" for others).
     """
     hashes = [sql.SQL("coalesce(sum({}), 0)").format(_row(columns, key, half)) for half in (1, 2)]
     return sql.SQL(", ").join([sql.SQL("count(*)"), *hashes])
@@ -77,6 +77,6 @@ def _hashed(column: tuple[str, str], seed: sql.Composable) -> sql.Composable:
 
 
 def _seed(half: int, number: int) -> int:
-    """A constant of its own for each column and half; any relation among them could hide one."""
+    """A distinct constant for each column and half; a relation among them could hide a change."""
     digest = blake2b(f"{half} {number}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big", signed=True)

@@ -1,4 +1,4 @@
-"""What PostgreSQL and libpq say, as errors that tell what to do."""
+"""Translate errors of PostgreSQL and libpq, with a hint how to fix them."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from connectors.sdk.errors import (
 )
 
 _RETRIABLE = frozenset({"40001", "40P01", "55P03", "57P01", "57P02", "57P03", "57P05"})
-"""Serialization, deadlock, lock timeout, server going down or coming up, session ended."""
+"""Serialization, deadlock, lock timeout, server starting or stopping, session ended."""
 
 _RETRIABLE_CLASSES = frozenset({"08", "53", "58", "XX"})
-"""Connection, resources, input and output of the server, internal."""
+"""Connection, resources, server I/O, internal."""
 
 
 def translate(
     error: psycopg.Error, config: DatabaseConfig, where: str, text: str = ""
 ) -> ConnectorError:
-    """The error for a failed statement or connection; `text` is the user's query, if it is one."""
+    """The error for a failed statement or connection; `text` is the user's query, if any."""
     state = error.sqlstate
     message = redact.shorten(error.diag.message_primary or str(error))
     if state is None:
@@ -43,9 +43,9 @@ def translate(
             hint="Raise timeout, or read less with a query or a cursor column",
         )
     if state in ("53300", "53400"):
-        return ThrottledError(f"The database has no connection to spare: {message}", where=where)
+        return ThrottledError(f"The database has no free connection: {message}", where=where)
     if state in _RETRIABLE or state[:2] in _RETRIABLE_CLASSES:
-        return RetriableError(f"The database broke off: {message}", where=where)
+        return RetriableError(f"The database ended the connection: {message}", where=where)
     if state[:2] == "28":
         return _refused(message, config, where)
     if state == "3D000":
@@ -67,23 +67,23 @@ def translate(
     if state[:2] == "22":
         return DataError(f"The database could not compute a row: {message}", where=where)
     if state == "42P01":
-        return MissingError(f"The table is gone: {message}", where=where)
+        return MissingError(f"The table no longer exists: {message}", where=where)
     return FatalError(
-        f"The database refused ({state}): {message}",
+        f"The database reported an error ({state}): {message}",
         where=where,
-        hint="Look into the database's own log, or try the same in a database client",
+        hint="Check the log of the database, or run the query in a database client",
     )
 
 
 def _refused(message: str, config: DatabaseConfig, where: str) -> ConnectorError:
     if "pg_hba.conf" in message:
         return AccessDeniedError(
-            f"The server does not let us in from here: {message}",
+            f"The server does not allow connections from this machine: {message}",
             where=where,
-            hint="Its administrator can allow this user, database and address in pg_hba.conf; "
-            "'no encryption' in the message means: set tls.mode to require",
+            hint="Ask its administrator to allow this user, database and address in pg_hba.conf; "
+            "if the message says 'no encryption', set tls.mode to require",
         )
-    return AuthenticationError(f"The server refused the user: {message}", where=where)
+    return AuthenticationError(f"The server rejected the user: {message}", where=where)
 
 
 def _bad_query(error: psycopg.Error, message: str, where: str, text: str) -> ConfigurationError:
@@ -92,17 +92,17 @@ def _bad_query(error: psycopg.Error, message: str, where: str, text: str) -> Con
     return ConfigurationError(
         f"The query is not valid{at}: {message}",
         where=where,
-        hint=error.diag.message_hint or "Try the query in a database client with the same user",
+        hint=error.diag.message_hint or "Run the query in a database client as the same user",
     )
 
 
 def _of_connection(error: psycopg.Error, config: DatabaseConfig, where: str) -> ConnectorError:
-    """libpq reports what happens before or beside the protocol as text only."""
+    """libpq reports errors outside the protocol only as text."""
     said = redact.shorten(str(error))
     text = said.lower()
     host = config.host
     if "password authentication failed" in text or "no password supplied" in text:
-        return AuthenticationError(f"{host} refused the user and password", where=where)
+        return AuthenticationError(f"{host} rejected the user or password", where=where)
     if "pg_hba.conf" in text or "does not exist" in text:
         return _startup_refusal(text, said, config, where)
     if "refused" in text:
@@ -113,7 +113,7 @@ def _of_connection(error: psycopg.Error, config: DatabaseConfig, where: str) -> 
         )
     if "certificate" in text:
         return TrustError(
-            f"{host} could not prove who it is: {said}",
+            f"{host} could not prove its identity: {said}",
             where=where,
             hint="Name the authority's certificate (PEM) in tls.ca_file, and use the host name "
             "that the server's certificate was issued for",
@@ -128,7 +128,7 @@ def _of_connection(error: psycopg.Error, config: DatabaseConfig, where: str) -> 
         return UnreachableError(
             f"{host} did not answer in time",
             where=where,
-            hint="Check the host and port, and the firewalls between here and there",
+            hint="Check the host and port, and any firewalls in between",
         )
     return UnreachableError(f"The connection failed: {said}", where=where)
 
@@ -139,5 +139,5 @@ def _startup_refusal(text: str, said: str, config: DatabaseConfig, where: str) -
             f"There is no database {config.database}", where=where, hint="Check its name"
         )
     if 'role "' in text and "does not exist" in text:
-        return AuthenticationError(f"{config.host} knows no user {config.user}", where=where)
+        return AuthenticationError(f"{config.host} has no user {config.user}", where=where)
     return _refused(said, config, where)

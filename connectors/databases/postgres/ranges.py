@@ -12,20 +12,20 @@ from connectors.databases.ranges import Digest, Ranges, Span
 from connectors.sdk.rows import Batch
 
 OLDEST_SERVER = 140000
-"""hash_record_extended came with PostgreSQL 14."""
+"""hash_record_extended was added in PostgreSQL 14."""
 
 _FEW_SPANS = 16
-"""So many are looked up by the key's index; more of them in one scan."""
+"""Up to this many are looked up through the key's index; more in one scan."""
 
 _WHOLE_NUMBERS = frozenset({"int2", "int4", "int8"})
 _TEXTS = frozenset({"text", "varchar", "uuid"})
 
 
 class PostgresRanges(Ranges):
-    """Ranges by `width_bucket` over the sorted lower bounds: one scan.
+    """Ranges by `width_bucket` over the sorted lower bounds, in one scan.
 
-    The planner expects as many groups as there are rows and so sorts them all in one process; an
-    aggregate without groups it gives to several, and those need no sort.
+    The planner expects as many groups as rows and would sort them all in one process. It
+    distributes an aggregate without groups over several processes, without sorting.
     """
 
     whole_first = True
@@ -45,7 +45,7 @@ class PostgresRanges(Ranges):
         self.field = field = key[0]
         self._type = types[field]
         self.numeric = self._type in _WHOLE_NUMBERS
-        # Bounds of a fixed width are found by binary search, text by walking along them.
+        # Fixed-width bounds are found by binary search, text bounds by a linear scan.
         self.most = 256 if self._type in ("text", "varchar") else 1024
         self.layout = layout
         self._hashes = sums(columns, [(name, types[name]) for name in key])
@@ -54,9 +54,9 @@ class PostgresRanges(Ranges):
 
     @staticmethod
     def can(kind: str, encoding: str | None) -> bool:
-        """Whether a column of this type, in a database of this encoding, can be cut into ranges.
+        """Whether a column of this type can be divided into ranges in this database encoding.
 
-        Bytes of text are in the order of its code points in UTF-8, in few other encodings.
+        Bytes of text sort by code point in UTF-8, but in few other encodings.
         """
         if kind in ("text", "varchar"):
             return encoding == "UTF8"
@@ -102,7 +102,7 @@ class PostgresRanges(Ranges):
         return self._read(where, total)
 
     def _within(self, spans: Sequence[Span]) -> sql.Composed:
-        """Many spans as one sorted list of their ends: a key above an odd number is inside."""
+        """Many spans as one sorted list of ends: a key after an odd number of ends is inside."""
         ends = [end for span in spans for end in span if end is not None]
         odd = 1 if spans[0][0] is not None else 0
         return sql.SQL("WHERE {} % 2 = {}").format(self._bucket(ends), sql.Literal(odd))

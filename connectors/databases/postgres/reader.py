@@ -32,11 +32,11 @@ from connectors.sdk.net.tls import certificate_facts, expiry_warnings, pem_text
 from connectors.sdk.rows import Batch
 
 _NO_FILE = f"{os.devnull}/none"
-"""A path at which there is never a file."""
+"""A path at which no file exists."""
 
 
 class PostgresReader(Reader):
-    """A repeatable-read, read-only transaction: everything read is one moment's truth."""
+    """A repeatable-read, read-only transaction: everything is read from one snapshot."""
 
     def __init__(self, config: DatabaseConfig, context: Context) -> None:
         super().__init__(config, context)
@@ -44,8 +44,8 @@ class PostgresReader(Reader):
         self._address = ""
         self._table: tuple[int, str] | None = None
         self._columns: list[Column] = []
-        self._types: list[str] = []  # pg_catalog names, "" for types that are their text
-        self._kinds: list[str] = []  # the same of what a domain is made of
+        self._types: list[str] = []  # pg_catalog names, "" for types read as text
+        self._kinds: list[str] = []  # the same for the base types of domains
         self._lines: list[LineColumn] = []
         self._key: list[str] = []
         self._from: sql.Composable = sql.SQL("")
@@ -61,7 +61,7 @@ class PostgresReader(Reader):
                 self._connection = psycopg.connect(self._conninfo(files))
                 self._connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
                 self._connection.read_only = True
-                # A pooler may hand the session to others: nothing is to stay behind in it.
+                # A pooler may reuse the session, so nothing must remain in it.
                 self._connection.prepare_threshold = None
                 settings = {
                     **catalog.SETTINGS,
@@ -89,7 +89,7 @@ class PostgresReader(Reader):
             "port": port,
             "dbname": config.database,
             "user": config.user or None,
-            # Never the password file or certificates of the account this process runs under.
+            # Never use the password file or certificates of the account running this process.
             "password": config.password.get_secret_value(),
             "passfile": _NO_FILE,
             "gssencmode": "disable",
@@ -117,7 +117,7 @@ class PostgresReader(Reader):
         return make_conninfo(**given)
 
     def _tls_files(self, folder: Path) -> dict[str, str]:
-        """libpq reads certificates from files; they live as long as the connecting takes."""
+        """libpq reads certificates from files, which exist only while connecting."""
         tls, policy = self.config.tls, self.context.policy
         given = {"sslmode": "verify-full" if tls.verify else "require"}
         texts = {
@@ -140,12 +140,12 @@ class PostgresReader(Reader):
         if connection is not None:
             with contextlib.suppress(psycopg.Error):
                 if connection.info.transaction_status == pq.TransactionStatus.INTRANS:
-                    connection.rollback()  # a pooler would throw away a session amid a transaction
+                    connection.rollback()  # poolers discard sessions in a transaction
                 connection.close()
 
     @contextlib.contextmanager
     def _translated(self, text: str = "") -> Iterator[None]:
-        """psycopg's errors as ours; `text` is the user's query when it may be at fault."""
+        """psycopg's errors as ours; `text` is the user's query if it may be the cause."""
         try:
             yield
         except psycopg.Error as error:
@@ -173,8 +173,8 @@ class PostgresReader(Reader):
         else:
             text = query.checked(self.config.query, self.where)
             with self._translated(text):
-                # Parsed alone it is one whole statement, so nothing in it can reach beyond the
-                # parentheses it is put into next; inside them only a SELECT is grammatical.
+                # Parsed alone it is one complete statement, so it cannot escape the parentheses
+                # added below, within which only a SELECT is grammatical.
                 described = self._describe(_verbatim(text))
             self._from = sql.SQL("(\n{}\n) AS source").format(_verbatim(text))
             self._describe(sql.SQL("SELECT * FROM {}").format(self._from))
@@ -183,7 +183,7 @@ class PostgresReader(Reader):
     def _describe(self, statement: sql.Composable) -> list[tuple[str, int, int]]:
         """Name, type and type modifier of every column, without running the statement.
 
-        By the extended protocol, which refuses text that holds more than one statement.
+        Uses the extended protocol, which rejects text with more than one statement.
         """
         pgconn = self.connection.pgconn
         for answer in (
@@ -213,7 +213,7 @@ class PostgresReader(Reader):
 
     def _settle_columns(self, described: Sequence[tuple[str, int, int]]) -> None:
         names.refuse_unusable([name for name, _, _ in described], self.where)
-        # The key first: it is cut out of every line, the rest only out of lines that changed.
+        # The key first: it is extracted from every line, the rest only from changed lines.
         described = sorted(
             described,
             key=lambda column: self._key.index(column[0]) if column[0] in self._key else 1000,
@@ -354,7 +354,7 @@ class PostgresReader(Reader):
             shape_of(shape),
         )
 
-    # What check() tells
+    # Checks
 
     def server(self) -> ServerFacts:
         with self._translated():
@@ -396,5 +396,5 @@ class PostgresReader(Reader):
 
 
 def _verbatim(text: str) -> sql.SQL:
-    """The source's own query, or the server's own type name, as a piece of a statement."""
+    """The source's query, or the server's type name, for use in a statement."""
     return sql.SQL(text)

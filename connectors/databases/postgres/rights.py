@@ -1,4 +1,4 @@
-"""What the role of a source may do beyond reading, and whether it sees every row."""
+"""Privileges of the source's role beyond reading, and whether it sees every row."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from connectors.sdk.rows import JsonValue
 Fetch = Callable[[Any], list[tuple[Any, ...]]]
 
 LAG = timedelta(minutes=1)
-"""A standby that is further behind is warned about."""
+"""A standby further behind causes a warning."""
 
 _ROLE: LiteralString = """
 SELECT rolname::text, rolsuper, rolreplication, rolcreaterole OR rolcreatedb,
@@ -37,7 +37,7 @@ ENOUGH = "a role with CONNECT, USAGE and SELECT is enough"
 
 
 def of_role(fetch: Fetch, table: int | None) -> list[str]:
-    """A warning for each right that a source does not need; `table`: its own table's oid."""
+    """A warning for each privilege that a source does not need; `table`: oid of its table."""
     ((user, superuser, replication, creates, roles, writable),) = fetch(_ROLE)
     if superuser:
         warning = (
@@ -48,29 +48,29 @@ def of_role(fetch: Fetch, table: int | None) -> list[str]:
     warnings = []
     if replication:
         warnings.append(
-            f"{user} has REPLICATION: in a read-only transaction, too, it can create replication "
-            f"slots, which keep write-ahead log until the disk is full; {ENOUGH}"
+            f"{user} has REPLICATION: even in a read-only transaction it can create replication "
+            f"slots, which retain write-ahead log until the disk is full; {ENOUGH}"
         )
     if roles:
         warnings.append(f"{user} is a member of {', '.join(roles)}: {ENOUGH}")
     if creates:
-        warnings.append(f"{user} may create roles or databases: {ENOUGH}")
+        warnings.append(f"{user} can create roles or databases: {ENOUGH}")
     own = table is not None and fetch(
         sql.SQL("SELECT has_table_privilege({}::oid, 'INSERT, UPDATE, DELETE, TRUNCATE')").format(
             sql.Literal(table)
         )
     ) == [(True,)]
     if own:
-        warnings.append(f"The user {user} may change this table: one who may only read is enough")
+        warnings.append(f"The user {user} can change this table: read-only access is enough")
     elif writable:
-        warnings.append(f"{user} may change {writable:,} tables of this database: {ENOUGH}")
+        warnings.append(f"{user} can change {writable:,} tables of this database: {ENOUGH}")
     return warnings
 
 
 def hidden_rows(connection: psycopg.Connection[Any], source: sql.Composable, user: str) -> str:
-    """A warning where row-level security hides rows of a table, view or query; else ''.
+    """A warning if row-level security hides rows of a table, view or query; else ''.
 
-    With row_security off, PostgreSQL refuses to plan what a policy would filter.
+    With row_security off, PostgreSQL refuses to plan a query that a policy would filter.
     """
     explain = sql.SQL("EXPLAIN SELECT * FROM {}").format(source)
     connection.execute("SAVEPOINT openregister_policies")
@@ -87,18 +87,18 @@ def hidden_rows(connection: psycopg.Connection[Any], source: sql.Composable, use
 
 
 def of_standby(fetch: Fetch) -> tuple[dict[str, JsonValue], Sequence[str]]:
-    """Facts and warnings of a server that repeats what another one did."""
+    """Facts and warnings about a standby server."""
     ((standby, behind),) = fetch(_STANDBY)
     if not standby:
         return {}, ()
     facts: dict[str, JsonValue] = {"standby": True}
     if behind is None:
-        return facts, ["This is a standby, and it does not say how far it is behind its primary"]
+        return facts, ["This is a standby that does not report how far it is behind its primary"]
     facts["behind_seconds"] = round(behind.total_seconds())
     if behind < LAG:
         return facts, ()
     warning = (
         f"This is a standby whose last change is {round(behind.total_seconds()):,} seconds old: "
-        "rows that were added or changed since are not seen, those removed since still are"
+        "rows that were added or changed since are not read, and rows removed since still are"
     )
     return facts, [warning]

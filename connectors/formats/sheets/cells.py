@@ -66,7 +66,7 @@ def damaged(reason: object = "") -> Refused:
 def locked() -> Refused:
     return Refused(
         "AuthenticationError",
-        "The workbook is protected by a password",
+        "The workbook is password-protected",
         "Save a copy without a password",
     )
 

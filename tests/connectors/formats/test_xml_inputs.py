@@ -80,7 +80,7 @@ def test_a_zip_file_called_csv_is_unpacked_or_says_what_it_holds(tmp_path: Path)
         archive.writestr("a.csv", "id\n1\n")
         archive.writestr("readme.pdf", "%PDF-1.7")
     assert sum(map(len, read_all(source(tmp_path, "data.csv", out.getvalue())))) == 1
-    with pytest.raises(MissingError, match="no such member"):
+    with pytest.raises(MissingError, match="no matching member"):
         read_all(source(tmp_path, "data.csv", out.getvalue(), member="*.txt"))
 
 

@@ -23,5 +23,5 @@ def test_what_is_shaped_like_a_secret_is_masked() -> None:
 
 
 def test_the_names_of_schemes_are_no_secrets() -> None:
-    for text in ("Basic or Bearer authentication", "The Basic authorization cannot be read"):
+    for text in ("Basic or Bearer authentication", "The Basic authorization is not valid"):
         assert redact(text) == text

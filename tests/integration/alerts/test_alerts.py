@@ -273,7 +273,7 @@ def test_everyone_gets_the_mail(bench: Bench, mailbox: MailServer) -> None:
     assert mail.recipients == ("ops@example.org", "night@example.org")
     assert mail.sender == "register@example.org"
     assert mail.login == "register:mail secret"
-    assert mail.message["Subject"] == "Open Register: places fails"
+    assert mail.message["Subject"] == "Open Register: places is failing"
     assert mail.message["Auto-Submitted"] == "auto-generated"
     assert str(bench.path.parent) in mail.message.get_content()
 
@@ -417,7 +417,7 @@ def test_a_new_source_has_as_long_for_its_first_sync(bench: Bench, hook: HttpApi
     assert deliver(bench) == []
     execute(bench, "UPDATE openregister.sources SET created = now() - interval '7 hours'")
     assert deliver(bench) == ["done"]
-    assert "was never synced" in hook.calls[0].json["message"]
+    assert "never synced" in hook.calls[0].json["message"]
 
 
 def test_a_source_out_of_date_shows_in_lists_and_warnings(bench: Bench) -> None:

@@ -98,7 +98,7 @@ def test_a_database_in_another_form_fails(server: Server, version: str | None) -
 
 @pytest.fixture
 def locked_out(server: Server) -> Iterator[None]:
-    """The server's database lets nobody in any more, and has shown the door to who was there."""
+    """The server's database lets nobody in any more, and has shown the gate to who was there."""
     url = make_url(str(server.app.engine.url.render_as_string(hide_password=False)))
     admin = url.set(drivername="postgresql", database="postgres")
     name = sql.Identifier(str(url.database))

@@ -184,7 +184,7 @@ def test_a_recorded_head_finds_a_chain_that_was_written_anew(bench: Bench) -> No
     other = [replace(head, hash="0" * 64) for head in before]
     found = verify.verify(bench.app, recorded=other)
     assert found.count == len(before)
-    assert "is not the one whose head was recorded" in found.faults[0].what
+    assert "differs from the recorded head" in found.faults[0].what
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ def test_an_object_changed_behind_the_trail_is_named(
         "0": ("""data = data || '{"size": 9}'""", "changed outside the register"),
         "1": ("""data = data || '{"size": 9}', version = 3""", "it is at version 3"),
         "2": ("deleted = now()", "it is deleted, but its latest audit entry is: update"),
-        "3": ("data_hash = sha256('x')", "stored hash is not the one"),
+        "3": ("data_hash = sha256('x')", "stored hash differs from that"),
     }
     for key, (change, _) in changes.items():
         tamper(f"UPDATE openregister.objects SET {change} WHERE source_key = '{key}'")  # noqa: S608
@@ -244,7 +244,7 @@ def test_an_object_slipped_in_and_one_taken_out_are_found(
     found = verify.verify(bench.app)
     assert [fault.what for fault in found.faults] == [
         "it has no audit entry",
-        "the object it created is not in the register any more",
+        "the object it created is no longer in the register",
     ]
     assert (found.faults[1].source, found.faults[1].position) == ("places", 3)
 

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, StreamingResponse
 
 from app.http.framing import Framing
-from app.server.connections import Bounds, Door
+from app.server.connections import Bounds, Gate
 from tests.integration.served import listening
 
 QUICK = Bounds(connections=40, per_address=40, head=1.0, body=1.0, body_rate=1024, write=1.5)
@@ -25,10 +25,10 @@ QUICK = Bounds(connections=40, per_address=40, head=1.0, body=1.0, body_rate=102
 
 @dataclass
 class House:
-    """A server with small bounds and its door."""
+    """A server with small bounds and its gate."""
 
     url: str
-    door: Door
+    gate: Gate
 
     @property
     def address(self) -> tuple[str, int]:
@@ -68,9 +68,9 @@ def small() -> FastAPI:
 
 @contextlib.contextmanager
 def house(bounds: Bounds, exempt: tuple[str, ...] = ()) -> Iterator[House]:
-    door = Door(bounds, exempt)
-    with listening(small(), door) as url:
-        yield House(url, door)
+    gate = Gate(bounds, exempt)
+    with listening(small(), gate) as url:
+        yield House(url, gate)
 
 
 @pytest.fixture(scope="module")
@@ -140,11 +140,11 @@ def test_who_sends_drop_by_drop_is_left(quick: House, begun: bytes) -> None:
 def test_who_does_not_read_the_answer_is_left(quick: House) -> None:
     with quick.connect(b"GET /endless HTTP/1.1\r\nHost: x\r\n\r\n"):
         until = time.monotonic() + 10
-        while quick.door.count == 0 and time.monotonic() < until:
+        while quick.gate.count == 0 and time.monotonic() < until:
             time.sleep(0.02)
-        while quick.door.count > 0 and time.monotonic() < until:
+        while quick.gate.count > 0 and time.monotonic() < until:
             time.sleep(0.1)
-        assert quick.door.count == 0
+        assert quick.gate.count == 0
 
 
 def test_a_slow_but_steady_body_arrives(quick: House) -> None:
@@ -170,7 +170,7 @@ def test_five_hundred_silent_connections_keep_nobody_out() -> None:
                 stack.enter_context(running.connect(begun))
             if number % 100 == 99:
                 assert running.answers()
-        assert running.door.count <= 60
+        assert running.gate.count <= 60
         assert running.answers()
 
 

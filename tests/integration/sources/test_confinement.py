@@ -308,7 +308,7 @@ def test_a_secret_under_a_lost_key_is_entered_again_and_goes_nowhere_else(
 
     shown = client.get("/sources/towns/connection")
     assert shown.status_code == 200
-    assert "encrypted with another key" in shown.text
+    assert "encrypted with a different key" in shown.text
     refused = client.post("/api/sources/towns/test")
     assert (refused.status_code, refused.json()["type"]) == (
         409,

@@ -32,7 +32,7 @@ PATIENCE = 40.0
 def wait_for(bench: Bench, query: str) -> None:
     deadline = time.monotonic() + PATIENCE
     while not bench.scalar(query):
-        assert time.monotonic() < deadline, f"It did not come to pass: {query}"
+        assert time.monotonic() < deadline, f"This did not happen: {query}"
         time.sleep(0.02)
 
 

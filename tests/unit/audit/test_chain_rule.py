@@ -38,7 +38,7 @@ def write(count: int = 4) -> Written:
         )
         for n in range(count)
     ]
-    steps = chain_rule.Steps()
+    steps = chain_rule.ChangeColumns()
     steps.add(changes)
     hashes = chain_rule.chain_entries(
         start, chain_rule.int64s(1, count), steps, run_id=3, actor="cron", created=NOON

@@ -107,7 +107,7 @@ def _words_of_problems() -> set[str]:
     texts = {*problems.TITLES.values(), problems.FAILED, *(kind.default_hint for kind in kinds)}
     texts |= {"The request is not valid", "The query takes too long", "Wrong name or password"}
     texts |= {"The request lacks the session's CSRF token", "The request comes from another site"}
-    texts |= {"Nobody is signed in", "Add a filter, or leave out _search or _order"}
+    texts |= {"You are not signed in", "Add a filter, or leave out _search or _order"}
     return texts | {"Not Found", "Method Not Allowed"} | _sentences_about_servers()
 
 

@@ -291,9 +291,9 @@ MANIFEST = (
 @pytest.mark.parametrize(
     ("data", "kind", "message"),
     [
-        (_protected_xls(), AuthenticationError, "protected by a password"),
-        (ods("", manifest=MANIFEST), AuthenticationError, "protected by a password"),
-        (packed({"encrypted-package": b"x"}), AuthenticationError, "protected by a password"),
+        (_protected_xls(), AuthenticationError, "password-protected"),
+        (ods("", manifest=MANIFEST), AuthenticationError, "password-protected"),
+        (packed({"encrypted-package": b"x"}), AuthenticationError, "password-protected"),
         (b"<html><table><tr><td>id</td></tr></table>", DataError, "This is an HTML page"),
         (
             b'<?xml version="1.0"?><Workbook xmlns="urn:schemas-microsoft-com:office:spreadsheet">',
