@@ -1,7 +1,7 @@
-"""What a connector author imports.
+"""The public interface for connector authors.
 
-A name is looked up in its module when it is first asked for: the redactor and the errors, which
-every command needs, must not cost the import of everything else.
+Names are imported from their modules on first use, because every command needs the redactor and
+the errors and must not import everything else.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How often a source may be asked."""
+"""Rate limit for requests to a source."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 
 
 class Budget:
-    """At most so many calls per minute, evenly spaced after a first burst of a tenth of them."""
+    """At most this many calls per minute, evenly spaced after a first burst of a tenth of them."""
 
     def __init__(self, per_minute: int) -> None:
         self._gap = 60.0 / per_minute
@@ -16,7 +16,7 @@ class Budget:
         self._lock = threading.Lock()
 
     def delay(self) -> float:
-        """Reserve one call; the seconds to wait before making it."""
+        """Reserve one call; returns the seconds to wait before making it."""
         with self._lock:
             now = time.monotonic()
             self._next = max(self._next, now - self._slack) + self._gap

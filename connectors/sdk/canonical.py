@@ -1,8 +1,8 @@
-"""One canonical form for values, so that equal rows are equal bytes everywhere.
+"""The canonical form of values, in which equal rows are equal bytes.
 
-Numbers count by value (1 and 1.0 are the same number, JSON Schema 2020-12 section 6.1.1; JSON
-itself has one number type, RFC 8259 section 6), object members by name, strings by code
-point: no Unicode normalisation, because a register must give back what it was given.
+Numbers are compared by value (1 and 1.0 are the same number, JSON Schema 2020-12 section 6.1.1;
+JSON itself has one number type, RFC 8259 section 6), object members by name, strings by code
+point, without Unicode normalisation, because a register must return what it received.
 """
 
 from __future__ import annotations
@@ -18,31 +18,31 @@ from typing import Any, NoReturn
 import orjson
 
 KEY_SEPARATOR = "\x1f"
-"""Between the parts of a composite key: the ASCII unit separator. One within a part is escaped."""
+"""Separates parts of a composite key: the ASCII unit separator. Within a part it is escaped."""
 
 _ESCAPE = "\x1b"
 
 LONGEST_NUMBER = 1000
-"""Digits before or behind the point; a longer one (``1e999999999``) is an attack, not a value."""
-TOO_LONG = f"A number of more than {LONGEST_NUMBER} digits is not kept"
+"""Digits before or after the point; a longer number (``1e999999999``) is an attack."""
+TOO_LONG = f"A number of more than {LONGEST_NUMBER} digits is not supported"
 
 DEEPEST = 200
-"""Levels of objects and arrays in a row; parsers and PostgreSQL go a little further."""
+"""Levels of objects and arrays in a row; parsers and PostgreSQL allow slightly more."""
 _SPARE_LEVELS = 254 - 1 - DEEPEST
-TOO_DEEP = f"More than {DEEPEST} levels of objects and arrays are not kept"
+TOO_DEEP = f"More than {DEEPEST} levels of objects and arrays are not supported"
 
 _EXACT_FLOAT_INT = 2**53
 _LARGEST_INT = 10**LONGEST_NUMBER
 
 
 def number(value: float | Decimal) -> int | float | Decimal:
-    """The simplest exact form of a number: int, else a float that prints plainly, else Decimal.
+    """The simplest exact form of a number: int, else a float that prints exactly, else Decimal.
 
-    Raises ValueError on NaN, infinity and numbers of more than `LONGEST_NUMBER` digits.
+    Raises ValueError for NaN, infinity and numbers with more than `LONGEST_NUMBER` digits.
     """
     if isinstance(value, Decimal):
         return _decimal(value)
-    if 1e-4 <= abs(value) < 1e16:  # nearly every float there is: never spelled with an exponent
+    if 1e-4 <= abs(value) < 1e16:  # nearly all floats: printed without an exponent
         return int(value) if value.is_integer() else value
     if not math.isfinite(value):
         raise ValueError(f"{value} is not a JSON number")
@@ -74,7 +74,7 @@ def _decimal(value: Decimal) -> int | float | Decimal:
 
 
 def _is_kept(value: Decimal) -> bool:
-    """Whether a number can be spelled out: asked before anything expands its exponent."""
+    """Whether a number can be written out; checked before its exponent is expanded."""
     exponent = value.as_tuple().exponent
     if not isinstance(exponent, int):  # NaN and infinity
         return False
@@ -84,7 +84,7 @@ def _is_kept(value: Decimal) -> bool:
 def value(item: Any, depth: int = 0) -> Any:
     """`item` with every number in its simplest exact form.
 
-    Raises ValueError as `number` does, and for more than `DEEPEST` levels (`depth` are above it).
+    Raises ValueError like `number`, and for more than `DEEPEST` levels (`depth`: those above).
     """
     kind = type(item)
     if kind is str or kind is bool or item is None:
@@ -112,24 +112,24 @@ def _fallback(item: Any) -> Any:
     raise TypeError(f"{type(item).__name__} is not a JSON value")
 
 
-# The newline is cut off again, which copies the text: orjson leaves each in a block of 4 KB.
+# Removing the newline copies the text, which frees the 4 KB block that orjson allocates.
 _CANONICAL = orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
 
 
 def dumps(item: Any) -> bytes:
-    """Canonical JSON of an already canonical value: sorted members, no blanks, exact numbers."""
+    """Canonical JSON of a canonical value: sorted members, no whitespace, exact numbers."""
     try:
         return orjson.dumps(item, default=_fallback, option=_CANONICAL)[:-1]
     except orjson.JSONEncodeError:
-        # orjson refuses integers beyond 64 bits and does not offer them to `default`.
+        # orjson rejects integers beyond 64 bits and does not pass them to `default`.
         return orjson.dumps(spell_integers(item), default=_fallback, option=_CANONICAL)[:-1]
 
 
 def dumps_rows(rows: Sequence[Any]) -> bytes | None:
-    """Canonical JSON of rows, or None where one of them cannot be kept (see `lenient.fault`).
+    """Canonical JSON of rows, or None if one of them cannot be stored (see `lenient.fault`).
 
-    orjson writes 254 levels. In so many lists more than `DEEPEST` of a row are too many for it,
-    which costs nothing to find out, and leaves room for what rows are put into later.
+    orjson writes at most 254 levels. The rows are nested in enough lists that rows deeper than
+    `DEEPEST` exceed this, which detects them for free and leaves room for later nesting.
     """
     wrapped: Any = rows
     for _ in range(_SPARE_LEVELS):
@@ -147,7 +147,7 @@ def dumps_rows(rows: Sequence[Any]) -> bytes | None:
 
 
 def dumps_in_order(item: Any) -> bytes:
-    """JSON with the members in the order they have, for documents that people wrote."""
+    """JSON with members in their original order, for documents written by users."""
     try:
         return orjson.dumps(item, default=_fallback)
     except orjson.JSONEncodeError:
@@ -155,7 +155,7 @@ def dumps_in_order(item: Any) -> bytes:
 
 
 def spell_integers(node: Any) -> Any:
-    """`node` with integers beyond 64 bits, which orjson refuses, as ready-made JSON."""
+    """`node` with integers beyond 64 bits, which orjson rejects, as preformatted JSON."""
     if type(node) is int and not -(2**63) <= node < 2**64:
         return orjson.Fragment(str(node))
     if isinstance(node, dict):
@@ -165,9 +165,9 @@ def spell_integers(node: Any) -> Any:
     return node
 
 
-# To find numbers that a float or a 64-bit integer cannot hold without looking at every one: all
-# digits and points become "0", signs go, and substring searches tell whether any run of digits is
-# long enough, or any exponent far enough, to matter.
+# Find numbers that a float or a 64-bit integer cannot hold without parsing each one: replace all
+# digits and points by "0", remove signs, and search for substrings that show whether any run of
+# digits or any exponent is long enough to matter.
 _SHAPE = bytes.maketrans(b"123456789.E", b"0000000000e")
 _SIGNS = b"+-"
 _LONG = b"0" * 16
@@ -179,12 +179,12 @@ _NUMBER = re.compile(rb"-?[0-9][0-9.]{15,}(?![0-9.eE])|-?[0-9][0-9.]*[eE][+-]?[0
 def loads(text: bytes | bytearray | memoryview | str) -> Any:
     """Parse JSON; every number keeps its exact value (int of any size, float, else Decimal).
 
-    Numbers stay as they are spelled otherwise (``1.0`` is a float); `parse` makes them canonical.
-    Raises ValueError on anything that is not JSON, NaN and infinity included.
+    Numbers keep their type (``1.0`` is a float); `parse` makes them canonical. Raises
+    ValueError for invalid JSON, including NaN and infinity.
     """
     raw = text.encode() if isinstance(text, str) else bytes(text)
     if _suspicious(raw):
-        # mostly an identifier in hexadecimal digits
+        # usually a hexadecimal identifier
         numbers = _without_strings(raw)
         if _suspicious(numbers) and any(map(_inexact, _NUMBER.findall(numbers))):
             return _loads_slowly(raw)
@@ -197,28 +197,28 @@ def _suspicious(text: bytes) -> bool:
 
 
 def _begins_a_number(shape: bytes, pattern: bytes) -> bool:
-    """Whether `pattern` stands where a number can, and not in a text such as an identifier."""
+    """Whether `pattern` is at the start of a number, and not in a text such as an identifier."""
     first, *others = [piece.rstrip(b"0")[-1:] for piece in shape.split(pattern)[:-1]]
-    # a piece of nothing but digits belongs to what was looked at before it
+    # a piece of only digits belongs to the previous piece
     return not first or not _BEFORE_NUMBERS.isdisjoint((first, *others))
 
 
 def _without_strings(raw: bytes) -> bytes:
-    """JSON with nothing between the quotation marks."""
+    """JSON without the content of its strings."""
     if b"\\" in raw:
         raw = raw.replace(b"\\\\", b"").replace(b'\\"', b"")
     return b'""'.join(raw.split(b'"')[::2])
 
 
 def parse(text: bytes | bytearray | memoryview | str) -> Any:
-    """Parse JSON to a canonical value: what `dumps` wrote comes back, also by way of jsonb."""
+    """Parse JSON to a canonical value; restores what `dumps` wrote, even after jsonb."""
     return value(loads(text))
 
 
 def _loads_slowly(raw: bytes) -> Any:
     try:
         item = json.loads(raw, parse_float=exact_float, parse_int=exact_int, parse_constant=refuse)
-        if b"\\u" in raw:  # half a surrogate pair is no text: refuse it as orjson does
+        if b"\\u" in raw:  # reject lone surrogates, as orjson does
             json.dumps(item, ensure_ascii=False, default=str).encode()
     except RecursionError:
         raise ValueError(TOO_DEEP) from None
@@ -226,7 +226,7 @@ def _loads_slowly(raw: bytes) -> Any:
 
 
 def _inexact(token: bytes) -> bool:
-    """Whether orjson would lose digits of this number (or of what looks like one in a string)."""
+    """Whether orjson would lose digits of this number (or of one inside a string)."""
     if b"." in token or b"e" in token or b"E" in token:
         try:
             return repr(float(token)).encode() != token
@@ -236,34 +236,34 @@ def _inexact(token: bytes) -> bool:
 
 
 def exact_float(token: str) -> float | Decimal:
-    """A number with a point or an exponent, as exact as it is spelled."""
+    """A number with a point or an exponent, exactly as written."""
     plain = float(token)
     return plain if repr(plain) == token else _exact(token)
 
 
 def _exact(token: str) -> Decimal:
-    """A number as it is spelled, or infinity where it is too long to be kept at all."""
+    """A number exactly as written, or infinity if it is too long."""
     try:
         return Decimal(token)
-    except InvalidOperation:  # an exponent beyond what Decimal counts with
+    except InvalidOperation:  # an exponent beyond the range of Decimal
         return Decimal("Infinity")
 
 
 def exact_int(token: str) -> int | Decimal:
-    """A whole number; a Decimal where it is too long to be kept."""
+    """An integer; a Decimal if it is too long."""
     return int(token) if len(token) <= LONGEST_NUMBER else Decimal(token)
 
 
 def refuse(token: str) -> NoReturn:
-    """NaN and infinity are not JSON. Raises ValueError."""
+    """Rejects NaN and infinity, which are not JSON. Raises ValueError."""
     raise ValueError(f"{token} is not a JSON number")
 
 
 def raw_bytes(data: dict[str, Any]) -> bytes:
-    """The raw form of a row: canonical JSON, numbers as they came (cheap, only compared).
+    """The raw form of a row: canonical JSON with unconverted numbers (cheap, only compared).
 
-    What is no JSON (half a surrogate pair, hundreds of levels) still gets a form of its own, so
-    that the row can be rejected by itself.
+    Values that are not valid JSON (lone surrogates, hundreds of levels) also get a unique form,
+    so that only their row is rejected.
     """
     try:
         return dumps(data)
@@ -272,7 +272,7 @@ def raw_bytes(data: dict[str, Any]) -> bytes:
 
 
 def _spelled(data: Any) -> bytes:
-    """A form of anything: equal for equal values, whatever is in them and however deep."""
+    """A form of any value: equal for equal values, whatever their content and depth."""
     parts: list[str] = []
     waiting = [data]
     while waiting:
@@ -293,9 +293,9 @@ _BETWEEN = b"},{"
 
 
 def raw_forms(rows: Sequence[dict[str, Any]], text: bytes | None = None) -> list[bytes]:
-    """`raw_bytes` of every row, cut out of the JSON `text` of all of them where that can be done.
+    """`raw_bytes` of every row, cut out of the JSON `text` of all rows if possible.
 
-    `text` is what `dumps` makes of the rows; None: it is made here.
+    `text` is the result of `dumps` for the rows; None: it is created here.
     """
     if text is None:
         try:
@@ -303,15 +303,15 @@ def raw_forms(rows: Sequence[dict[str, Any]], text: bytes | None = None) -> list
         except (TypeError, RecursionError):
             return list(map(raw_bytes, rows))
     forms = text[2:-2].split(_BETWEEN)
-    if len(forms) != len(rows):  # what stands between rows stands in one of them, too
+    if len(forms) != len(rows):  # the separator between rows also occurs in one of them
         return list(map(raw_bytes, rows))
     return [b"{%b}" % form for form in forms]
 
 
 def key_part(item: Any) -> str | None:
-    """One field of a key as text, or None where there is no usable value (null, blank, nested).
+    """One field of a key as text, or None if it has no usable value (null, blank, nested).
 
-    Numbers and their text are the same key: ``7``, ``7.0`` and ``"7"`` all name object 7.
+    A number and its text are the same key: ``7``, ``7.0`` and ``"7"`` all identify object 7.
     """
     if type(item) is str:
         return item if item.strip() else None
@@ -324,15 +324,15 @@ def key_part(item: Any) -> str | None:
     if isinstance(item, (float, Decimal)):
         try:
             return str(number(item))
-        except ValueError:  # too long to be kept
+        except ValueError:  # too long
             return None
     return None
 
 
 def join_key(parts: Sequence[str | None]) -> str | None:
-    """The text of a composite key; None as soon as one part is missing.
+    """The text of a composite key; None if any part is missing.
 
-    Different parts give different keys: a separator within a part of several is escaped.
+    Different parts give different keys: a separator within a part is escaped.
     """
     if any(part is None for part in parts):
         return None
@@ -346,24 +346,24 @@ def join_key(parts: Sequence[str | None]) -> str | None:
 
 
 LONGEST_KEY = 2000
-"""Bytes of a key in UTF-8: an entry of a PostgreSQL index (B-tree) has room for some 2,700."""
+"""Bytes of a key in UTF-8: a PostgreSQL B-tree index entry holds about 2,700."""
 
 
 def key_fault(key: str) -> str | None:
-    """Why a key cannot be stored, or None for one that can."""
+    """Why a key cannot be stored, or None."""
     if "\0" in key:
-        return "the key has a NUL character, which cannot be stored"
+        return "the key contains a NUL character, which cannot be stored"
     try:
         size = len(key) if key.isascii() else len(key.encode())
     except UnicodeEncodeError:
-        return "the key holds half a surrogate pair, which is not text"
+        return "the key contains a lone surrogate, which is not valid text"
     if size > LONGEST_KEY:
-        return f"the key has {size:,} bytes; {LONGEST_KEY:,} is the most that can be stored"
+        return f"the key has {size:,} bytes; the maximum is {LONGEST_KEY:,}"
     return None
 
 
 def usable_keys(keys: Sequence[str | None]) -> Sequence[str | None]:
-    """The keys, with None in place of those that cannot be stored."""
+    """The keys, with None for those that cannot be stored."""
     present = [key for key in keys if key is not None]
     joined = "".join(present)
     if (

@@ -1,4 +1,4 @@
-"""Secrets that a person wrote where they would be stored and shown in clear."""
+"""Secrets in settings that are stored and shown unencrypted."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _NAME = re.compile(
     r"|(?:api|auth|access|function)key|(?:auth|access|session|id|api)token|apisecret)"
 )
 _KEY = re.compile(r"(?i)key|code")
-"""Names of parameters that may be anything: a secret by what it looks like."""
+"""Ambiguous parameter names: the value decides whether it is a secret."""
 _RANDOM = re.compile(r"(?=.*[0-9])(?=.*[A-Za-z])[A-Za-z0-9_~.+/=-]{20,}")
 _HEADER = re.compile(r"(?i)(?:proxy-)?authorization|cookie")
 _WORDS = frozenset({"true", "false", "yes", "no", "none", "null", "asc", "desc"})
 
 
 def names_a_secret(name: str, value: Any) -> bool:
-    """Whether a query parameter or header of this name holds what nobody else should see.
+    """Whether a query parameter or header of this name contains a secret.
 
-    A template, a word and a short number do not: ``key=id`` and ``token={{ cursor }}`` stay.
+    Templates, words and short numbers are not secrets: ``key=id``, ``token={{ cursor }}``.
     """
     text = str(value)
     if "{{" in text or len(text) < 6 or text.lower() in _WORDS:
@@ -36,8 +36,8 @@ def names_a_secret(name: str, value: Any) -> bool:
 
 
 def moved(document: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """A connection with secrets of its url, endpoint, query and headers under `secret_query` and
-    `secret_headers`, which are stored encrypted; and a sentence for each.
+    """A connection with the secrets of its url, endpoint, query and headers moved to `secret_query`
+    and `secret_headers`, which are stored encrypted; and a message about each.
     """
     found = dict(document)
     notes: list[str] = []
@@ -65,7 +65,7 @@ def moved(document: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
 
 
 def _without(address: str) -> tuple[str, dict[str, str]]:
-    """An address without the parameters that are secrets, and these."""
+    """A URL without its secret parameters, and those parameters."""
     parts = urlsplit(address)
     pairs = parse_qsl(parts.query, keep_blank_values=True)
     taken = {name: value for name, value in pairs if names_a_secret(name, value)}
@@ -84,21 +84,21 @@ def _keep(
     before = found.get(into)
     found[into] = {**(before if isinstance(before, dict) else {}), **taken}
     notes += [
-        f"{place} held what looks like a secret ({name}): it is stored encrypted now, as "
-        f"{into}.{name}. Change it there from now on"
+        f"{place} contained what looks like a secret ({name}): it is now stored encrypted, as "
+        f"{into}.{name}. From now on, change it there"
         for name in taken
     ]
 
 
 def in_url(document: Mapping[str, Any]) -> list[str]:
-    """A sentence for each secret in the url of a connection that has no other place for it."""
+    """A message about each secret in the url of a connection that cannot store it elsewhere."""
     address = document.get("url")
     if not isinstance(address, str) or "?" not in address:
         return []
     _, taken = _without(address)
     remember(*taken.values())
     return [
-        f"url holds what looks like a secret ({name}): it is stored and shown in clear. Use auth, "
-        "or an address without it"
+        f"url contains what looks like a secret ({name}): it is stored and shown unencrypted. Use "
+        "auth, or a URL without it"
         for name in taken
     ]

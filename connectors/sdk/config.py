@@ -1,7 +1,7 @@
-"""A connector's settings: one pydantic model from which everything else derives.
+"""The settings of a connector: one pydantic model from which everything else derives.
 
-The CLI options, the web form, the JSON Schema of `source:types`, validation, redaction and
-the split into a public part and encrypted secrets all come from the model's fields.
+The CLI options, the web form, the JSON Schema of `source:types`, validation, redaction and the
+split into public settings and encrypted secrets all come from the model's fields.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ C = TypeVar("C", bound="ConnectorConfig")
 
 
 class ConfigModel(BaseModel):
-    """Base of every settings model and of the models nested in one."""
+    """Base of every settings model and its nested models."""
 
-    # built when first used: most of the models that a command imports it never needs
+    # built on first use: a command needs few of the models it imports
     model_config = ConfigDict(
         extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True
     )
@@ -30,15 +30,15 @@ class ConnectorConfig(ConfigModel):
 
     @classmethod
     def tidied(cls, document: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
-        """A connection document as it is to be stored, and what a person should know of it.
+        """A connection document as it should be stored, and messages for the user.
 
-        A connector that can move secrets out of what everybody can read does so here.
+        A connector moves secrets out of unencrypted settings here, if it can.
         """
         return document, cleartext.in_url(document)
 
 
 def faults(error: ValidationError, whole: str) -> dict[str, str]:
-    """What is wrong by dotted path, in words without names of classes; `whole` is the document."""
+    """Errors by dotted path, without class names; `whole` stands for the document itself."""
     return {
         ".".join(part for part in map(str, fault["loc"]) if "[" not in part) or whole: _message(
             fault
@@ -48,7 +48,7 @@ def faults(error: ValidationError, whole: str) -> dict[str, str]:
 
 
 def parse(model: type[C], document: dict[str, Any], *, where: str = "") -> C:
-    """Validate a connection document. Raises ConfigurationError that names every faulty field."""
+    """Validate a connection document. Raises ConfigurationError that lists every invalid field."""
     try:
         return model.model_validate(document)
     except ValidationError as error:
@@ -56,12 +56,12 @@ def parse(model: type[C], document: dict[str, Any], *, where: str = "") -> C:
             "The connection settings are not valid",
             where=where,
             faults=faults(error, "(connection)"),
-            hint="`openregister source:types TYPE` shows every field",
+            hint="`openregister source:types TYPE` lists all fields",
         ) from None
 
 
 def _message(fault: Any) -> str:
-    """What is wrong, without what was given: that may be a secret in the wrong place."""
+    """The error without the value, which may be a secret in the wrong place."""
     if fault["type"] in ("union_tag_invalid", "literal_error"):
         expected = fault["ctx"].get("expected_tags") or fault["ctx"].get("expected")
         return f"must be one of {expected}"
@@ -93,7 +93,7 @@ def secrets_of(config: BaseModel, prefix: str = "") -> dict[str, str]:
 
 
 def split(document: dict[str, Any], config: BaseModel) -> tuple[dict[str, Any], dict[str, str]]:
-    """Part a connection document into what may be shown and ``{dotted path: secret}``."""
+    """Split a connection document into public settings and ``{dotted path: secret}``."""
     secrets = secrets_of(config)
 
     def strip(node: Any, path: str) -> Any:
@@ -115,7 +115,7 @@ def split(document: dict[str, Any], config: BaseModel) -> tuple[dict[str, Any], 
 
 
 def merge(public: dict[str, Any], secrets: dict[str, str]) -> dict[str, Any]:
-    """Undo `split`: the whole document, ready for `parse`."""
+    """The inverse of `split`: the whole document for `parse`."""
     import copy
 
     document = copy.deepcopy(public)

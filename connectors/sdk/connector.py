@@ -1,4 +1,4 @@
-"""The one interface of a connector: settings in, checked facts and batches of rows out."""
+"""The interface of a connector: from settings to checked facts and batches of rows."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ C = TypeVar("C", bound=ConnectorConfig)
 
 
 class SecretState(Protocol):
-    """Small values a connector must remember between runs, stored encrypted (OAuth tokens)."""
+    """Small values that a connector keeps between runs, stored encrypted (OAuth tokens)."""
 
     def get(self, name: str) -> dict[str, JsonValue] | None: ...
 
     def put(self, name: str, value: dict[str, JsonValue]) -> None:
-        """Store at once, in a transaction of its own: it must survive a crash right after."""
+        """Store at once, in a separate transaction, so that it survives a crash right after."""
 
 
 class MemoryState:
-    """A `SecretState` for tests and for sources that are tried before they are saved."""
+    """A `SecretState` for tests and for checking sources before they are saved."""
 
     def __init__(self) -> None:
         self._values: dict[str, dict[str, JsonValue]] = {}
@@ -40,16 +40,16 @@ class MemoryState:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Instance-wide defaults a source may override. Times in seconds, sizes in bytes."""
+    """Instance-wide defaults that a source can override. Times in seconds, sizes in bytes."""
 
     connect_timeout: float = 10.0
     read_timeout: float = 60.0
     total_timeout: float = 3600.0
     retries: int = 5
     backoff: float = 0.5
-    """The first pause between two tries; doubles with each, with jitter."""
+    """The first pause between two attempts; doubles each time, with jitter."""
     longest_wait: float = 60.0
-    """A Retry-After longer than this ends the run (rescheduled) instead of sleeping."""
+    """A longer Retry-After ends the run, which is rescheduled, instead of sleeping."""
     max_response: int = 256 * 1024 * 1024
     max_file: int = 8 * 1024 * 1024 * 1024
     batch_size: int = 5000
@@ -57,11 +57,11 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What a source may touch.
+    """What a source may access.
 
-    `roots`: directories that local files must lie in (None: anywhere, for the CLI on the host).
-    `allow_address(host, ip)` says whether an outgoing connection may go there (None: anywhere);
-    it may raise AccessDeniedError to say why not, see `connectors.sdk.net.hosts`.
+    `roots`: directories that must contain local files (None: no restriction, for the CLI).
+    `allow_address(host, ip)` decides whether a connection is allowed (None: all are); it may
+    raise AccessDeniedError to give the reason, see `connectors.sdk.net.hosts`.
     """
 
     roots: tuple[Path, ...] | None = None
@@ -70,23 +70,23 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What the host hands to a connector."""
+    """The environment of a connector."""
 
     source: str = ""
     limits: Limits = field(default_factory=Limits)
     policy: Policy = field(default_factory=Policy)
     state: SecretState = field(default_factory=MemoryState)
     findings: Findings = field(default_factory=Findings)
-    """What earlier reads found out about the form of the source."""
+    """What earlier reads detected about the form of the source."""
     key: Sequence[str] = ()
-    """The fields of a row that the key is made of, where it is made of plain fields."""
+    """The fields of the key, if it consists of plain fields."""
     cancelled: Callable[[], bool] = lambda: False
-    """Ask between requests and while waiting; stop the read early when it says True."""
+    """Check between requests and while waiting; stop the read when it returns True."""
 
 
 @dataclass(frozen=True, slots=True)
 class FieldFact:
-    """A field or column that was seen: `type` in the source's own words."""
+    """A detected field or column; `type` is the source's own name for its type."""
 
     name: str
     type: str = ""
@@ -95,7 +95,7 @@ class FieldFact:
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What a successful check found out: facts a person wants to read, and warnings."""
+    """The result of a successful check: facts for the user, and warnings."""
 
     message: str
     facts: dict[str, JsonValue] = field(default_factory=dict)
@@ -103,17 +103,17 @@ class CheckResult:
     warnings: Sequence[str] = ()
     row_estimate: int | None = None
     evidence: str = ""
-    """What says that a read sees every row, or that nothing does: one sentence."""
+    """Why a read covers every row, or that nothing proves it: one sentence."""
     decision: dict[str, JsonValue] | None = None
-    """Settings by dotted name, for a person to confirm, that would state that `evidence` shows
-    everything: ``{"pagination": "none"}``. None where nothing is to be decided."""
+    """Settings by dotted name, for the user to confirm, that declare the read complete on the
+    basis of `evidence`: ``{"pagination": "none"}``. None if there is nothing to decide."""
 
 
 class Connector(ABC, Generic[C]):
     """Base class of every connector.
 
-    A subclass sets `type` (its name in documents), `title` (its name for people), `summary`
-    (one line) and `Config`. The constructor does no IO. Instances are used by one thread.
+    A subclass sets `type` (its name in documents), `title` (its display name), `summary`
+    (one line) and `Config`. The constructor does no I/O. Instances are used by one thread.
     """
 
     type: ClassVar[str]
@@ -127,26 +127,26 @@ class Connector(ABC, Generic[C]):
 
     @abstractmethod
     def check(self) -> CheckResult:
-        """Connect for real and look at the first rows. Raises ConnectorError."""
+        """Connect and read the first rows. Raises ConnectorError."""
 
     @abstractmethod
     def read(self, cursor: Cursor | None = None) -> Iterator[Batch]:
-        """Yield batches lazily; close everything opened when the generator is closed.
+        """Yield batches lazily; close all resources when the generator is closed.
 
-        With a cursor (one that an earlier read handed out) only what came since may be read.
-        The last batch, which may be empty, carries `end` and `because`. Raises ConnectorError;
-        whatever was yielded before stays valid, but without `end` the read is not complete.
+        With a cursor from an earlier read, only later changes need to be read. The last batch,
+        which may be empty, carries `end` and `because`. Raises ConnectorError; earlier batches
+        stay valid, but without `end` the read is incomplete.
         """
 
     def after_commit(self, cursor: Cursor | None) -> None:
-        """Do what must wait until the rows are safe, such as moving a file away.
+        """Called when the rows are safe, for example to move a file away.
 
         Called once after a run whose read reached its `end` and whose batches are all
-        committed; `cursor` is the stored one. Never called for dry runs, previews and runs cut
-        short. A process may die before the call, so the next run's call must make up for it.
-        Raises ConnectorError; the rows stay committed then.
+        committed; `cursor` is the stored one. Never called for dry runs, previews and incomplete
+        runs. A process may die before the call, so the call of the next run must catch up.
+        Raises ConnectorError; the rows stay committed.
         """
 
     def default_key(self) -> Sequence[str]:
-        """The key to propose when the mapping names none; may ask the source. Empty: none."""
+        """The key to propose if the mapping has none; may query the source. Empty: none."""
         return ()

@@ -1,7 +1,7 @@
-"""Errors that say what failed, where, and what to do next.
+"""Errors that state what failed, where, and how to fix it.
 
-The parent of an error says how to recover: a `FatalError` needs a person, a
-`RetriableError` goes away by itself. A bad row is neither: it is a value,
+The parent class of an error says how to recover: a `FatalError` needs a user's action, a
+`RetriableError` is temporary. A bad row is not an exception but a value,
 `connectors.sdk.rows.RowProblem`.
 """
 
@@ -11,10 +11,10 @@ from typing import ClassVar
 
 
 class OpenRegisterError(Exception):
-    """Root of every error this software raises on purpose.
+    """Root of every error that this software raises on purpose.
 
-    `what` failed, `where` (URL, file, field, position), and `hint`: what to do next. The
-    class docstring's first line is the default hint's source for subclasses.
+    `what` failed, `where` (URL, file, field, position), and `hint`: how to fix it. Subclasses
+    set `default_hint`.
     """
 
     exit_code: ClassVar[int] = 1
@@ -38,16 +38,16 @@ class ConnectorError(OpenRegisterError):
 
 
 class FatalError(ConnectorError):
-    """Trying again will not help; somebody has to change something."""
+    """Retrying will not help; a user has to change something."""
 
 
 class RetriableError(ConnectorError):
-    """Trying again later may help; `retry_after` is in seconds when the source named a time.
+    """Retrying later may help; `retry_after` is in seconds if the source gave a time.
 
-    `exhausted`: it was tried as often as it may be, so that nobody tries again at once.
+    `exhausted`: all retries were used, so do not retry at once.
     """
 
-    default_hint = "The source may recover by itself; the run is tried again at the next schedule"
+    default_hint = "The source may recover; the run is retried at the next scheduled time"
 
     def __init__(
         self, what: str, *, where: str = "", hint: str = "", retry_after: float | None = None
@@ -58,7 +58,7 @@ class RetriableError(ConnectorError):
 
 
 class ConfigurationError(FatalError):
-    """The settings do not make sense; `faults` names every faulty field at once."""
+    """The settings are not valid; `faults` lists every invalid field."""
 
     exit_code = 2
 
@@ -71,40 +71,40 @@ class ConfigurationError(FatalError):
 
 
 class AuthenticationError(FatalError):
-    """The source refused who we say we are."""
+    """The source rejected the credentials."""
 
     default_hint = "Check the user name, password, token or key of the source"
 
 
 class AccessDeniedError(FatalError):
-    """The source knows us but does not let us read this."""
+    """The source denies access to this resource."""
 
     default_hint = "Ask the source's administrator for read access"
 
 
 class MissingError(FatalError):
-    """The thing to read is not there."""
+    """The resource to read does not exist."""
 
     default_hint = "Check the path, table, sheet or endpoint of the source"
 
 
 class TrustError(FatalError):
-    """The other side could not prove who it is (TLS certificate, SSH host key)."""
+    """The server could not prove its identity (TLS certificate, SSH host key)."""
 
 
 class DataError(FatalError):
-    """What came back is not what it claims to be, so nothing may be concluded from it."""
+    """The response is not what it claims to be, so no conclusions can be drawn from it."""
 
-    default_hint = "Nothing was deleted; look at the answer of the source"
+    default_hint = "Nothing was deleted; check the response of the source"
 
 
 class LimitError(FatalError):
-    """The source sent more than the configured limit allows."""
+    """The source sent more than the limit allows."""
 
 
 class UnreachableError(RetriableError):
-    """No connection, or it broke off."""
+    """No connection could be made, or it was lost."""
 
 
 class ThrottledError(RetriableError):
-    """The source asks us to come back later."""
+    """The source asked to retry later."""

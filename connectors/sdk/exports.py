@@ -1,4 +1,4 @@
-"""Names of a package that are looked up in their modules when they are first asked for."""
+"""Lazy imports: the names of a package are imported from its modules on first use."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 
 
 def lazily(package: str, modules: Mapping[str, Sequence[str]]) -> Callable[[str], Any]:
-    """The `__getattr__` of a package whose modules (without its name) hold these names.
+    """The `__getattr__` of a package whose modules (relative names) define these names.
 
-    Raises AttributeError for any other name, as a module without one does.
+    Raises AttributeError for any other name.
     """
     homes = {name: module for module, names in modules.items() for name in names}
 

@@ -1,7 +1,7 @@
-"""What a read found out by itself about the form of a source, so that nothing is guessed twice.
+"""What a read detected about the form of a source, so that it stays the same in later reads.
 
-The first read finds where the rows are, how a file is encoded, where the header is. Later reads
-use what was found; one that finds something else fails, rather than take other things for rows.
+The first read detects where the rows are, the encoding of a file, the header row. Later reads use
+these findings; a read that detects something else fails instead of reading other data as rows.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from connectors.sdk.rows import JsonValue
 
 
 class Findings:
-    """What is known of a source's form, by name; `new` is what this read has added.
+    """Known properties of a source's form, by name; `new` is what this read has added.
 
-    Only what was guessed belongs here: a setting that a person gave is not a finding.
+    Only detected values belong here, not settings given by a user.
     """
 
     def __init__(
@@ -27,13 +27,13 @@ class Findings:
         self.new: dict[str, JsonValue] = {}
 
     def get(self, name: str) -> JsonValue:
-        """What was found, by an earlier read or by this one; None when nothing was."""
+        """The value found by this or an earlier read; None if there is none."""
         return self.new[name] if name in self.new else self._known.get(name)
 
     def settle(self, name: str, value: JsonValue, *, where: str = "", setting: str = "") -> None:
-        """Keep what was found. `setting` is the one that would state it, `name` when left out.
+        """Store a finding. `setting` is the setting that would specify it, by default `name`.
 
-        Raises DataError when something else was found before.
+        Raises DataError if an earlier read found something else.
         """
         before = self.get(name)
         if before is None:

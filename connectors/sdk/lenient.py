@@ -1,8 +1,8 @@
-"""JSON in which something cannot be kept: read all the same, so that only its row is rejected.
+"""Parse JSON with values that cannot be stored, so that only their rows are rejected.
 
-The quick way (`canonical.loads`) refuses a document as a whole for half a surrogate pair, for an
-invalid byte, for a number of a million digits or for a thousand levels. Here the document comes
-back with those values in it, and `fault` says of a row why it cannot be kept.
+`canonical.loads`, which is faster, rejects the whole document for a lone surrogate, an invalid
+byte, a number with a million digits or a thousand levels. This parser keeps such values, and
+`fault` reports why a row cannot be stored.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from typing import Any
 from connectors.sdk import canonical
 
 _TOO_DEEP = f"too deep {uuid.uuid4()}"
-"""Stands where a document was cut off, unknown to anyone who could send it."""
+"""Marks where a document was cut off; a sender cannot know it."""
 _MARGIN = 100
-"""Levels above the rows: a document is cut off far below `canonical.DEEPEST` of any row."""
+"""Levels above the rows: documents are cut off far below `canonical.DEEPEST` of any row."""
 _STRUCTURE = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[{}\[\]]', re.DOTALL)
 _OPEN = b"{["
 
-NOT_TEXT = "holds half a surrogate pair or an invalid byte, which is not text"
+NOT_TEXT = "contains a lone surrogate or an invalid byte, which is not valid text"
 
 
 def loads(raw: bytes) -> Any:
-    """Parse JSON in UTF-8. Raises ValueError for what is not JSON.
+    """Parse JSON in UTF-8. Raises ValueError for invalid JSON.
 
-    Half a surrogate pair and an invalid byte become lone surrogates, a number that is too long a
-    Decimal, and what is nested too deeply is cut off.
+    Invalid bytes become lone surrogates, too long numbers become Decimals, and what is nested
+    too deeply is cut off.
     """
     text = raw.decode("utf-8", "surrogateescape")
     try:
@@ -47,12 +47,12 @@ def _loads(text: str) -> Any:
         text,
         parse_float=canonical.exact_float,
         parse_int=canonical.exact_int,
-        parse_constant=Decimal,  # NaN and infinity, which `fault` finds
+        parse_constant=Decimal,  # NaN and infinity, which `fault` reports
     )
 
 
 def _cut_off(raw: bytes) -> bytes:
-    """The document with a mark in place of everything that is nested too deeply."""
+    """The document with a mark in place of everything nested too deeply."""
     pieces: list[bytes] = []
     depth = kept = 0
     limit = canonical.DEEPEST + _MARGIN
@@ -72,7 +72,7 @@ def _cut_off(raw: bytes) -> bytes:
 
 
 def fault(row: Any) -> tuple[str, str] | None:
-    """The path of the first value that cannot be kept, and why; None for a row that can."""
+    """The path of the first value that cannot be stored, and the reason; None if all can."""
     waiting: list[tuple[str, Any, int]] = [("", row, 1)]
     while waiting:
         path, item, depth = waiting.pop()
@@ -100,7 +100,7 @@ def fault(row: Any) -> tuple[str, str] | None:
 
 
 def is_text(text: str) -> bool:
-    """Whether this is text that can be stored: without lone surrogates."""
+    """Whether this is text that can be stored, without lone surrogates."""
     if text.isascii():
         return True
     try:
@@ -115,7 +115,7 @@ _SHOWN_NUMBER = 100
 
 
 def shown(item: Any, level: int = 0) -> Any:
-    """What can be shown of a value that cannot be kept: JSON, its odd parts spelled out."""
+    """A displayable form of a value that cannot be stored: JSON, with odd parts written out."""
     if isinstance(item, dict):
         if level >= _SHOWN_LEVELS:
             return "{…}"
@@ -127,7 +127,7 @@ def shown(item: Any, level: int = 0) -> Any:
             return "…"
         if not is_text(item):
             item = item.encode("utf-8", "backslashreplace").decode()
-        return item.replace("\0", "\N{SYMBOL FOR NULL}")  # PostgreSQL cannot hold it
+        return item.replace("\0", "\N{SYMBOL FOR NULL}")  # PostgreSQL cannot store it
     if item is None or isinstance(item, bool):
         return item
     try:

@@ -1,4 +1,4 @@
-"""The one redactor: no secret leaves through a log line, an error, an audit row or a page."""
+"""The redactor: no secret may appear in a log line, error, audit entry or page."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ _SHAPES = (
 def remember(*secrets: str) -> None:
     """Register plain secrets that must never be shown.
 
-    One of less than five characters is masked where it stands as a word: inside other words it
-    would only mangle them.
+    A secret of fewer than five characters is masked only as a whole word, to avoid mangling
+    other words.
     """
     global _pattern
     with _lock:
@@ -58,9 +58,9 @@ def _exactly(secret: str) -> str:
 
 
 def redact(text: str) -> str:
-    """`text` with every known secret and everything shaped like one masked.
+    """`text` with all known secrets, and everything that looks like one, masked.
 
-    A NUL character, which no log line and no column can hold, is shown as its symbol.
+    A NUL character, which cannot be logged or stored, is replaced by its symbol.
     """
     text = text.replace("\0", "\N{SYMBOL FOR NULL}")
     if _pattern is not None:

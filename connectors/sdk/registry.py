@@ -1,7 +1,7 @@
-"""Which connectors there are: the entry points of the group `openregister.connectors`.
+"""The available connectors: entry points of the group `openregister.connectors`.
 
-The built-in connectors register the way an outsider's package must. Only the connector that is
-asked for gets imported; one that cannot be imported answers with the command that mends it.
+Built-in connectors are registered in the same way as those of other packages. Only the requested
+connector is imported; if that fails, the error contains the command that fixes it.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ _EXTRA = re.compile(r"""extra\s*==\s*['"]([^'"]+)['"]""")
 
 @dataclass(frozen=True, slots=True)
 class Available:
-    """A connector that is installed: `name` is its type."""
+    """An installed connector: `name` is its type."""
 
     name: str
     entry: EntryPoint
 
     @property
     def package(self) -> str:
-        """Whose it is."""
+        """The package that provides it."""
         return self.entry.dist.name if self.entry.dist else "(unknown)"
 
     @property
     def version(self) -> str:
-        """Of that package."""
+        """The version of that package."""
         return self.entry.dist.version if self.entry.dist else ""
 
     def load(self) -> builtins.type[Connector[Any]]:
-        """Import it. Raises FatalError with the install command, or when it is no connector."""
+        """Import it. Raises FatalError with the install command, or if it is not a connector."""
         try:
             loaded = self.entry.load()
         except ImportError as error:
@@ -53,11 +53,11 @@ class Available:
             raise FatalError(
                 f"Connector {self.name!r} cannot be loaded: {error}",
                 where=self.entry.value,
-                hint=f"The entry point of {self.package} names something that is not there",
+                hint=f"The entry point of {self.package} refers to something that does not exist",
             ) from error
         if not (isinstance(loaded, type) and issubclass(loaded, Connector)):
             raise FatalError(
-                f"Connector {self.name!r} is no subclass of connectors.sdk.Connector",
+                f"Connector {self.name!r} is not a subclass of connectors.sdk.Connector",
                 where=self.entry.value,
             )
         if loaded.type != self.name:
@@ -71,7 +71,7 @@ class Available:
 
 @cache
 def available() -> dict[str, Available]:
-    """Every installed connector by type. Raises ConfigurationError when two claim one type."""
+    """All installed connectors by type. Raises ConfigurationError if two provide one type."""
     found: dict[str, Available] = {}
     for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
         this, other = Available(entry.name, entry), found.get(entry.name)
@@ -86,22 +86,20 @@ def available() -> dict[str, Available]:
 
 
 def get(type_name: str) -> type[Connector[Any]]:
-    """The connector class of a type. Raises ConfigurationError when there is none, FatalError."""
+    """The connector class of a type. Raises ConfigurationError if there is none, FatalError."""
     found = available().get(type_name)
     if found is None:
         listed = ", ".join(available()) or "none; install the package with `pip install`"
         raise ConfigurationError(
-            f"There is no connector {type_name!r}", hint=f"Installed are: {listed}"
+            f"There is no connector {type_name!r}", hint=f"Installed: {listed}"
         )
     return found.load()
 
 
 def _install_hint(found: Available, error: ImportError) -> str:
-    """The command that installs what is missing, by the package's own extra where it has one."""
+    """The command that installs what is missing, using the package's extra if there is one."""
     if not isinstance(error, ModuleNotFoundError):
-        return (
-            f"{found.package} does not fit what is installed; run `pip install -U {found.package}`"
-        )
+        return f"{found.package} is outdated; run `pip install -U {found.package}`"
     missing = (error.name or "").partition(".")[0]
     extra = ",".join(found.entry.extras) or _extra_with(missing, found.entry)
     if extra:
@@ -110,7 +108,7 @@ def _install_hint(found: Available, error: ImportError) -> str:
 
 
 def _extra_with(module: str, entry: EntryPoint) -> str:
-    """The extra of the entry's package that requires a package named like this module."""
+    """The extra of the entry's package that requires a package with this module's name."""
     wanted = _normal(module)
     for requirement in (entry.dist.requires if entry.dist else None) or ():
         name = _NAME.match(requirement)

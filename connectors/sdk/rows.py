@@ -1,8 +1,8 @@
-"""What flows from a connector: rows in batches, and the rows that could not be read.
+"""The output of a connector: batches of rows, and rows that could not be read.
 
-Data flow: a connector's `read()` yields `Batch`es. A batch holds rows and, beside them,
-their *raw form*: one byte string per row that changes whenever the row does. The pipeline
-hashes the raw form, so a row that did not change is never decoded into a Python object.
+A connector's `read()` yields `Batch`es. A batch contains rows and their *raw form*: one byte
+string per row that changes whenever the row does. The pipeline hashes the raw form, so an
+unchanged row is never decoded into a Python object.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from connectors.sdk.columns import Column
 JsonValue: TypeAlias = (
     "dict[str, JsonValue] | list[JsonValue] | str | int | float | Decimal | bool | None"
 )
-"""JSON as Python; `Decimal` stands for a number that a float cannot hold exactly."""
+"""JSON as Python; `Decimal` is a number that a float cannot represent exactly."""
 
 RowData: TypeAlias = "dict[str, JsonValue]"
 Cursor: TypeAlias = "dict[str, JsonValue]"
-"""Where a connector left off: JSON it wrote itself, opaque to everyone else."""
+"""Where a connector stopped: its own JSON, opaque to everything else."""
 
 
 class Stage(StrEnum):
-    """Where in the flow a row failed."""
+    """The stage at which a row failed."""
 
     READ = "read"
     FILTER = "filter"
@@ -39,43 +39,43 @@ class Stage(StrEnum):
 
 
 class End(StrEnum):
-    """How a read ended. A read without an end proved nothing, so nothing may be deleted."""
+    """How a read ended. Without an end nothing is proven, so nothing may be deleted."""
 
     FULL = "full"
-    """Every row of the source was handed out, and there is proof of it (`Batch.because`)."""
+    """Every row of the source was read, with proof (`Batch.because`)."""
     INCREMENTAL = "incremental"
-    """Every row since the cursor was handed out; absence of a row means nothing."""
+    """Every row since the cursor was read; a missing row means nothing."""
     UNCHANGED = "unchanged"
-    """The source says nothing moved since the last complete read (HTTP 304, same file)."""
+    """The source reports no change since the last complete read (HTTP 304, same file)."""
     UNPROVEN = "unproven"
-    """All that could be asked for was handed out, but nothing says that it was everything."""
+    """All available rows were read, but nothing proves that there are no others."""
 
 
 class Proof(StrEnum):
-    """The evidence on which a read is called complete."""
+    """The evidence that a read is complete."""
 
     TOTAL = "total"
     """A total, the same over all pages, equals the number of distinct rows."""
     END_MARKER = "end_marker"
-    """The source states the end: no more, next null, the last page of so many."""
+    """The source states the end: no more, next null, the last of a number of pages."""
     LAST_LINK = "last_link"
-    """A link or token was followed at least once and is absent on the last page."""
+    """A link or token was followed at least once and is missing on the last page."""
     SHORT_PAGE = "short_page"
-    """A page is empty, or shorter than the size that the source was seen to honour."""
+    """A page is empty, or shorter than the page size that the source uses."""
     END_OF_DATA = "end_of_data"
-    """The format or protocol has an end of its own: a file, the cursor of a database."""
+    """The format or protocol has an explicit end: a file, a database cursor."""
     NOT_MODIFIED = "not_modified"
-    """The source answered that nothing has changed (HTTP 304), or the file is the same."""
+    """The source reports no change (HTTP 304), or the file is the same."""
     STATED = "stated"
-    """A person has set that one answer holds everything."""
+    """A user has declared that one response contains everything."""
 
 
-@dataclass(slots=True)  # not frozen: that would double the cost of making one
+@dataclass(slots=True)  # not frozen, which would double the cost of creating one
 class Row:
     """One record of the source.
 
-    `position` is for people: ``"sheet Persons, row 14"``, ``"page 3, item 7"``.
-    `deleted` marks a tombstone: the source itself says that this record is gone.
+    `position` is for display: ``"sheet Persons, row 14"``, ``"page 3, item 7"``.
+    `deleted` marks a tombstone: the source reports that this record was deleted.
     """
 
     data: RowData
@@ -85,7 +85,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """What is wrong with one field; `path` is dotted, empty for the row as a whole."""
+    """An error in one field; `path` is dotted, empty for the row as a whole."""
 
     path: str
     message: str
@@ -94,9 +94,9 @@ class FieldError:
 
 @dataclass(frozen=True, slots=True)
 class RowProblem:
-    """A row that cannot become an object: it goes to quarantine and the run goes on.
+    """A row that cannot become an object: it is quarantined and the run continues.
 
-    As text it says where and why, for messages.
+    Its text is the position and the reason, for messages.
     """
 
     position: str
@@ -115,9 +115,9 @@ class RowProblem:
 
 @dataclass(frozen=True, slots=True)
 class KeyRange:
-    """The rows whose `field` is at least `low` and below `high`; None leaves that side open.
+    """The rows whose `field` is at least `low` and below `high`; None is unbounded.
 
-    `numeric`: compared as whole numbers, otherwise as text by code point.
+    `numeric`: compared as integers, otherwise as text by code point.
     """
 
     field: str
@@ -128,20 +128,20 @@ class KeyRange:
 
 @dataclass(slots=True, kw_only=True)
 class Batch(ABC):
-    """Rows that are written in one transaction, and where the next read may carry on.
+    """Rows written in one transaction, and where the next read can continue.
 
-    `cursor` is committed with the batch; None leaves the stored cursor as it is.
-    `end` is set on the last batch only, with the evidence for it in `because`; an `UNPROVEN` end
-    has none, and `doubt` says what was looked for and which setting would prove it. `warnings` may
-    stand on any batch; a run shows each once. `total` is an
-    estimate of the rows in this whole read, for the progress bar. `layout` is what the meaning of
-    the raw form depends on beside its bytes (column names and types); it is mixed into the hashes.
+    `cursor` is committed with the batch; None keeps the stored cursor. `end` is set only on the
+    last batch, with its evidence in `because`; an `UNPROVEN` end has none, and `doubt` says what
+    was looked for and which setting would prove it. Any batch may have `warnings`; a run shows
+    each once. `total` is an estimate of the rows in this read, for the progress bar. `layout` is
+    what the raw form depends on besides its bytes (column names and types); it is part of the
+    hashes.
 
-    `covered` and `skipped` may stand on the last batch of a read where the source itself compares
-    key ranges: every row within the `covered` ranges was handed out, so a key in them that did not
-    come is gone; the `skipped` rows outside them are present and as they were. A full read of such
-    a source covers one range without ends, and the cursor of each read is only stored once its
-    deletions are done: what is held or in doubt is compared again.
+    `covered` and `skipped` may be set on the last batch if the source itself compares key ranges:
+    every row within the `covered` ranges was read, so a missing key in them was deleted; the
+    `skipped` rows outside them exist and are unchanged. A full read of such a source covers one
+    unbounded range. The cursor of a read is stored only once its deletions are done, so held and
+    doubtful deletions are compared again.
     """
 
     problems: Sequence[RowProblem] = ()
@@ -157,32 +157,31 @@ class Batch(ABC):
 
     @abstractmethod
     def __len__(self) -> int:
-        """Rows in this batch, problems not counted."""
+        """Rows in this batch, without problems."""
 
     @abstractmethod
     def row(self, index: int) -> Row:
-        """Decode one row. Raises `RowDecodeError` when that row alone is unreadable."""
+        """Decode one row. Raises `RowDecodeError` if only that row is unreadable."""
 
     @abstractmethod
     def raw(self) -> Sequence[bytes]:
         """The raw form of every row, in order: equal bytes mean an equal row."""
 
     def keys(self, paths: Sequence[str]) -> list[str | None] | None:
-        """Canonical keys of all rows without decoding them, or None where that cannot be done.
+        """Canonical keys of all rows without decoding them, or None if that is impossible.
 
-        `paths` are source paths as in the mapping's `key`. A key that the rows do not have is
-        None in the list. Must equal what `connectors.sdk.canonical.key_text` makes of the rows.
+        `paths` are source paths as in the mapping's `key`. The key of a row without one is None.
+        Must equal the result of `connectors.sdk.canonical.key_text` for the rows.
         """
         return None
 
     def columns(
         self, indices: Sequence[int], names: Sequence[str] | None = None
     ) -> dict[str, Column] | None:
-        """The rows at `indices` field by field, or None where they cannot be had that way.
+        """The rows at `indices` by field, or None if they are not available in this form.
 
-        Only the fields called `names` (None: every field); those that the rows do not have are
-        left out. None also when one of the rows cannot be decoded or is a tombstone. Must equal
-        the canonical JSON of what `row` gives.
+        Contains the fields in `names` (None: all) that the rows have. None also if one of the rows
+        cannot be decoded or is a tombstone. Must equal the canonical JSON of the rows from `row`.
         """
         return None
 
@@ -191,7 +190,7 @@ class Batch(ABC):
 
 
 class RowDecodeError(Exception):
-    """One row of a raw batch cannot be decoded; carries the problem to be quarantined."""
+    """One row of a raw batch cannot be decoded; contains the problem for the quarantine."""
 
     def __init__(self, problem: RowProblem) -> None:
         super().__init__(str(problem))
@@ -200,7 +199,7 @@ class RowDecodeError(Exception):
 
 @dataclass(slots=True, kw_only=True)
 class RowBatch(Batch):
-    """A batch of rows that are Python objects already."""
+    """A batch of rows that already are Python objects."""
 
     rows: Sequence[Row] = ()
     _raw: list[bytes] | None = field(default=None, init=False, repr=False)
@@ -224,12 +223,12 @@ class RowBatch(Batch):
 
 @dataclass(slots=True, kw_only=True)
 class LineBatch(Batch):
-    """A batch kept as raw lines; only rows that changed are ever decoded.
+    """A batch of raw lines; only changed rows are decoded.
 
-    `decode(line, index)` turns a line into a `Row`, or raises `RowDecodeError`.
-    `key_columns` maps a field's name to a function that cuts its key text out of every line; only
-    for fields whose text in the line is known to equal `canonical.key_part` of the value.
-    `take` gives the columns of some lines, as `columns` does.
+    `decode(line, index)` converts a line to a `Row`, or raises `RowDecodeError`. `key_columns`
+    maps a field's name to a function that extracts its key text from every line, only for fields
+    whose text in the line always equals `canonical.key_part` of the value. `take` returns columns
+    of some lines, like `columns`.
     """
 
     lines: Sequence[bytes]

@@ -1,4 +1,4 @@
-"""The suite that every connector passes, for authors to inherit in a few lines.
+"""The test suite for connectors, inherited by connector authors in a few lines.
 
     class TestFeedConnector(ConnectorContract):
         connector_class = FeedConnector
@@ -12,8 +12,8 @@
         def unreachable(self):
             return {"url": "http://127.0.0.1:9/feed"}
 
-`connection` is a connection document that reads at least one row, the same at every read.
-`unreachable` is one that cannot work. Needs pytest, and Linux for the count of open files.
+`connection` is a connection document that reads at least one row, the same in every read.
+`unreachable` is one that cannot work. Needs pytest, and Linux to count open files.
 """
 
 from __future__ import annotations
@@ -54,14 +54,14 @@ def _is_import(event: str, args: tuple[Any, ...]) -> bool:
 
 
 class _Hook:
-    """An audit hook cannot be taken away again, so there is one at most."""
+    """An audit hook cannot be removed, so there is at most one."""
 
     installed = False
 
 
 @contextmanager
 def no_io() -> Iterator[None]:
-    """Fail when this thread opens a file, a connection or a process inside the block."""
+    """Fail if this thread opens a file, a connection or a process inside the block."""
     if not _Hook.installed:
         sys.addaudithook(_audit)
         _Hook.installed = True
@@ -86,7 +86,7 @@ def _generator(connector: Connector[Any], cursor: Cursor | None = None) -> Any:
 
 
 def rows_of(batches: Sequence[Batch]) -> list[Row]:
-    """The rows of some batches that can be decoded."""
+    """The decodable rows of some batches."""
     rows: list[Row] = []
     for batch in batches:
         for index in range(len(batch)):
@@ -98,23 +98,23 @@ def rows_of(batches: Sequence[Batch]) -> list[Row]:
 
 
 class ConnectorContract:
-    """Inherit, name the class and a key, and give the two fixtures."""
+    """Inherit from this, set the class and a key, and define the two fixtures."""
 
     connector_class: ClassVar[type[Connector[Any]]]
     key: ClassVar[tuple[str, ...]] = ("id",)
-    """Plain field names that tell the rows of `connection` apart."""
+    """Plain field names that identify the rows of `connection`."""
 
     @pytest.fixture
     def connection(self) -> dict[str, Any]:
-        raise NotImplementedError("give a fixture `connection`: a document that reads rows")
+        raise NotImplementedError("define a fixture `connection`: a document that reads rows")
 
     @pytest.fixture
     def unreachable(self) -> dict[str, Any]:
-        raise NotImplementedError("give a fixture `unreachable`: a document that cannot work")
+        raise NotImplementedError("define a fixture `unreachable`: a document that cannot work")
 
     @pytest.fixture
     def context(self) -> Context:
-        """What connectors of this suite run in: nothing waits for long."""
+        """The context for connectors of this suite: nothing waits for long."""
         return Context(
             source="contract",
             limits=Limits(
@@ -186,7 +186,7 @@ class ConnectorContract:
     def test_check_tells_what_it_found(self, connector: Connector[Any]) -> None:
         result = connector.check()
         assert result.message
-        assert result.facts, "a person wants to read more than OK"
+        assert result.facts, "a check should report more than OK"
         json.dumps(result.facts, default=str)
         assert all(fact.name for fact in result.fields)
 
@@ -240,7 +240,7 @@ class ConnectorContract:
         for batch in read_all(connector):
             keys = batch.keys(self.key)
             if keys is None:
-                continue  # this batch leaves it to whoever decodes the rows
+                continue  # the keys of this batch come from decoded rows
             expected = [
                 canonical.join_key([canonical.key_part(row.data.get(name)) for name in self.key])
                 for row in batch
@@ -312,7 +312,7 @@ class ConnectorContract:
         self, config: ConnectorConfig, context: Context
     ) -> None:
         small = Context(limits=Limits(batch_size=1, retries=1), state=context.state)
-        read_all(self.connector_class(config, small))  # what is loaded once stays loaded
+        read_all(self.connector_class(config, small))  # load what stays loaded
         gc.collect()
         before = _open_things()
         with warnings.catch_warnings():
@@ -329,7 +329,7 @@ class ConnectorContract:
 
 
 def _open_things() -> set[str]:
-    """Threads and open files or sockets of this process, by name."""
+    """Threads, open files and sockets of this process, by name."""
     things = {f"thread {thread.name}" for thread in threading.enumerate()}
     for entry in Path("/proc/self/fd").iterdir():
         try:

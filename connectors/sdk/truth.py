@@ -1,7 +1,7 @@
-"""One truth table: what counts as yes and as no in filters, casts and deletion flags.
+"""The words for yes and no in filters, casts and deletion flags.
 
-Text is read by its meaning (``"N"`` is no, ``"Ja"`` is yes), never by being there. A word that
-is in neither list is an error of its row: guessing would keep or delete the wrong rows.
+Text is read by its meaning (``"N"`` is no, ``"Ja"`` is yes), not by its presence. Any other word is
+an error of its row: guessing would keep or delete the wrong rows.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ TRUE = frozenset(
 FALSE = frozenset(
     "false f no n 0 off nee nein onwaar non falsch faux falso não nao".split()  # noqa: SIM905
 )
-"""The words in lower case: English, Dutch, German, French, Italian, Spanish and Portuguese, the
-booleans that a spreadsheet writes in those languages included."""
+"""In lower case: English, Dutch, German, French, Italian, Spanish and Portuguese, including the
+booleans that spreadsheets write in those languages."""
 
 _EARLIEST = 10**8
-"""A smaller number (Unix seconds, 1973) is no time."""
+"""A smaller number (Unix seconds, 1973) is not a time."""
 _MILLISECONDS = 10**11
 _LATEST = 10**15
 _DATE_OF_DOTNET = re.compile(r"/Date\((-?\d{1,15})(?:[+-]\d{4})?\)/")
 _NO_TIME = re.compile(r"0{4}-0{2}-0{2}|0001-01-01")
-"""How MySQL, .NET and Go write that there is no time."""
+"""How MySQL, .NET and Go represent a missing time."""
 
 
 class FlagError(ValueError):
-    """A flag that says neither yes nor no; `path` is the field that holds it."""
+    """A flag that is neither yes nor no; `path` is its field."""
 
     def __init__(self, path: str, value: Any, reason: str) -> None:
         super().__init__(f"{path} is {redact.shorten(repr(value), 60)}, which {reason}")
@@ -40,7 +40,7 @@ class FlagError(ValueError):
 
 
 def read(value: Any) -> bool:
-    """Yes or no by the table; 1 and 0 count. Raises ValueError for everything else."""
+    """Yes or no, including 1 and 0. Raises ValueError for everything else."""
     if type(value) is bool:
         return value
     if isinstance(value, str):
@@ -57,9 +57,9 @@ def read(value: Any) -> bool:
 
 
 def holds(value: Any) -> bool:
-    """Whether a condition holds: `read` for text; null, blank, empty and 0 do not hold.
+    """Whether a condition is true: `read` for text; null, blank, empty and 0 are false.
 
-    Raises ValueError for text that is in neither list.
+    Raises ValueError for text that is not a known word.
     """
     if not isinstance(value, str):
         return bool(value)
@@ -69,9 +69,9 @@ def holds(value: Any) -> bool:
 def is_set(value: Any, now: datetime.datetime | None = None) -> bool:
     """Whether a flag such as ``deleted`` or a time such as ``deleted_at`` is set.
 
-    Null, blank and empty are not set. A time counts from its moment on; the year 1, which
-    programs write for no time, and a time to come are not set. Raises ValueError for anything
-    else that is neither yes nor no.
+    Null, blank and empty are not set. A time is set once it has passed; the year 1, which
+    programs write for a missing time, and future times are not set. Raises ValueError for
+    anything else that is neither yes nor no.
     """
     if value is None or (isinstance(value, str) and not value.strip()):
         return False
@@ -87,7 +87,7 @@ def is_set(value: Any, now: datetime.datetime | None = None) -> bool:
 
 
 def _moment(value: Any) -> datetime.datetime | None:
-    """A time in ISO 8601, as Unix seconds or milliseconds, or as older .NET writes it."""
+    """A time in ISO 8601, Unix seconds or milliseconds, or the old .NET format."""
     if isinstance(value, str):
         text = value.strip()
         if _NO_TIME.match(text):

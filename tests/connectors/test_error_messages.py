@@ -239,7 +239,7 @@ def test_messages_of_ftp(authority: trustme.CA, tmp_path: Path) -> None:
         cases += [
             ("wrong password", of(server.port, password="wrong-canary")),
             ("no such file", of(server.port, path="nothing.csv")),
-            ("the server offers no TLS", of(server.port, encryption="explicit")),
+            ("the server does not support TLS", of(server.port, encryption="explicit")),
         ]
     with ftp_server(root, permissions="el") as server:
         cases.append(("the user may not fetch files", of(server.port)))

@@ -145,12 +145,12 @@ def test_an_unverified_certificate_has_to_be_asked_for_and_is_warned_about(
 
 
 def test_plain_ftp_is_warned_about(plain: RunningFtp) -> None:
-    assert any("readable for everyone" in text for text in connector(plain.port).check().warnings)
+    assert any("unencrypted" in text for text in connector(plain.port).check().warnings)
 
 
 @pytest.mark.promise("a connection is downgraded to plain text")
 def test_a_server_without_tls_is_not_used_without_it(plain: RunningFtp) -> None:
-    with pytest.raises(TrustError, match="offers no TLS"):
+    with pytest.raises(TrustError, match="does not support TLS"):
         connector(plain.port, encryption="explicit").check()
     assert not any(command.startswith(("USER", "PASS")) for command in plain.faults.commands)
 
@@ -164,7 +164,7 @@ def test_a_server_that_wants_tls_says_so(files: Path, certificate: Path) -> None
 
 
 def test_a_wrong_password_is_named_but_not_shown(plain: RunningFtp) -> None:
-    with pytest.raises(AuthenticationError, match="refused user 'clerk'") as caught:
+    with pytest.raises(AuthenticationError, match="rejected user 'clerk'") as caught:
         connector(plain.port, password="wrong-w0rd").check()
     assert "wrong-w0rd" not in str(caught.value)
 
@@ -325,7 +325,7 @@ def test_a_listing_that_is_not_understood_fails_the_run(
     with ftp_server(files, without=without) as server:
         server.faults.lines = [line]
         source = connector(server.port, "*.csv", missing=missing)
-        with pytest.raises(DataError, match=r"line that is not understood: .*more\.csv"):
+        with pytest.raises(DataError, match=r"line in an unknown format: .*more\.csv"):
             read_all(source)
         with pytest.raises(DataError, match="not understood"):
             source.check()

@@ -187,7 +187,7 @@ def test_a_total_that_is_not_reached_proves_nothing(register: HttpApi, quick: Co
     short = {"results": TOWNS[:5], "total": 23, "page": 1, "pages": 1}
     empty = {"results": [], "total": 23, "page": 2, "pages": 1}
     register.on(OBJECTS, [http_api.always(short), http_api.always(empty)])
-    with pytest.raises(DataError, match="speaks of 23 rows but gave 5"):
+    with pytest.raises(DataError, match="reports 23 rows but returned 5"):
         read(register, quick, parallel=1)
 
 

@@ -278,7 +278,7 @@ def test_a_total_that_is_not_reached_is_an_error(
     api: HttpApi, quick: Context, pagination: str
 ) -> None:
     api.on("/rows", http_api.always({"items": ROWS[:20], "total": 23, "next": None}))
-    with pytest.raises(DataError, match="speaks of 23 rows but gave 20"):
+    with pytest.raises(DataError, match="reports 23 rows but returned 20"):
         read(api, quick, pagination=pagination)
 
 
@@ -289,7 +289,7 @@ def test_an_empty_page_before_the_total_is_an_error(api: HttpApi, quick: Context
             {"items": ROWS[:5] if c.number("page", 1) == 1 else [], "total": 9}
         ),
     )
-    with pytest.raises(DataError, match="speaks of 9 rows but gave 5"):
+    with pytest.raises(DataError, match="reports 9 rows but returned 5"):
         read(api, quick, pagination="page")
 
 
@@ -300,7 +300,7 @@ def test_a_number_that_means_something_else_can_be_ignored(api: HttpApi, quick: 
 
 def test_more_without_a_token_is_an_error(api: HttpApi, quick: Context) -> None:
     api.on("/rows", http_api.always({"items": ROWS, "has_more": True}))
-    with pytest.raises(DataError, match="gives no token"):
+    with pytest.raises(DataError, match="returned no token"):
         read(api, quick, pagination="cursor")
 
 

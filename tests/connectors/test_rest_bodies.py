@@ -58,9 +58,9 @@ DEEP = b'{"id": 2, "a": ' + b"[" * 5000 + b"]" * 5000 + b"}"
 
 UNKEPT = {
     # RFC 8259, 8.2: half a surrogate pair has unpredictable effects
-    "half a surrogate pair": (b'{"id": 2, "name": "bad\\ud83d"}', "half a surrogate pair"),
-    "the second half alone": (b'{"id": 2, "name": "\\ude00bad"}', "half a surrogate pair"),
-    "half a pair in a name": (b'{"id": 2, "\\ud83d": 1}', "half a surrogate pair"),
+    "half a surrogate pair": (b'{"id": 2, "name": "bad\\ud83d"}', "a lone surrogate"),
+    "the second half alone": (b'{"id": 2, "name": "\\ude00bad"}', "a lone surrogate"),
+    "half a pair in a name": (b'{"id": 2, "\\ud83d": 1}', "a lone surrogate"),
     # RFC 8259, 6 and 9: a parser may set limits on the range of numbers and on depth
     "an exponent of millions": (b'{"id": 2, "a": 1e100000000}', "1000 digits"),
     "an exponent beyond counting": (b'{"id": 2, "a": 1e99999999999999999999}', "number"),
@@ -692,7 +692,7 @@ def test_arrays_with_a_header_become_rows(api: HttpApi, quick: Context, what: st
 def test_arrays_without_names_are_refused_and_short_ones_are_problems(
     api: HttpApi, quick: Context
 ) -> None:
-    with pytest.raises(DataError, match="their names were not found") as caught:
+    with pytest.raises(DataError, match="their column names were not found") as caught:
         sent(api, quick, "[[1, 2], [3, 4]]", "application/json")
     assert "columns" in str(caught.value)
     body = '{"columns": ["a", "b"], "rows": [[1, 2], [3], {"a": 1}]}'

@@ -177,7 +177,7 @@ def test_a_password_where_only_keys_are_accepted_says_so(sftp: Sftp, files: Path
 def test_key_files_outside_the_allowed_directories_are_refused(sftp: Sftp, files: Path) -> None:
     config = parse(SftpConfig, sftp.connection(files / "persons.csv"))
     context = Context(policy=Policy(roots=(files,)))
-    with pytest.raises(ConfigurationError, match="may not read files there"):
+    with pytest.raises(ConfigurationError, match="may not read files in this directory"):
         SftpConnector(config, context).check()
 
 
@@ -243,7 +243,7 @@ def test_a_password_lets_us_in(password_server: PasswordSsh) -> None:
 
 
 def test_a_wrong_password_is_named_but_not_shown(password_server: PasswordSsh) -> None:
-    with pytest.raises(AuthenticationError, match="refused user 'clerk'") as caught:
+    with pytest.raises(AuthenticationError, match="rejected user 'clerk'") as caught:
         _with_password(password_server, password="wrong-w0rd").check()
     assert "wrong-w0rd" not in str(caught.value)
 
@@ -268,5 +268,5 @@ def test_a_port_where_no_ssh_server_listens_says_so() -> None:
             "path": "a.csv",
         }
         context = Context(limits=Limits(connect_timeout=0.3))
-        with pytest.raises(UnreachableError, match="did not answer as an SSH server"):
+        with pytest.raises(UnreachableError, match="did not respond as an SSH server"):
             SftpConnector(parse(SftpConfig, document), context).check()

@@ -1,1 +1,1 @@
-"""From the body of an answer to its rows."""
+"""From the body of a response to its rows."""

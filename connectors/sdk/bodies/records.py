@@ -1,4 +1,4 @@
-"""From a parsed document to rows: where they are, and whether the document is one at all."""
+"""Find the rows in a parsed document, and reject documents that are a single record."""
 
 from __future__ import annotations
 
@@ -50,13 +50,13 @@ _NOT_ROWS = frozenset(
     | {"filter", "filters", "aggregations", "aggs", "suggestions", "sort", "sorting", "paging"}
     | {"pagination", "meta", "metadata", "columns", "headers", "parameters", "statistics"}
 )
-"""What stands beside rows in answers and documents, and is never taken for them."""
+"""Other lists in responses and documents, never read as rows."""
 _PARTS = frozenset(
     {"items", "data", "value", "entries", "content", "elements", "list", "members", "member"}
 )
-"""Names of lists that a single record has, too, for what it is made of."""
+"""Names of lists that also occur within a single record, for its parts."""
 IDENTIFYING = frozenset({"id", "_id", "@id", "uuid", "guid", "identifier", "identificatie"})
-"""Names of what tells one record from others: a list of rows has none of its own."""
+"""Names of fields that identify a record; a list of rows has none."""
 PAGED = (
     "total",
     "count",
@@ -70,21 +70,21 @@ PAGED = (
     "links",
     "token",
 )
-"""Parts of names that say that a document is a page of rows."""
+"""Parts of names that identify a document as a page of rows."""
 _PLAIN_NAME = re.compile(r"[A-Za-z_]\w*")
 
 
 def find_rows(document: Any) -> str | None:
-    """The path of the list of rows in a document, "" for the document itself, None for none.
+    """The path of the list of rows in a document; "" for the document itself, None for none.
 
-    Raises DataError when several lists may be meant, or when the document looks like one record.
+    Raises DataError if several lists are possible, or if the document looks like one record.
     """
     if isinstance(document, list):
         return ""
     if not isinstance(document, dict):
         return None
     path = _usual_list(document) or _only_list(document)
-    if path is None:  # a list without items, as Go and others write it
+    if path is None:  # an empty list, as Go and others write it
         return next((name for name in _LISTS if name in document and document[name] is None), None)
     _refuse_record(document, path)
     return path
@@ -104,15 +104,15 @@ def _usual_list(document: dict[str, Any]) -> str | None:
 
 
 def _refuse_record(document: dict[str, Any], path: str) -> None:
-    """Raise DataError when the list belongs to one record, such as the lines of an order.
+    """Raise DataError if the list belongs to one record, such as the lines of an order.
 
-    That is so where what holds it is identified and says nothing of pages, and the name of the
-    list is not one that only lists of rows have.
+    That is the case if its parent has an identifier and no paging fields, and the list does not
+    have a name that only lists of rows have.
     """
     above, _, name = ("", "", path) if path in document else path.rpartition(".")
     holder = at(document, above)
     if not isinstance(holder, dict):
-        return  # a name with dots in it
+        return  # a name with dots
     if name in _LISTS and name not in _PARTS:
         return
     scalars = [key for key, item in holder.items() if not isinstance(item, (dict, list))]
@@ -123,13 +123,13 @@ def _refuse_record(document: dict[str, Any], path: str) -> None:
     if any(part in word for word in words for part in PAGED):
         return
     raise DataError(
-        f"This looks like one record, with its own '{identified}', and not like a list of rows",
+        f"This looks like one record, with its own '{identified}', not like a list of rows",
         hint=f"Set records to {path} if the rows are there",
     )
 
 
 def _only_list(document: dict[str, Any]) -> str | None:
-    """The one list of objects, looked for level by level; else the one list that is empty."""
+    """The only list of objects, searched level by level; else the only list that is empty."""
     level: list[tuple[str, dict[str, Any]]] = [("", document)]
     empty: list[str] = []
     for _ in range(3):
@@ -150,7 +150,7 @@ def _only_list(document: dict[str, Any]) -> str | None:
         if len(found) > 1:
             raise DataError(
                 f"Several lists may be the rows: {', '.join(sorted(found))}",
-                hint="Set records to the one that is meant",
+                hint="Set records to the right one",
             )
         if found:
             return found[0]
@@ -164,12 +164,12 @@ def _is_link(item: dict[str, Any]) -> bool:
 
 @dataclass(slots=True, kw_only=True)
 class PageBatch(Batch):
-    """Rows of one or several pages; a row's position is only spelled out when it is asked for.
+    """Rows of one or more pages; the position of a row is formatted only on demand.
 
-    `starts` says where in the batch each page begins, `labels` what that page is called, the
-    positions of its items (None: counted from 1) and how many of them came in earlier batches.
-    `is_deleted` says of a row whether it is a tombstone; it raises FlagError for a flag
-    that says neither. `faults` are the rows that cannot be used, by their place in the batch.
+    `starts` are the indices in the batch where pages begin; `labels` are the name of each page,
+    the positions of its items (None: counted from 1) and how many came in earlier batches.
+    `is_deleted` reports whether a row is a tombstone; it raises FlagError for an invalid flag.
+    `faults` are the unusable rows, by their index in the batch.
     """
 
     items: list[RowData] = field(default_factory=list)
@@ -191,7 +191,7 @@ class PageBatch(Batch):
     ) -> None:
         """Append rows of one page, `skipped` of which were in earlier batches.
 
-        `faults` are those that cannot be used, by their place among `items`.
+        `faults` are the unusable ones, by their index in `items`.
         """
         start = len(self.items)
         self.starts.append(start)
@@ -253,7 +253,7 @@ class PageBatch(Batch):
         )
 
     def _usable(self, keys: list[str | None]) -> list[str | None]:
-        """The keys; a row that cannot be used has one still, if it is text."""
+        """The keys, including those of unusable rows if they are valid text."""
         for index in self.faults:
             key = keys[index]
             if key is not None and not lenient.is_text(key):

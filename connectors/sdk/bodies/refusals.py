@@ -1,4 +1,4 @@
-"""Errors under a success status: what a document itself says went wrong."""
+"""Detect errors in responses with a success status."""
 
 from __future__ import annotations
 
@@ -25,30 +25,32 @@ _OF_ERRORS = frozenset(
     | {"statuscode", "requestid", "request_id", "traceid", "fault", "exception", "reason"}
     | {"description", "help", "hint", "errorcode", "error_code", "errormessage"}
 )
-"""What a document that is nothing but an error has for fields, in lower case."""
+"""Fields of a document that contains only an error, in lower case."""
 
 
 class ErrorsConfig(ConfigModel):
-    """Which answers under a success status are errors."""
+    """Rules for errors in responses with a success status."""
 
-    path: str = Field(description="Path of what says so, such as error.code or status")
+    path: str = Field(
+        description="Path of the value that indicates an error, such as error.code or status"
+    )
     ok: list[str | int | float | bool | None] = Field(
-        default_factory=list, description="Values that mean no error; everything else is one"
+        default_factory=list, description="Values that mean success; all others are errors"
     )
     values: list[str | int | float | bool | None] = Field(
-        default_factory=list, description="Values that mean an error; nothing else is one"
+        default_factory=list, description="Values that mean an error; all others are success"
     )
-    message: str = Field(default="", description="Path of the text that says what went wrong")
+    message: str = Field(default="", description="Path of the error message")
 
 
 Errors = str | ErrorsConfig
-"""A path, ``none``, a rule; empty: by the usual names."""
+"""A path, ``none`` or a rule; empty: detect by common names."""
 
 
 def failure_in(document: Any, records: str = "", errors: Errors = "") -> str | None:
-    """What a document that came with a success status says went wrong, or None.
+    """The error in a document with a success status, or None.
 
-    `records` is the path of the rows that a person gave: rows that are there are no error.
+    `records` is the path of the rows set by the user: a document with rows is not an error.
     """
     if not isinstance(document, dict) or errors == "none":
         return None
@@ -75,27 +77,27 @@ def _by_rule(document: Any, rule: ErrorsConfig) -> str | None:
 
 
 def _same(value: Any, given: Any) -> bool:
-    """Equal as they are, or as the text of a number (``"0"`` and 0)."""
+    """Equal as they are, or as text of a number (``"0"`` and 0)."""
     if value is MISSING or isinstance(value, bool) or isinstance(given, bool):
         return value is given
     return bool(value == given) or str(value) == str(given)
 
 
 def _stated(document: dict[str, Any], records: str) -> str | None:
-    """A flag or status that says so, whatever else the document holds."""
+    """A flag or status that indicates an error, whatever else the document contains."""
     for name in ("success", "ok"):
         value = document.get(name)
         if value is False or (isinstance(value, str) and value.strip().lower() in truth.FALSE):
-            return f"it says {name}: {str(value).lower()}"
+            return f"it contains {name}: {str(value).lower()}"
     if document.get("error") is True:
-        return "it says error: true"
+        return "it contains error: true"
     status = document.get("status")
     if records != "." and isinstance(status, str) and status.lower() in _FAILED_STATUS:
-        return f"it says status: {status}"
-    # a GraphQL answer holds what it could get beside its errors, and so not everything
+        return f"it contains status: {status}"
+    # a GraphQL response with errors contains only part of the data
     graph = document.get("errors")
     if "data" in document and isinstance(graph, list) and any(map(_is_of_graphql, graph)):
-        return "it holds 'errors'"
+        return "it contains 'errors'"
     return None
 
 
@@ -104,7 +106,7 @@ def _is_of_graphql(error: Any) -> bool:
 
 
 def _held(document: dict[str, Any], records: str) -> str | None:
-    """An error by one of the usual names, unless the rows are there all the same."""
+    """An error under a common name, unless there are rows as well."""
     if records == "." and not {name.lower() for name in document} <= _OF_ERRORS:
         return None  # the document is the row, and a row may have a field of that name
     given = at(document, records) if records not in ("", ".") else None
@@ -113,12 +115,12 @@ def _held(document: dict[str, Any], records: str) -> str | None:
     for name in _NAMES:
         value = document.get(name)
         if value and records.split(".")[0] != name and not _is_no_error(value):
-            return f"it holds {name!r}"
+            return f"it contains {name!r}"
     return None
 
 
 def _is_no_error(value: Any) -> bool:
-    """Whether what stands under such a name says that there was no error."""
+    """Whether the value under such a name means that there was no error."""
     if value is None or isinstance(value, (bool, int, float, Decimal)):
         return value is not True
     if isinstance(value, str):
@@ -135,7 +137,7 @@ _TALK = ("message", "msg", "detail", "reason", "title", "code", "errcode", "stat
 
 
 def may_hide_an_error(document: Any) -> bool:
-    """Whether a document without rows says something that may be the reason."""
+    """Whether a document without rows contains a possible reason for that."""
     if not isinstance(document, dict):
         return False
     said = [value for name, value in document.items() if name.lower() in _TALK and value]
@@ -153,21 +155,21 @@ _ROOTS = frozenset(
 
 
 def failure_in_xml(body: bytes) -> str | None:
-    """What an XML document says went wrong: a SOAP fault, an OGC exception, an error; or None.
+    """The error in an XML document: a SOAP fault, an OGC exception or an error; or None.
 
-    The beginning of a document does, too.
+    Also works for the beginning of a document.
     """
     beginning = body[:_BEGINNING]
     if not _FAULTS.search(beginning) and not _NO_SUCCESS.search(beginning):
         return None
-    from lxml import etree  # only this needs it
+    from lxml import etree  # only needed here
 
     parser = etree.XMLParser(
         recover=True, resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False
     )
     try:
         root = etree.fromstring(beginning, parser)
-    except (etree.XMLSyntaxError, ValueError):  # nothing to recover
+    except (etree.XMLSyntaxError, ValueError):  # nothing usable
         return None
     return None if root is None else _fault_of(root)
 
@@ -198,7 +200,7 @@ _NO_SUCCESS = re.compile(rb"(?i)<(?:[\w.-]+:)?(?:success|ok)>\s*(?:false|0|no)\s
 
 
 def _says_no(root: Any) -> bool:
-    """Whether a field of the document itself says that it is no success."""
+    """Whether a field of the document indicates failure."""
     return any(
         _local(child).lower() in ("success", "ok")
         and (child.text or "").strip().lower() in ("false", "0", "no")
@@ -220,5 +222,5 @@ def _local(element: Any) -> str:
 
 
 def is_of_caller(fault: str) -> bool:
-    """Whether a SOAP fault says that the request was wrong, so that asking again is no use."""
+    """Whether a SOAP fault blames the request, so that a retry is useless."""
     return re.search(r"\bSOAP fault (?:[\w.-]+:)?(?:Client|Sender)\b", fault) is not None

@@ -1,4 +1,4 @@
-"""Items that hold their row one level down, or as values without names: made into rows."""
+"""Convert items whose row is nested, or an array of values, to rows."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from connectors.sdk.paths import MISSING, at
 from connectors.sdk.rows import RowData
 
 WRAPPERS = ("attributes", "properties", "_source", "node", "resource", "fields")
-"""Where APIs put a row within an item: ArcGIS and JSON:API, GeoJSON, Elasticsearch, GraphQL
+"""Where APIs nest a row within an item: ArcGIS and JSON:API, GeoJSON, Elasticsearch, GraphQL
 edges, FHIR bundles, Airtable."""
 
 FIRST = "first"
-"""`columns`: the first of the rows holds the names."""
+"""`columns`: the first row contains the names."""
 
 _HEADERS = ("columns", "fields", "header", "headers", "names", "columnNames", "cols", "schema")
 _BELOW = ("meta", "metadata", "schema", "view", "manifest", "resultSetMetaData")
@@ -26,20 +26,20 @@ _NAME_OF_COLUMN = ("fieldName", "name", "id", "field", "key", "code", "title", "
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How a person says that documents and their items look."""
+    """The structure of documents and items according to the settings."""
 
     errors: Errors = ""
     row: str = ""
     """Path within an item; empty: the item is the row."""
     columns: str | Sequence[str] = ""
-    """Names of the values of rows that are arrays: themselves, their path, or `FIRST`."""
+    """Names for the values of rows that are arrays: the names, their path, or `FIRST`."""
 
     def rows(
         self, found: list[Any], document: Any, where: str
     ) -> tuple[list[Any], Callable[[Any], RowData | str] | None]:
-        """The items that are rows, and what makes rows of them; None: they are rows.
+        """The items that are rows, and a function to convert them; None: no conversion.
 
-        Raises DataError when the names of columns cannot be found.
+        Raises DataError if the column names cannot be found.
         """
         kinds = set(map(type, found))
         if list in kinds and dict not in kinds:
@@ -62,24 +62,24 @@ class Shape:
         if names is None:
             place = f" at {self.columns!r}" if isinstance(self.columns, str) else ""
             raise DataError(
-                "The rows are arrays of values, and their names were not found"
+                "The rows are arrays of values, and their column names were not found"
                 f"{place if self.columns else ''}",
                 where=where,
-                hint="Set columns to the path of the names, to the names themselves, or to `first` "
-                "where the first row holds them",
+                hint="Set columns to the path of the names, to the names, or to `first` "
+                "if the first row contains them",
             )
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise DataError(
                 f"Several columns have the same name: {', '.join(map(repr, twice[:8]))}",
                 where=where,
-                hint="Set columns to a list of names that differ",
+                hint="Set columns to a list of unique names",
             )
         return names
 
 
 def _header(document: Any, width: int) -> Any:
-    """The one list of as many names as a row has values."""
+    """The only list with as many names as a row has values."""
     found: list[Any] = []
     level = [document]
     for _ in range(4):
@@ -99,7 +99,7 @@ def _header(document: Any, width: int) -> Any:
 
 
 def _texts(listed: Any) -> list[str] | None:
-    """The names in a list of texts or of columns that have one; None where it is neither."""
+    """The names in a list of texts or of columns with a name; None if it is neither."""
     if isinstance(listed, dict):  # a schema: its members are the columns, or `fields` lists them
         listed = listed.get("fields", list(listed))
     if not isinstance(listed, list) or not listed:
@@ -117,7 +117,7 @@ def _texts(listed: Any) -> list[str] | None:
 def _zipped(names: Sequence[str]) -> Callable[[Any], RowData | str]:
     def take(item: Any) -> RowData | str:
         if not isinstance(item, list):
-            return "the item is not an array of values as the others are"
+            return "the item is not an array of values like the others"
         if len(item) != len(names):
             return f"{counted(len(item), 'value')} in a table of {counted(len(names), 'column')}"
         return dict(zip(names, item, strict=True))
@@ -126,7 +126,7 @@ def _zipped(names: Sequence[str]) -> Callable[[Any], RowData | str]:
 
 
 def _unwrapped(path: str) -> Callable[[Any], RowData | str]:
-    """The fields at `path`, and beside them those that the item has besides."""
+    """The fields at `path`, plus the other fields of the item."""
     first = path.partition(".")[0]
 
     def take(item: Any) -> RowData | str:
@@ -149,11 +149,11 @@ _USUAL: Mapping[str, Callable[[RowData], bool]] = {
     "resource": lambda item: "fullUrl" in item or "search" in item,  # FHIR
     "fields": lambda item: "createdTime" in item and "id" in item,  # Airtable
 }
-"""What an item of the usual kinds has besides the member that holds its row."""
+"""Other members of the usual kinds of items, besides the one with the row."""
 
 
 def likely_wrapper(items: Sequence[Any]) -> str:
-    """The member in which every item seems to hold its row; empty where it does not."""
+    """The member that seems to contain the row in every item; empty if there is none."""
     if not all(isinstance(item, dict) for item in items):
         return ""
     for name, is_usual in _USUAL.items():

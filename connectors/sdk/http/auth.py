@@ -1,4 +1,4 @@
-"""Ways to say who we are over HTTP: as settings, and as what puts them on a request."""
+"""HTTP authentication: settings, and the credentials they add to requests."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class BasicAuth(ConfigModel):
 
 
 class BearerAuth(ConfigModel):
-    """A token that does not change (RFC 6750)."""
+    """A fixed token (RFC 6750)."""
 
     type: Literal["bearer"]
     token: SecretStr = Field(description="The token")
-    prefix: str = Field(default="Bearer", description="The word before the token; may be empty")
+    prefix: str = Field(default="Bearer", description="Prefix of the token; may be empty")
 
 
 class ApiKeyAuth(ConfigModel):
@@ -45,7 +45,7 @@ class ApiKeyAuth(ConfigModel):
     type: Literal["api_key"]
     key: SecretStr = Field(description="The key")
     name: str = Field(default="X-API-Key", description="Name of the header or query parameter")
-    place: Literal["header", "query"] = Field(default="header", description="Where the key goes")
+    place: Literal["header", "query"] = Field(default="header", description="Where to send the key")
 
 
 AuthConfig = Annotated[
@@ -55,7 +55,7 @@ AuthConfig = Annotated[
 
 
 class HeaderCredential:
-    """One header that does not change."""
+    """A fixed header."""
 
     def __init__(self, name: str, value: str) -> None:
         self._name = name
@@ -65,15 +65,15 @@ class HeaderCredential:
         request.headers[self._name] = self._value
 
     def renew(self, request: Request) -> bool:
-        """There is nothing to get."""
+        """Cannot be renewed."""
         return False
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Nothing to close."""
 
 
 class QueryCredential:
-    """One query parameter that does not change; it replaces one that a link brought along."""
+    """A fixed query parameter; it replaces one contained in a link."""
 
     def __init__(self, name: str, value: str) -> None:
         self._name = name
@@ -91,15 +91,15 @@ class QueryCredential:
         request.query.append((self._name, self._value))
 
     def renew(self, request: Request) -> bool:
-        """There is nothing to get."""
+        """Cannot be renewed."""
         return False
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Nothing to close."""
 
 
 class Together:
-    """Several credentials on each request."""
+    """Several credentials for each request."""
 
     def __init__(self, *parts: Authenticator) -> None:
         self._parts = parts
@@ -120,7 +120,7 @@ class Together:
 def with_secret_query(
     found: Authenticator | None, query: Mapping[str, SecretStr]
 ) -> Authenticator | None:
-    """Credentials with query parameters that nobody may see beside them."""
+    """Credentials plus secret query parameters."""
     secrets = {name: value.get_secret_value() for name, value in query.items()}
     redact.remember(*secrets.values())
     parts = [QueryCredential(name, value) for name, value in secrets.items()]
@@ -128,7 +128,7 @@ def with_secret_query(
 
 
 def authenticator(config: AuthConfig, context: Context, tls: TlsConfig) -> Authenticator | None:
-    """What puts these credentials on requests; None for no credentials. Does no IO."""
+    """The authenticator for these settings; None without credentials. Does no I/O."""
     if isinstance(config, BasicAuth):
         pair = f"{config.user}:{config.password.get_secret_value()}"
         encoded = base64.b64encode(pair.encode()).decode()
@@ -147,7 +147,7 @@ def authenticator(config: AuthConfig, context: Context, tls: TlsConfig) -> Authe
     if isinstance(config, OAuth2Auth):
         return OAuth2Tokens(config, context, tls)
     if isinstance(config, JwtAuth):
-        from connectors.sdk.http.jwt import JwtTokens  # few sources need what it takes
+        from connectors.sdk.http.jwt import JwtTokens  # slow to import, and few sources need it
 
         return JwtTokens(config, context)
     return None

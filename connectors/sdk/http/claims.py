@@ -1,7 +1,7 @@
-"""The claims of a token that we sign: values, and a few placeholders in texts.
+"""Claims of tokens that we sign: values, and a few placeholders in texts.
 
-No template engine: a claim is made within a web process, and a language with loops, or with
-text that can be multiplied, could keep it busy for ever.
+This is not a template engine: claims are also created in the web process, which a language with
+loops or text multiplication could block for ever.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ KNOWN = "{{ now }}, {{ now + 60 }}, {{ now - 60 }} (Unix seconds), {{ uuid }} an
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What the placeholders stand for."""
+    """The values of the placeholders."""
 
     now: int
     source: str
 
 
 def check(claims: Mapping[str, Any]) -> None:
-    """Raise ValueError that names the first claim with anything else than these placeholders."""
+    """Raise ValueError naming the first claim that contains other placeholders."""
     for path, text in _texts(claims, ""):
         left = _PLACEHOLDER.sub("", text)
         if _TEMPLATE.search(left):
-            raise ValueError(f"{path}: {redact.shorten(text, 60)!r} may hold only {KNOWN}")
+            raise ValueError(f"{path}: {redact.shorten(text, 60)!r} may contain only {KNOWN}")
 
 
 def filled(claims: Mapping[str, Any], names: Names) -> dict[str, Any]:
-    """The claims with their placeholders filled in; one that is the whole text keeps its type."""
+    """The claims with placeholders filled in; a text that is only a placeholder keeps its type."""
     return {name: _filled(value, names) for name, value in claims.items()}
 
 

@@ -1,8 +1,8 @@
-"""HTTP for connectors: one client that waits, retries, follows and refuses by stated rules.
+"""The HTTP client for connectors, with waiting, retries, redirects and limits.
 
-Rules: credentials go to the configured origin only; a body is whole or it is an error; a wait
-longer than `Limits.longest_wait` ends the run with the time to come back; every failure is an
-error of `connectors.sdk.errors` with what the protocol said and what to do next.
+Credentials are sent only to the configured origin. A body is complete or an error. A wait longer
+than `Limits.longest_wait` ends the run with the time of the next attempt. Every failure is an
+error of `connectors.sdk.errors` with what the server reported and a hint how to fix it.
 """
 
 from __future__ import annotations
@@ -71,17 +71,17 @@ _CANCEL_CHECK = 0.2
 
 
 class CancelledError(RetriableError):
-    """The run was asked to stop while it waited; the next run carries on."""
+    """The run was stopped while it waited; the next run continues."""
 
 
 _Keep = Callable[[requests.Response, Request, float], None]
-"""Takes in a body before the deadline (monotonic): (response, the request answered, deadline)."""
+"""Reads a body before the deadline (monotonic): (response, its request, deadline)."""
 
 
 class HttpClient:
-    """Requests to one configured origin, and wherever it redirects to.
+    """Requests to one configured origin, and wherever it redirects.
 
-    `request` may be called from several threads; `close` breaks what is still under way.
+    `request` may be called from several threads; `close` aborts requests in progress.
     """
 
     def __init__(
@@ -125,7 +125,7 @@ class HttpClient:
         self.close()
 
     def close(self) -> None:
-        """Stop waiting threads, break requests under way and close every connection."""
+        """Wake waiting threads, abort requests in progress and close every connection."""
         self._stop.set()
         if self._auth is not None:
             self._auth.close()
@@ -134,7 +134,7 @@ class HttpClient:
             session.close()
 
     def facts(self) -> dict[str, JsonValue]:
-        """What was seen of the server: TLS version and certificate."""
+        """Facts about the server: TLS version and certificate."""
         return self._guard.facts()
 
     def warnings(self) -> list[str]:
@@ -144,20 +144,20 @@ class HttpClient:
             and self._auth is not None
             and not _is_loopback(self._origin[1])
         ):
-            found.append("Credentials travel unencrypted: use an address that begins with https://")
+            found.append("Credentials are sent unencrypted: use a URL that begins with https://")
         return found
 
     def join(self, base: str, link: str) -> str:
-        """The address a link in an answer leads to.
+        """The absolute URL of a link in a response.
 
-        A server behind a proxy that ends TLS often writes its own links with http; those stay
-        on https.
+        A server behind a proxy that terminates TLS often writes its own links with http; these
+        are changed to https.
         """
         try:
             url = urljoin(base, link)
         except ValueError as error:
             raise DataError(
-                f"The answer leads to {redact.shorten(link, 80)!r}, which is not a valid address",
+                f"The response links to {redact.shorten(link, 80)!r}, which is not a valid URL",
                 where=redact.redact(base),
                 hint="Set pagination if this link does not lead to the next page",
             ) from error
@@ -170,9 +170,9 @@ class HttpClient:
         return url
 
     def request(self, request: Request, *, accept: Collection[int] = ()) -> Answer:
-        """The whole answer of a request, after redirects and retries.
+        """The complete response to a request, after redirects and retries.
 
-        Statuses outside 2xx are errors unless listed in `accept`.
+        A status outside 2xx is an error unless listed in `accept`.
         """
         chunks: list[bytes] = []
 
@@ -190,13 +190,13 @@ class HttpClient:
     @staticmethod
     def _too_large(limit: int, where: str) -> LimitError:
         return LimitError(
-            f"The answer is larger than the limit of {limit} bytes",
+            f"The response is larger than the limit of {limit} bytes",
             where=where,
-            hint="Ask for smaller pages, or raise source.max_response",
+            hint="Use smaller pages, or raise source.max_response",
         )
 
     def download(self, request: Request, file: BinaryIO, *, accept: Collection[int] = ()) -> Answer:
-        """Like `request`, but the body goes to a seekable file; the answer's is empty."""
+        """Like `request`, but writes the body to a seekable file; that of the answer is empty."""
         start = file.tell()
 
         def keep(response: requests.Response, sent: Request, deadline: float) -> None:
@@ -208,7 +208,7 @@ class HttpClient:
         return Answer(response.status_code, response.url, response.headers, b"")
 
     def wait(self, seconds: float) -> None:
-        """Sleep, but wake up for a cancelled run. Raises CancelledError."""
+        """Sleep until the time is up or the run is cancelled. Raises CancelledError."""
         if seconds <= 0:
             return
         until = time.monotonic() + seconds
@@ -219,7 +219,7 @@ class HttpClient:
                 break
         self.check_cancelled()
 
-    # One request: tries; within a try redirects; at the end of them a body.
+    # One request: attempts, redirects within an attempt, and finally a body.
 
     def _run(self, request: Request, accept: Collection[int], keep: _Keep) -> requests.Response:
         deadline = time.monotonic() + self._timeouts.total
@@ -256,13 +256,13 @@ class HttpClient:
                     scheme, host, port = origin_of(sent.url)
                     error.hint = (
                         f"The source redirects to {scheme}://{host}:{port}, where no credentials "
-                        "go; if that is right, set url to it"
+                        "are sent; if that is correct, set url to it"
                     )
                 raise error
 
     def _may_renew(self, response: requests.Response) -> bool:
-        """Whether new credentials may help: after a 401, and once after a 403, with which some
-        servers refuse a token that has ended.
+        """Whether new credentials may help: after a 401, and once after a 403, which some servers
+        send for an expired token.
         """
         if response.status_code == 403 and failures.retry_after(response.headers) is None:
             first, self._forbidden = not self._forbidden, True
@@ -276,13 +276,13 @@ class HttpClient:
             return self._auth.renew(sent)
 
     def _pause(self, error: RetriableError, tries: int, deadline: float) -> None:
-        """Wait before the next try, or raise `error` when there is to be none."""
+        """Wait before the next attempt, or raise `error` if there is none."""
         asked = error.retry_after
         if asked is not None and asked > self._limits.longest_wait:
             raise ThrottledError(
-                f"{error.what}; it asks to come back in {asked:.0f} seconds",
+                f"{error.what}; it asks to retry in {asked:.0f} seconds",
                 where=error.where,
-                hint="The run is tried again then",
+                hint="The run is retried then",
                 retry_after=asked,
             ) from error
         if tries >= self._retries:
@@ -296,7 +296,7 @@ class HttpClient:
         self.wait(seconds)
 
     def _follow(self, request: Request) -> tuple[Request, requests.Response]:
-        """Send and follow redirects; the last request as it was sent, and its answer."""
+        """Send and follow redirects; returns the last request as sent, and its response."""
         for _ in range(_MAX_REDIRECTS):
             sent, response = self._send(request)
             target = response.headers.get("Location")
@@ -307,7 +307,7 @@ class HttpClient:
         raise DataError(
             f"The server redirects more than {_MAX_REDIRECTS} times",
             where=request.where,
-            hint="Open the address in a browser; it may want a login",
+            hint="Open the URL in a browser; it may require a login",
         )
 
     def _send(self, request: Request) -> tuple[Request, requests.Response]:
@@ -338,18 +338,18 @@ class HttpClient:
             raise self._translated(error, request) from None
 
     def _translated(self, error: Exception, request: Request) -> ConnectorError:
-        self.check_cancelled()  # closing the client breaks connections on purpose
+        self.check_cancelled()  # closing the client breaks connections deliberately
         host = origin_of(request.url)[1]
         return failures.of_exception(error, host, request.where, self._timeouts.names[0])
 
     def _headers_for(self, request: Request) -> dict[str, str]:
         headers = CaseInsensitiveDict({"User-Agent": USER_AGENT, "Accept-Encoding": "gzip"})
         if self._is_own(request.url):
-            # What a person wrote comes before what we would send by ourselves, in any case.
+            # Headers set by the user take precedence over our own, ignoring case.
             headers.update(request.headers)
             headers.update(self._headers)
             return dict(headers)
-        # Any header set by a person may be a credential; another host gets none of them.
+        # Any header set by the user may be a credential, so other hosts get none.
         headers.update(
             {n: value for n, value in request.headers.items() if n.lower() in _HARMLESS_HEADERS}
         )
@@ -363,7 +363,7 @@ class HttpClient:
             session = self._sessions.get((own, scheme))
             if session is None:
                 session = requests.Session()
-                # Not from the environment: .netrc holds passwords, REQUESTS_CA_BUNDLE trust.
+                # Ignore the environment: .netrc has passwords, REQUESTS_CA_BUNDLE certificates.
                 session.trust_env = False
                 session.headers.clear()
                 tls = None
@@ -374,12 +374,12 @@ class HttpClient:
             return session
 
     def check_cancelled(self) -> None:
-        """Raises CancelledError when the run is to stop, or the client was closed."""
-        # Only the thread that owns the connector may ask the host.
+        """Raises CancelledError if the run should stop, or the client was closed."""
+        # Only the thread that owns the connector may call `cancelled`.
         if self._stop.is_set() or (
             threading.get_ident() == self._owner and self._context.cancelled()
         ):
-            raise CancelledError("The run was cancelled", hint="Start it again to carry on")
+            raise CancelledError("The run was cancelled", hint="Start it again to continue")
 
     def _proxy(self, origin: tuple[str, str, int], url: str) -> dict[str, str]:
         found = self._proxies.get(origin)
@@ -405,11 +405,11 @@ class HttpClient:
                 yield chunk
         except zlib.error as error:
             raise DataError(
-                f"The answer's compression is broken: {error}", where=request.where
+                f"The compression of the response is damaged: {error}", where=request.where
             ) from None
         except EOFError:
             raise UnreachableError(
-                "The answer broke off: its compressed body has no end", where=request.where
+                "The response was cut off: its compressed body is incomplete", where=request.where
             ) from None
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             raise self._translated(error, request) from None
@@ -421,14 +421,14 @@ class HttpClient:
             yield piece
             if time.monotonic() > deadline:
                 raise UnreachableError(
-                    f"The answer took longer than {self._timeouts.total:g} seconds in all",
+                    f"The response took longer than {self._timeouts.total:g} seconds",
                     where=request.where,
-                    hint=f"Ask for smaller pages, or raise {self._timeouts.names[1]}",
+                    hint=f"Use smaller pages, or raise {self._timeouts.names[1]}",
                 )
             self.check_cancelled()
 
     def _beginning(self, response: requests.Response, request: Request) -> bytes:
-        """The first kilobytes of an error's body; nothing when even that cannot be read."""
+        """The first kilobytes of an error's body; empty if unreadable."""
         deadline = time.monotonic() + self._timeouts.read
         try:
             return beginning_of(next(self._body(response, request, deadline, _CHUNK), b""))[:4096]
@@ -438,7 +438,7 @@ class HttpClient:
 
 @contextlib.contextmanager
 def _once_only() -> Iterator[None]:
-    """What gets credentials has tried often enough by itself: its failure is not tried again."""
+    """Authentication has its own retries, so its failure is not retried."""
     try:
         yield
     except RetriableError as error:

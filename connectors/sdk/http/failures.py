@@ -1,4 +1,4 @@
-"""What went wrong over HTTP, as an error that says what the protocol said and what to do."""
+"""Translate HTTP failures to errors with what the server reported and a hint how to fix them."""
 
 from __future__ import annotations
 
@@ -30,25 +30,24 @@ from connectors.sdk.errors import (
 from connectors.sdk.net.tls import explain
 
 TRY_AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
-"""Statuses that may be different next time."""
+"""Statuses that may be temporary."""
 
 
 _UNIX = 10**9
-"""A larger number is a moment (Unix time), a smaller one a number of seconds."""
+"""A larger number is a Unix time, a smaller one a number of seconds."""
 _MILLISECONDS = 10**11
 _LONGEST = 32 * 86400.0
-"""Seconds: quotas end with the month at the latest, so that a longer wait is a mistake."""
+"""Seconds: quotas are monthly at most, so a longer wait is an error."""
 _RESETS = ("X-RateLimit-Reset", "RateLimit-Reset", "X-Rate-Limit-Reset")
 _REMAINING = ("X-RateLimit-Remaining", "RateLimit-Remaining", "X-Rate-Limit-Remaining")
 
 
 def retry_after(headers: Mapping[str, str], now: float | None = None) -> float | None:
-    """Seconds to wait as the server asked (RFC 9110, 10.2.3), or None when it named no time.
+    """Seconds to wait as requested by the server (RFC 9110, 10.2.3), or None.
 
-    `Retry-After` in seconds or as a date; else, with no calls left, the time at which a
-    `RateLimit-Reset` says that there are some again. Moments are compared with the server's own
-    clock where it tells it. A time that nobody can mean (in milliseconds and still years ahead)
-    is left out.
+    `Retry-After` in seconds or as a date; else, if no calls are left, the time given by a
+    `RateLimit-Reset` header. Times are compared with the server's own clock if it reports it. An
+    implausible time (years ahead, even in milliseconds) is ignored.
     """
     now = clock_of(headers) or (time.time() if now is None else now)
     text = headers.get("Retry-After", "").strip()
@@ -61,7 +60,7 @@ def retry_after(headers: Mapping[str, str], now: float | None = None) -> float |
 
 
 def clock_of(headers: Mapping[str, str]) -> float | None:
-    """The server's own time (Unix seconds) by its `Date` header (RFC 9110, 6.6.1), or None."""
+    """The server's time (Unix seconds) from its `Date` header (RFC 9110, 6.6.1), or None."""
     return _moment(headers.get("Date", ""))
 
 
@@ -92,8 +91,8 @@ def _moment(text: str) -> float | None:
 
 
 def of_status(status: int, headers: Mapping[str, str], body: bytes, where: str) -> ConnectorError:
-    """The error for an answer that is no success; `body` is its beginning."""
-    said = f"The server answered {status} {_phrase(status)}".rstrip()
+    """The error for an unsuccessful response; `body` is its beginning."""
+    said = f"The server responded {status} {_phrase(status)}".rstrip()
     fault = failure_in_xml(body)
     excerpt = fault or redact.shorten(body.decode("utf-8", "replace"), 200)
     if excerpt and "html" not in headers.get("Content-Type", "").lower():
@@ -101,7 +100,7 @@ def of_status(status: int, headers: Mapping[str, str], body: bytes, where: str) 
     wait = retry_after(headers)
     if status == 429 or (status == 403 and wait is not None):
         return ThrottledError(
-            said, where=where, hint="The source limits how often it may be asked", retry_after=wait
+            said, where=where, hint="The source limits the rate of requests", retry_after=wait
         )
     if fault and is_of_caller(fault):
         return FatalError(said, where=where, hint="Check the body and headers of the source")
@@ -112,12 +111,12 @@ def of_status(status: int, headers: Mapping[str, str], body: bytes, where: str) 
     if status == 403:
         return AccessDeniedError(said, where=where)
     if status == 407:
-        return AuthenticationError(said, where=where, hint="The proxy wants a user and password")
+        return AuthenticationError(said, where=where, hint="The proxy requires a user and password")
     if status in (404, 410):
         return MissingError(said, where=where, hint="Check the url and endpoint of the source")
     if 300 <= status < 400:
         target = redact.shorten(headers.get("Location", ""), 200)
-        hint = f"It points to {target}: set that address" if target else "It does not say where to"
+        hint = f"It redirects to {target}: use that URL" if target else "It does not say where to"
         return FatalError(said, where=where, hint=hint)
     if status == 405:
         return FatalError(said, where=where, hint="Check the method of the source")
@@ -136,9 +135,9 @@ def _phrase(status: int) -> str:
 def of_exception(
     error: BaseException, host: str, where: str, timeout: str = "source.timeout"
 ) -> ConnectorError:
-    """The error for an exception of requests or urllib3, by what lies at its root.
+    """The error for an exception of requests or urllib3, by its root cause.
 
-    `timeout` is the setting of the time between two pieces of an answer.
+    `timeout` is the setting for the time between two parts of a response.
     """
     causes = list(_causes(error))
     for cause in causes:
@@ -154,7 +153,7 @@ def of_exception(
             return found
     if any(isinstance(cause, (HTTPException, u3.ProtocolError)) for cause in causes):
         return UnreachableError(
-            f"The answer of {host} is not valid HTTP",
+            f"The response of {host} is not valid HTTP",
             where=where,
             hint="Check the port and the beginning of the url, http: or https:",
         )
@@ -165,13 +164,13 @@ def of_exception(
 def _network(cause: BaseException, host: str, where: str, timeout: str) -> ConnectorError | None:
     if isinstance(cause, socket.gaierror):
         return UnreachableError(
-            f"The name {host} is not known to the DNS ({cause.strerror})",
+            f"The name {host} was not found in DNS ({cause.strerror})",
             where=where,
             hint="Check the spelling of the host name and this machine's DNS",
         )
     if isinstance(cause, u3.ProxyError):
         return UnreachableError(
-            "The proxy between here and the server cannot be used",
+            "The proxy for the server cannot be used",
             where=where,
             hint="Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY of this machine",
         )
@@ -179,13 +178,13 @@ def _network(cause: BaseException, host: str, where: str, timeout: str) -> Conne
         return UnreachableError(
             f"{host} did not accept a connection in time",
             where=where,
-            hint="Check the port, and the firewalls between here and there",
+            hint="Check the port, and any firewalls in between",
         )
     if isinstance(cause, (u3.ReadTimeoutError, TimeoutError)):
         return UnreachableError(
-            f"{host} stopped answering (no data within the read timeout)",
+            f"{host} stopped responding (no data within the read timeout)",
             where=where,
-            hint=f"Ask for smaller pages, or raise {timeout}",
+            hint=f"Use smaller pages, or raise {timeout}",
         )
     if isinstance(cause, ConnectionRefusedError):
         return UnreachableError(
@@ -195,19 +194,19 @@ def _network(cause: BaseException, host: str, where: str, timeout: str) -> Conne
         )
     if isinstance(cause, u3.IncompleteRead):
         return UnreachableError(
-            f"The answer broke off after {cause.partial} bytes: the connection was cut",
+            f"The response ended after {cause.partial} bytes: the connection was closed",
             where=where,
         )
     if isinstance(cause, (u3.InvalidChunkLength, u3.ResponseNotChunked)):
-        return UnreachableError("The answer's chunked encoding is broken", where=where)
+        return UnreachableError("The chunked encoding of the response is damaged", where=where)
     if isinstance(cause, OSError) and cause.errno in (errno.EHOSTUNREACH, errno.ENETUNREACH):
         return UnreachableError(
             f"There is no route to {host} ({cause.strerror})",
             where=where,
-            hint="Check this machine's network",
+            hint="Check the network of this machine",
         )
     if isinstance(cause, ConnectionError):
-        return UnreachableError(f"{host} cut the connection", where=where)
+        return UnreachableError(f"{host} closed the connection", where=where)
     return None
 
 

@@ -1,6 +1,6 @@
-"""Tokens that we sign ourselves (JWT, RFC 7519).
+"""Tokens signed by us (JWT, RFC 7519).
 
-A module of its own: what signs takes time to import.
+A separate module, because signing is slow to import.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from connectors.sdk.http.tokens import JwtAuth, Token, TokenAuthenticator
 
 
 class _Hmac(HMACAlgorithm):
-    """HMAC with the key as agreed: its length is for the two sides to decide."""
+    """HMAC with the agreed key, whatever its length."""
 
     def check_key_length(self, key: Any) -> None:
-        """Say nothing; PyJWT would warn on standard error at every token."""
+        """Suppress the warning that PyJWT would print for every token."""
 
 
 _SHA = {"256": "SHA256", "384": "SHA384", "512": "SHA512"}
 
 
 class JwtTokens(TokenAuthenticator):
-    """Tokens that we sign ourselves; a fresh one before the old one ends."""
+    """Tokens signed by us, replaced before they expire."""
 
     def __init__(self, config: JwtAuth, context: Context) -> None:
         redact.remember(config.secret.get_secret_value(), config.private_key.get_secret_value())
@@ -44,7 +44,7 @@ class JwtTokens(TokenAuthenticator):
             self._signer.register_algorithm(config.algorithm, _Hmac(size))
 
     def close(self) -> None:
-        """Nothing is open: signing needs no one else."""
+        """Nothing to close."""
 
     def _fetch(self) -> Token:
         config = self._config
@@ -59,7 +59,7 @@ class JwtTokens(TokenAuthenticator):
             )
         except (jwt.PyJWTError, ValueError, TypeError) as error:
             raise ConfigurationError(
-                f"No token can be signed with this key: {redact.shorten(str(error), 100)}",
+                f"The key cannot sign a token: {redact.shorten(str(error), 100)}",
                 where="auth.private_key",
                 hint=f"{config.algorithm} needs an RSA private key as PEM text",
             ) from None

@@ -1,4 +1,4 @@
-"""What goes over HTTP: a request before it is sent, and an answer that is whole."""
+"""HTTP messages: a request before it is sent, and a complete response."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from connectors.sdk import redact
 from connectors.sdk.errors import ConfigurationError, DataError
 
 GZIP = b"\x1f\x8b\x08"
-"""How data compressed with gzip begins (RFC 1952, 2.3.1)."""
+"""The first bytes of gzip data (RFC 1952, 2.3.1)."""
 
 _CHUNK = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds: to connect, between two pieces of an answer, and for one request in all."""
+    """Seconds: to connect, between two parts of a response, and for one request in total."""
 
     connect: float
     read: float
@@ -40,7 +40,7 @@ class Request:
     what: str = ""
     redirects: bool = True
     once: bool = False
-    """Not tried again when it fails: it asks for something that the server may not know."""
+    """Not retried: it uses a feature that the server may not support."""
 
     @property
     def full_url(self) -> str:
@@ -50,9 +50,9 @@ class Request:
         joint = "&" if "?" in base else "?"
         try:
             query = urlencode(self.query)
-        except UnicodeEncodeError:  # a token of the source that is half a surrogate pair
+        except UnicodeEncodeError:  # the source gave a token with a lone surrogate
             raise DataError(
-                "The source gives a value for the next request that is not valid text",
+                "The source returned a value for the next request that is not valid text",
                 where=self.url,
             ) from None
         return f"{base}{joint}{query}{mark}{fragment}"
@@ -65,7 +65,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole answer; `body` is decoded (gzip), never cut short."""
+    """A complete response; `body` is decompressed (gzip), never truncated."""
 
     status: int
     url: str
@@ -74,7 +74,7 @@ class Answer:
 
     @property
     def media_type(self) -> str:
-        """The media type in lower case without parameters; empty when none was given."""
+        """The media type in lower case without parameters; empty if there is none."""
         return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
 
     @property
@@ -87,38 +87,38 @@ class Answer:
 
 
 class Authenticator(Protocol):
-    """Puts credentials on requests to the configured origin."""
+    """Adds credentials to requests to the configured origin."""
 
     def apply(self, request: Request) -> None:
-        """Add the credentials; may fetch them first."""
+        """Add the credentials; may request them first."""
 
     def renew(self, request: Request) -> bool:
-        """After a 401 on `request`, as it was sent: get new credentials. False: none to get."""
+        """After a 401 on `request`, as sent: get new credentials. False if there are none."""
 
     def close(self) -> None:
-        """Break what is under way."""
+        """Abort a request in progress."""
 
 
 def origin_of(url: str) -> tuple[str, str, int]:
-    """Scheme, host and port: what credentials belong to. Raises ConfigurationError."""
+    """Scheme, host and port, to which credentials are bound. Raises ConfigurationError."""
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise ConfigurationError(f"This is no usable address: {error}", where=url) from None
+        raise ConfigurationError(f"This is not a valid URL: {error}", where=url) from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ConfigurationError(
-            "The address must begin with https:// or http:// and name a host",
+            "The URL must begin with https:// or http:// and contain a host",
             where=redact.redact(url),
         )
     return parts.scheme, parts.hostname.lower(), port or (443 if parts.scheme == "https" else 80)
 
 
 def decoded(pieces: Iterator[bytes], headers: Mapping[str, str]) -> Iterator[bytes]:
-    """Undo the content encoding piece by piece, never inflating more than 64 KiB at a time.
+    """Undo the content encoding piece by piece, inflating at most 64 KiB at a time.
 
-    Raises zlib.error for a broken body, EOFError for one that was cut short, DataError for an
-    encoding that was not asked for.
+    Raises zlib.error for a damaged body, EOFError for a truncated one, DataError for an
+    encoding that was not requested.
     """
     encoding = headers.get("Content-Encoding", "").strip().lower()
     if encoding in ("", "identity"):
@@ -126,19 +126,19 @@ def decoded(pieces: Iterator[bytes], headers: Mapping[str, str]) -> Iterator[byt
         return
     if encoding not in ("gzip", "x-gzip", "deflate"):
         raise DataError(
-            f"The answer's content encoding {redact.shorten(encoding, 40)!r} was not asked for",
-            hint="Tell the server's administrator: gzip, deflate or none are accepted",
+            f"The content encoding {redact.shorten(encoding, 40)!r} was not requested",
+            hint="Ask the server's administrator to use gzip, deflate or none",
         )
     inflate: Any = None
     empty = True
     for piece in _whole_signature(pieces):
         if empty and encoding != "deflate" and not _may_be_packed(piece):
-            yield piece  # said to be gzip by a proxy or a handler that did not do it
+            yield piece  # labelled as gzip, but not compressed
             yield from pieces
             return
         empty = False
         while piece:
-            if inflate is None or inflate.eof:  # gzip allows several members in one body
+            if inflate is None or inflate.eof:  # a gzip body may have several members
                 inflate = zlib.decompressobj(wbits=_window_bits(piece, encoding))
             full = True
             while full:
@@ -152,7 +152,7 @@ def decoded(pieces: Iterator[bytes], headers: Mapping[str, str]) -> Iterator[byt
 
 
 def _whole_signature(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """The pieces, the first of which has two bytes at least unless there are no more."""
+    """The pieces, the first of which has at least two bytes unless it is the last."""
     first = b""
     for piece in pieces:
         first += piece
@@ -164,12 +164,12 @@ def _whole_signature(pieces: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _may_be_packed(piece: bytes) -> bool:
-    """Whether this begins as gzip or zlib does."""
+    """Whether this begins like gzip or zlib."""
     return piece.startswith(GZIP[:2]) or _is_zlib(piece)
 
 
 def _is_zlib(piece: bytes) -> bool:
-    """Whether this begins with the header of zlib (RFC 1950, 2.2)."""
+    """Whether this begins with a zlib header (RFC 1950, 2.2)."""
     return len(piece) > 1 and piece[0] & 0x0F == 8 and (piece[0] * 256 + piece[1]) % 31 == 0
 
 
@@ -180,9 +180,9 @@ def _window_bits(piece: bytes, encoding: str) -> int:
 
 
 def gunzipped(body: bytes, limit: int) -> bytes:
-    """A body that is gzip although no header says so (a file served unchanged), undone.
+    """Decompress a gzip body that no header declares (a file served unchanged).
 
-    Stops beyond `limit` bytes. What only looks like gzip comes back unchanged.
+    Stops after `limit` bytes. A body that only looks like gzip is returned unchanged.
     """
     if not body.startswith(GZIP):
         return body
@@ -200,7 +200,7 @@ def gunzipped(body: bytes, limit: int) -> bytes:
 
 
 def beginning_of(body: bytes) -> bytes:
-    """The beginning of a body for a message, also when it is gzip and no header says so."""
+    """The beginning of a body for a message, also if it is undeclared gzip."""
     if not body.startswith(GZIP):
         return body
     try:

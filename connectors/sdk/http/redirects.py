@@ -1,4 +1,4 @@
-"""Where a redirect leads (RFC 9110, 15.4), and what of the request goes along."""
+"""The target of a redirect (RFC 9110, 15.4), and what the new request keeps."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from connectors.sdk.http.messages import Request, origin_of
 
 
 def redirected(request: Request, status: int, target: str) -> Request:
-    """The request that a redirect asks for. Raises TrustError for one from https to http."""
+    """The request for a redirect. Raises TrustError for one from https to http."""
     url = urljoin(request.full_url, target)
     if request.url.startswith("https:") and origin_of(url)[0] == "http":
         raise TrustError(
             "The server redirects from https to http, which would drop the encryption",
             where=f"{request.where} → {redact.redact(url)}",
-            hint="Set the address that it should be, with https",
+            hint="Set the final URL, with https",
         )
     if status != 303 and _is_same_place(request.full_url, url):
-        # Frameworks that add a slash often forget the query; and a POST stays one.
+        # Frameworks that add a slash often drop the query; a POST remains a POST.
         query = urlsplit(request.full_url).query
         if query and not urlsplit(url).query:
             url = urlsplit(url)._replace(query=query).geturl()
@@ -31,7 +31,7 @@ def redirected(request: Request, status: int, target: str) -> Request:
 
 
 def _is_same_place(before: str, after: str) -> bool:
-    """Whether two addresses differ in a slash at the end of their path, or in http and https."""
+    """Whether two URLs differ only in a trailing slash, or in http and https."""
     one, other = urlsplit(before), urlsplit(after)
     return (
         one.hostname == other.hostname

@@ -1,4 +1,4 @@
-"""How long a source waits, as settings."""
+"""Timeouts of a source, as settings."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from connectors.sdk.connector import Context, Limits
 from connectors.sdk.http.messages import Timeouts
 
 PATIENT = 8.0
-"""Seconds that a test of a source waits for its answer, unless its timeout is set."""
+"""Seconds that a test of a source waits for a response, unless its timeout is set."""
 
 QUICK = 4.0
-"""Seconds for a connection, and for a token server's answer, while a person waits: with its one
-retry a test ends within ten.
+"""Seconds for a connection, and for the response of a token server, while a user waits: with one
+retry a test ends within ten seconds.
 """
 
 
 class TimeoutConfig(ConfigModel):
-    """Seconds; what is left out is the instance's default."""
+    """Seconds; missing values use the instance's default."""
 
-    connect: float | None = Field(default=None, gt=0, description="To get a connection")
-    read: float | None = Field(default=None, gt=0, description="Between two pieces of an answer")
+    connect: float | None = Field(default=None, gt=0, description="To connect")
+    read: float | None = Field(default=None, gt=0, description="Between two parts of a response")
     total: float | None = Field(
-        default=None, gt=0, description="For one request in all, its retries included"
+        default=None, gt=0, description="For one request in total, including retries"
     )
 
 
 def timeouts(given: float | TimeoutConfig | None, limits: Limits) -> Timeouts:
-    """The seconds to wait; what is left out is the instance's default."""
+    """The timeouts; missing values use the instance's default."""
     config = given if isinstance(given, TimeoutConfig) else TimeoutConfig(read=given)
     return Timeouts(
         config.connect or limits.connect_timeout,
@@ -51,7 +51,7 @@ def hurried(waits: Timeouts) -> Timeouts:
 
 
 def limited(context: Context, waits: Timeouts, retries: int | None = None) -> Context:
-    """The context of what works for a source, such as its token requests, with the same limits."""
+    """The context of helpers of a source, such as its token requests, with the same limits."""
     limits = replace(
         context.limits,
         connect_timeout=waits.connect,

@@ -1,4 +1,4 @@
-"""Tokens that end, renewed before they do: their settings, and those of OAuth2 (RFC 6749)."""
+"""Expiring tokens, renewed in time: their settings, and those of OAuth2 (RFC 6749)."""
 
 from __future__ import annotations
 
@@ -24,28 +24,29 @@ from connectors.sdk.net.tls import TlsConfig
 
 _LONGEST_LIFE = 10 * 366 * 86400.0
 _EARLY = 60.0
-"""Seconds before its end that a token is renewed; a tenth of its life when that is shorter."""
+"""Seconds before expiry at which a token is renewed; at most a tenth of its lifetime."""
 
 
 class OAuth2Auth(ConfigModel):
-    """A token fetched from an OAuth2 server, by our own client or by a refresh token."""
+    """A token from an OAuth2 server, with client credentials or a refresh token."""
 
     type: Literal["oauth2"]
-    token_url: str = Field(description="Where tokens are handed out")
+    token_url: str = Field(description="URL of the token endpoint")
     grant: Literal["client_credentials", "refresh_token"] = Field(
-        default="client_credentials", description="What is traded for a token"
+        default="client_credentials", description="Grant type"
     )
-    client_id: str = Field(default="", description="Name of our client")
+    client_id: str = Field(default="", description="Client ID")
     client_secret: SecretStr = Field(default=SecretStr(""), description="Its secret")
     refresh_token: SecretStr = Field(
-        default=SecretStr(""), description="The first refresh token (grant refresh_token)"
+        default=SecretStr(""), description="Initial refresh token (grant refresh_token)"
     )
-    scope: str = Field(default="", description="Scopes to ask for, separated by blanks")
+    scope: str = Field(default="", description="Scopes, separated by spaces")
     client_auth: Literal["basic", "body"] = Field(
-        default="basic", description="How the client shows its secret"
+        default="basic", description="How to send the client secret"
     )
     params: dict[str, str] = Field(
-        default_factory=dict, description="More fields of the token request (audience, resource)"
+        default_factory=dict,
+        description="Additional fields of the token request (audience, resource)",
     )
 
     @model_validator(mode="after")
@@ -58,24 +59,24 @@ class OAuth2Auth(ConfigModel):
 
 
 class JwtAuth(ConfigModel):
-    """A token that we sign ourselves, as the Dutch ZGW APIs want it."""
+    """A token signed by us, as the Dutch ZGW APIs require."""
 
     type: Literal["jwt"]
     algorithm: Literal[
         "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"
-    ] = Field(default="HS256", description="How the token is signed")
-    secret: SecretStr = Field(default=SecretStr(""), description="The shared secret (HS…)")
+    ] = Field(default="HS256", description="Signing algorithm")
+    secret: SecretStr = Field(default=SecretStr(""), description="Shared secret (HS…)")
     private_key: SecretStr = Field(
-        default=SecretStr(""), description="The private key as PEM text (RS…, PS…)"
+        default=SecretStr(""), description="Private key as PEM text (RS…, PS…)"
     )
     key_id: str = Field(default="", description="`kid` in the token's header")
     claims: dict[str, JsonValue] = Field(
         default_factory=dict,
-        description="Claims; texts may hold {{ now }}, {{ now + 60 }}, {{ uuid }}, {{ source }}",
+        description="Claims; texts may contain {{ now }}, {{ now + 60 }}, {{ uuid }}, {{ source }}",
     )
     lifetime: int = Field(default=3600, ge=1, description="Seconds from `iat` to `exp`")
-    header: str = Field(default="Authorization", description="Header that takes the token")
-    prefix: str = Field(default="Bearer", description="The word before the token; may be empty")
+    header: str = Field(default="Authorization", description="Header for the token")
+    prefix: str = Field(default="Bearer", description="Prefix of the token; may be empty")
 
     @field_validator("claims")
     @classmethod
@@ -95,7 +96,7 @@ class JwtAuth(ConfigModel):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token and when it ends (Unix time), None when nobody said."""
+    """A token and its expiry (Unix time), None if unknown."""
 
     text: str
     expires_at: float | None
@@ -111,7 +112,7 @@ class Token:
 
 
 class TokenAuthenticator(ABC):
-    """Puts a token on requests, renewed shortly before its end and once after a 401."""
+    """Adds a token to requests, renewed shortly before it expires and once after a 401."""
 
     def __init__(self, header: str = "Authorization", prefix: str = "Bearer") -> None:
         self._header = header
@@ -124,7 +125,7 @@ class TokenAuthenticator(ABC):
         """A new token. Called by one thread at a time."""
 
     def _stored(self) -> Token | None:
-        """A token that an earlier run left behind."""
+        """A token stored by an earlier run."""
         return None
 
     def apply(self, request: Request) -> None:
@@ -138,18 +139,18 @@ class TokenAuthenticator(ABC):
     def renew(self, request: Request) -> bool:
         refused = request.headers.get(self._header, "")
         with self._lock:
-            # Of several threads that were refused with one token, the first renews it.
+            # If several threads are rejected with the same token, the first one renews it.
             if self._token is None or refused.endswith(self._token.text):
                 self._token = self._fetch()
         return True
 
     @abstractmethod
     def close(self) -> None:
-        """Break a token request that is under way."""
+        """Abort a token request in progress."""
 
 
 class OAuth2Tokens(TokenAuthenticator):
-    """Tokens of an OAuth2 server; kept between runs, a rotated refresh token stored first."""
+    """Tokens of an OAuth2 server, kept between runs; a rotated refresh token is stored first."""
 
     _STATE = "oauth2"
 
@@ -160,7 +161,7 @@ class OAuth2Tokens(TokenAuthenticator):
         super().__init__()
         self._config = config
         self._state = context.state
-        # Tokens are renewed on whichever thread needs one; only the owner may ask the host.
+        # Any thread may renew tokens, but only the owner may call `cancelled`.
         self._client = HttpClient(config.token_url, replace(context, cancelled=_never), tls=tls)
         self._identity = hashlib.sha256(
             orjson.dumps(
@@ -187,7 +188,7 @@ class OAuth2Tokens(TokenAuthenticator):
         return token if ends > time.time() + _EARLY else None
 
     def _known(self) -> dict[str, Any]:
-        """What was remembered for these very settings; a new refresh token starts afresh."""
+        """The stored state for exactly these settings; a new refresh token resets it."""
         known = self._state.get(self._STATE) or {}
         return known if known.get("identity") == self._identity else {}
 
@@ -248,7 +249,7 @@ class OAuth2Tokens(TokenAuthenticator):
 
 
 def _lifetime(seconds: Any) -> float | None:
-    """How long a token lasts (RFC 6749, 5.1); None where it says nothing that can be meant."""
+    """The lifetime of a token (RFC 6749, 5.1); None if it is missing or implausible."""
     try:
         lasts = float(seconds)
     except (TypeError, ValueError, OverflowError):
@@ -267,7 +268,7 @@ def _document(answer: Answer, where: str) -> dict[str, Any]:
         said = None
     if not isinstance(said, dict):
         raise DataError(
-            f"The token server answered {answer.status} with something that is no JSON object",
+            f"The token server answered {answer.status} with something that is not a JSON object",
             where=where,
             hint="Check auth.token_url",
         )

@@ -1,6 +1,6 @@
-"""Connections under HTTP: addresses checked before they are dialled, certificates noted.
+"""Connections for HTTP: check addresses before connecting, record certificates.
 
-`requests` resolves a name and connects in one go; here the guard's check comes between the two.
+`requests` resolves a name and connects in one step; here the guard checks in between.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class _TlsConnection(HTTPSConnection):
 def _dial(
     connection: _PlainConnection | _TlsConnection, dial: Callable[[], socket.socket]
 ) -> socket.socket:
-    """Connect to an address that was checked; the name stays for the Host header and TLS."""
+    """Connect to a checked address; Host header and TLS still use the name."""
     name = connection._dns_host
     if connection.guard.allow_address is None:
         return dial()
@@ -57,7 +57,7 @@ def _dial(
     try:
         for address in others:
             connection._dns_host = address
-            with contextlib.suppress(NewConnectionError):  # the next address may answer
+            with contextlib.suppress(NewConnectionError):  # the next address may work
                 return dial()
         connection._dns_host = last
         return dial()
@@ -67,14 +67,14 @@ def _dial(
 
 class _TlsPool(HTTPSConnectionPool):
     def _validate_conn(self, conn: Any) -> None:
-        # urllib3 would warn of an unverified certificate at every connection; ours is told by
-        # `check()`, once, to the person who can change it.
+        # urllib3 would warn about an unverified certificate for every connection; `check()`
+        # reports it once, to the user who can change it.
         if conn.is_closed:
             conn.connect()
 
 
 class Transport(HTTPAdapter):
-    """A requests adapter with one TLS context, guarded connections and no retries of its own."""
+    """A requests adapter with one TLS context, guarded connections and no retries."""
 
     def __init__(self, guard: Guard, context: ssl.SSLContext | None, connections: int) -> None:
         self._guard = guard
@@ -101,4 +101,4 @@ class Transport(HTTPAdapter):
         return host, {}
 
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
-        """Nothing to add: the TLS context holds the whole truth."""
+        """Does nothing: the TLS context is complete."""

@@ -1,1 +1,1 @@
-"""Connections below HTTP: TLS, FTP, SSH, and which hosts may be reached."""
+"""Network access below HTTP: TLS, FTP, SSH, and which hosts may be reached."""

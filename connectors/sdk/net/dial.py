@@ -1,4 +1,4 @@
-"""Connections of file servers: addresses checked before they are dialled, failures explained."""
+"""Connections to file servers: check addresses before connecting, explain failures."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def dial(host: str, port: int, context: Context) -> socket.socket:
 
 
 def brief(context: Context) -> Context:
-    """The same with waits that are short enough for a test to answer within ten seconds."""
+    """The same context with short timeouts, so that a test responds within ten seconds."""
     limits = context.limits
     return replace(
         context,
@@ -44,7 +44,7 @@ def brief(context: Context) -> Context:
 
 
 def of_exception(error: BaseException, host: str, where: str) -> ConnectorError:
-    """The error for a failed or broken connection, with advice."""
+    """The error for a failed or lost connection, with a hint."""
     if isinstance(error, ConnectorError):
         return error
     if isinstance(error, ssl.SSLError):
@@ -52,7 +52,7 @@ def of_exception(error: BaseException, host: str, where: str) -> ConnectorError:
         return type(explained)(explained.what, where=where, hint=explained.hint)
     if isinstance(error, socket.gaierror):
         return UnreachableError(
-            f"The name {host} is not known to the DNS ({error.strerror})",
+            f"The name {host} was not found in DNS ({error.strerror})",
             where=where,
             hint="Check the spelling of the host name and this machine's DNS",
         )
@@ -66,9 +66,9 @@ def of_exception(error: BaseException, host: str, where: str) -> ConnectorError:
         return UnreachableError(
             f"{host} did not answer in time",
             where=where,
-            hint="Check the host and port, and the firewalls between here and there",
+            hint="Check the host and port, and any firewalls in between",
         )
     if isinstance(error, (EOFError, ConnectionError)):
-        return UnreachableError(f"{host} cut the connection", where=where)
+        return UnreachableError(f"{host} closed the connection", where=where)
     reason = redact.shorten(str(error) or type(error).__name__, 160)
     return UnreachableError(f"The connection to {host} failed: {reason}", where=where)

@@ -1,4 +1,4 @@
-"""One FTP control connection, plain or TLS, with what ftplib leaves to its caller."""
+"""One FTP control connection, plain or TLS, with features that ftplib leaves to the caller."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _DENIED = re.compile(
 
 
 class FtpLink:
-    """A logged-in connection. Every method raises ConnectorError."""
+    """A connection after login. Every method raises ConnectorError."""
 
     def __init__(
         self,
@@ -84,14 +84,14 @@ class FtpLink:
             self._client.start_tls()
         except ftplib.error_perm as error:
             raise TrustError(
-                f"The server offers no TLS: {redact.shorten(str(error), 120)}",
+                f"The server does not support TLS: {redact.shorten(str(error), 120)}",
                 where=self.where,
                 hint="Ask its administrator to enable it; encryption: none sends the password "
-                "and the data readable for everyone in between",
+                "and the data unencrypted",
             ) from None
 
     def login(self, user: str, password: str) -> None:
-        """Say who we are, protect the data channel, learn what the server can do."""
+        """Log in, protect the data channel, and detect the server's features."""
         try:
             with self._explained():
                 try:
@@ -119,7 +119,7 @@ class FtpLink:
         return frozenset(line.split()[0].upper() for line in lines if line.strip())
 
     def is_alive(self) -> bool:
-        """Whether the server still answers; it may have hung up while nobody asked."""
+        """Whether the server still responds; it may have closed the connection."""
         try:
             self._client.voidcmd("NOOP")
         except ftplib.all_errors:
@@ -127,7 +127,7 @@ class FtpLink:
         return True
 
     def stat(self, path: str) -> Listed | None:
-        """A file by the exactest means the server has; None where there is no such file."""
+        """A file, by the most exact method the server has; None if it does not exist."""
         name = path.rpartition("/")[2]
         with self._explained(path):
             if "MLST" in self._features:
@@ -137,7 +137,7 @@ class FtpLink:
                     if not str(error).startswith(_NO_SUCH_COMMAND):
                         _nothing(error)
                         return None
-                    self._features -= {"MLST"}  # announced, and refused
+                    self._features -= {"MLST"}  # advertised, but rejected
                 else:
                     if found is not None:
                         return found
@@ -148,7 +148,7 @@ class FtpLink:
             return next((e for e in entries if e.name == name and not e.is_directory), None)
 
     def _by_size(self, path: str) -> tuple[Listed | None, bool]:
-        """A file by SIZE and MDTM, and whether the server has these commands (RFC 3659)."""
+        """A file by SIZE and MDTM, and whether the server supports these commands (RFC 3659)."""
         try:
             size = self._client.size(path)
             stamp = self._client.sendcmd(f"MDTM {path}")[4:]
@@ -161,22 +161,22 @@ class FtpLink:
         return None if size is None else Listed(name, False, size, timestamp(stamp), 1.0), True
 
     def listing(self, directory: str) -> list[Listed]:
-        """The entries of a directory; empty where there is none. Links are followed."""
+        """The entries of a directory; empty if it does not exist. Links are followed."""
         with self._explained(directory):
             try:
                 try:
                     found = self._entries(directory)
                 finally:
-                    self._client.voidcmd("TYPE I")  # listings are text, which converts line ends
+                    self._client.voidcmd("TYPE I")  # listings are text, with converted line ends
             except ftplib.error_perm as error:
                 _nothing(error)
                 return []
             except NotUnderstood as error:
                 raise DataError(
-                    f"The server's listing has a line that is not understood: {error}",
+                    f"The server's listing has a line in an unknown format: {error}",
                     where=f"{self.where}, {directory or '.'}",
-                    hint="A file that cannot be seen would look like one that is gone, so nothing "
-                    "was read. Name one file instead of a pattern, or use another server program",
+                    hint="An unread file would seem to be deleted, so nothing "
+                    "was read. Use a file name instead of a pattern, or another FTP server program",
                 ) from None
         return [target for entry in found if (target := self._followed(directory, entry))]
 
@@ -186,13 +186,13 @@ class FtpLink:
             try:
                 self._client.retrlines(f"MLSD {directory}".rstrip(), lines.append)
             except ftplib.error_perm:
-                self._lists_by_machine = False  # announced, and refused
+                self._lists_by_machine = False  # advertised, but rejected
             else:
                 return parse_mlsd(lines)
         return parse_listing(self._list(directory))
 
     def _followed(self, directory: str, entry: Listed) -> Listed | None:
-        """What a link leads to; None where it leads nowhere."""
+        """The target of a link; None if it does not exist."""
         if not entry.is_link:
             return entry
         path = f"{directory.rstrip('/')}/{entry.name}" if directory else entry.name
@@ -209,7 +209,7 @@ class FtpLink:
         return replace(entry, is_directory=True)
 
     def _list(self, directory: str) -> list[str]:
-        """Change there and list: LIST with a name in it takes blanks for separators."""
+        """Change to the directory and list it: LIST with a name splits it at spaces."""
         lines: list[str] = []
         here = self._client.pwd()
         if directory:
@@ -221,15 +221,15 @@ class FtpLink:
         return lines
 
     def retrieve(self, path: str) -> Iterator[bytes]:
-        """The content of a file in pieces. Ends normally only when the server said it was all."""
+        """The content of a file in chunks. Ends normally only if the server confirmed the end."""
         with self._explained(path):
             connection = self._client.transfercmd(f"RETR {path}")
             with closing(connection):
                 while chunk := connection.recv(CHUNK):
                     yield chunk
                 if isinstance(connection, ssl.SSLSocket):
-                    # Some servers close without the TLS goodbye. That may hide a cut, so the
-                    # caller compares sizes, and the 226 below has to come as well.
+                    # Some servers close without TLS close_notify. That may hide a truncation, so
+                    # the caller compares sizes, and the 226 below is required too.
                     with suppress(OSError, ValueError):
                         connection.unwrap().close()
             self._client.voidresp()
@@ -239,7 +239,7 @@ class FtpLink:
             self._client.rename(path, target)
 
     def make_directory(self, path: str) -> None:
-        """Make a directory unless it is there."""
+        """Create a directory unless it exists."""
         with self._explained(path), suppress(ftplib.error_perm):
             self._client.mkd(path)
 
@@ -264,7 +264,7 @@ class FtpLink:
         return sock.getpeercert(binary_form=True) if isinstance(sock, ssl.SSLSocket) else None
 
     def close(self) -> None:
-        """Say goodbye if the server still listens, and close."""
+        """Send QUIT if the server still responds, and close."""
         with suppress(*ftplib.all_errors):
             if self._client.sock is not None:
                 self._client.sock.settimeout(2)
@@ -280,10 +280,10 @@ class FtpLink:
             raise
         except ftplib.error_perm as error:
             raise _refused(error, where) from None
-        except ftplib.Error as error:  # 4xx, or an answer that is no answer
+        except ftplib.Error as error:  # 4xx, or an invalid reply
             said = redact.shorten(str(error), 160)
             if isinstance(error, ftplib.error_temp):
-                raise RetriableError(f"The server says: {said}", where=where) from None
+                raise RetriableError(f"The server reports: {said}", where=where) from None
             raise UnreachableError(
                 f"The server does not speak FTP: {said}",
                 where=where,
@@ -291,7 +291,7 @@ class FtpLink:
             ) from None
         except UnicodeDecodeError:
             raise FatalError(
-                "The server's file names are not in the encoding that is set",
+                "The server's file names are not in the configured encoding",
                 where=where,
                 hint="Set name_encoding, for example to iso-8859-1",
             ) from None
@@ -300,7 +300,7 @@ class FtpLink:
 
 
 def _nothing(error: ftplib.error_perm) -> None:
-    """Raise an error unless it means that there is no such file or directory."""
+    """Raise an error unless it means that the file or directory does not exist."""
     if str(error)[:3] not in ("550", "501", "553") or _DENIED.search(str(error)):
         raise error
 
@@ -309,26 +309,26 @@ def _refused_login(error: ftplib.error_perm, user: str, where: str) -> Connector
     said = redact.shorten(str(error), 160)
     if any(word in said.upper() for word in ("TLS", "SSL", "ENCRYPT", "SECUR")):
         return TrustError(
-            f"The server wants TLS: {said}", where=where, hint="Set encryption: explicit"
+            f"The server requires TLS: {said}", where=where, hint="Set encryption: explicit"
         )
-    return AuthenticationError(f"The server refused user '{user}': {said}", where=where)
+    return AuthenticationError(f"The server rejected user '{user}': {said}", where=where)
 
 
 def _refused(error: ftplib.error_perm, where: str) -> ConnectorError:
     said = redact.shorten(str(error), 160)
     if said.startswith("550"):
         return AccessDeniedError(
-            f"The server does not hand out the file: {said}",
+            f"The server did not send the file: {said}",
             where=where,
             hint="Check the path and the user's permissions on the server",
         )
     if said.startswith("522") or "session" in said.lower():
-        return TrustError(f"The server refused the encrypted data channel: {said}", where=where)
-    return FatalError(f"The server says: {said}", where=where, hint="Check path and encryption")
+        return TrustError(f"The server rejected the encrypted data channel: {said}", where=where)
+    return FatalError(f"The server reports: {said}", where=where, hint="Check path and encryption")
 
 
 def _from_mlst(answer: str, name: str) -> Listed | None:
-    """The file of an MLST answer; None where it is no file, or does not say its size."""
+    """The file of an MLST reply; None if it is not a file, or its size is missing."""
     line = next((line for line in answer.splitlines() if line.startswith(" ")), "").lstrip()
     facts = parse_facts(line.partition(" ")[0])
     size = facts.get("size", "")

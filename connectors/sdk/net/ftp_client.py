@@ -1,4 +1,4 @@
-"""The control connection of an FTP server, with what ftplib leaves to its caller."""
+"""The FTP client, with features that ftplib leaves to the caller."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from connectors.sdk.errors import ConnectorError, TrustError, UnreachableError
 from connectors.sdk.net.dial import dial
 
 _EARLY = 3.0
-"""Seconds of silence after which a server may be waiting for TLS."""
+"""Seconds of silence after which a server may be expecting TLS."""
 
 _NOT_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE")
 
 
 class Client(ftplib.FTP):
-    """Works on a socket that was dialled elsewhere; TLS on the data channel resumes its session."""
+    """Uses an existing socket; TLS on the data channel resumes its session."""
 
     def __init__(self, tls: ssl.SSLContext | None, encoding: str, timeout: float) -> None:
         super().__init__(timeout=timeout, encoding=encoding)
@@ -36,7 +36,7 @@ class Client(ftplib.FTP):
 
     def getline(self) -> str:
         line = super().getline()
-        if line.startswith("SSH-"):  # would pass for the first of several lines
+        if line.startswith("SSH-"):  # would be read as the first of several lines
             raise ftplib.error_proto(line)  # noqa: S321 (what else would speak FTP)
         return line
 
@@ -54,7 +54,7 @@ class Client(ftplib.FTP):
                 raise TrustError(
                     f"{self.host} does not speak TLS from the first byte on this port",
                     where=f"{self.host}:{self.port}",
-                    hint="Set encryption: explicit; implicit TLS has a port of its own, mostly 990",
+                    hint="Set encryption: explicit; implicit TLS uses another port, usually 990",
                 ) from None
             raise
         self.sock, self.file = wrapped, wrapped.makefile("r", encoding=self.encoding)
@@ -64,11 +64,11 @@ class Client(ftplib.FTP):
     ) -> tuple[socket.socket, int | None]:
         try:
             connection, size = super().ntransfercmd(cmd, rest)
-        except (ConnectionRefusedError, TimeoutError):  # the control connection is there
+        except (ConnectionRefusedError, TimeoutError):  # the control connection works
             raise _no_data(f"{self.host}:{self.port}", passive=bool(self.passiveserver)) from None
         if self.protected and isinstance(self.sock, ssl.SSLSocket) and self._tls is not None:
-            # Many servers refuse a data channel that does not resume the control channel's
-            # session: that proves both are the same client.
+            # Many servers reject a data channel that does not resume the session of the control
+            # channel, which proves that both belong to the same client.
             connection = self._tls.wrap_socket(
                 connection, server_hostname=self.host, session=self.sock.session
             )
@@ -76,9 +76,9 @@ class Client(ftplib.FTP):
 
 
 def await_greeting(sock: socket.socket, host: str, port: int, context: Context) -> None:
-    """Wait for the server's first word, and find out early when it waits for ours.
+    """Wait for the server's greeting, and detect early if it is waiting for us.
 
-    A server that expects TLS from the first byte says nothing, and so does a slow one.
+    A server that expects TLS from the first byte is silent, and so is a slow one.
     """
     where = f"{host}:{port}"
     patience = context.limits.read_timeout
@@ -93,9 +93,9 @@ def await_greeting(sock: socket.socket, host: str, port: int, context: Context) 
         )
     if not _has_data(sock, patience - early):
         raise UnreachableError(
-            f"{host} was reached, but sent no greeting in {patience:.0f} seconds",
+            f"{host} accepted the connection, but sent no greeting within {patience:.0f} seconds",
             where=where,
-            hint="Check the port: this may be no FTP server",
+            hint="Check the port: this may not be an FTP server",
         )
 
 
@@ -106,7 +106,7 @@ def _has_data(sock: socket.socket, seconds: float) -> bool:
 
 
 def _speaks_tls(host: str, port: int, context: Context) -> bool:
-    """Whether a server answers a TLS handshake. Nothing else is sent, so nobody is trusted."""
+    """Whether a server responds to a TLS handshake. Sends nothing else, so trust is irrelevant."""
     unverified = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     unverified.check_hostname = False
     unverified.verify_mode = ssl.CERT_NONE
@@ -122,11 +122,11 @@ def _speaks_tls(host: str, port: int, context: Context) -> bool:
 def _no_data(where: str, *, passive: bool) -> ConnectorError:
     if passive:
         hint = (
-            "Its firewall must let in the ports that it names for passive mode; "
+            "Its firewall must allow the ports it uses for passive mode; "
             "`passive: false` makes the server connect to us instead"
         )
     else:
         hint = "The server cannot connect to us; set `passive: true`"
     return UnreachableError(
-        "The server was reached, but no data connection came about", where=where, hint=hint
+        "The control connection works, but no data connection could be made", where=where, hint=hint
     )

@@ -1,7 +1,7 @@
-"""Directory listings of FTP servers: LIST as Unix and Windows servers write it, EPLF, and MLSD.
+"""Directory listings of FTP servers: LIST in Unix and Windows format, EPLF, and MLSD.
 
-LIST is written for people and has no standard. A line that is not understood is never passed
-over, because a file that cannot be seen looks like one that is gone.
+LIST is meant for people and has no standard. A line in an unknown format is never skipped, because
+a file that is not listed would seem to be deleted.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from datetime import UTC, datetime, timedelta
 from connectors.sdk import redact
 
 
-class NotUnderstood(ValueError):  # noqa: N818 (what it says)
-    """A line of a listing whose form is not known."""
+class NotUnderstood(ValueError):  # noqa: N818 (named after its message)
+    """A line of a listing in an unknown format."""
 
     def __init__(self, line: str) -> None:
         super().__init__(redact.shorten(line, 160))
@@ -26,7 +26,7 @@ class NotUnderstood(ValueError):  # noqa: N818 (what it says)
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One entry of a directory listing; `grain` is how exact its time is, in seconds."""
+    """One entry of a directory listing; `grain` is the precision of its time in seconds."""
 
     name: str
     is_directory: bool
@@ -86,16 +86,16 @@ _TOTAL = re.compile(r"[^\W\d]+:?\s+\d+(?:[.,]\d+)?[KMGT]?(?:\s*[^\W\d]*)?")
 
 
 def parse_listing(lines: Sequence[str], now: datetime | None = None) -> list[Listed]:
-    """The entries of a LIST answer. Raises NotUnderstood for a line of any other form.
+    """The entries of a LIST reply. Raises NotUnderstood for a line in an unknown format.
 
-    Times are to the minute, or to the day for old files, in the server's own zone.
+    Times are precise to the minute, or to the day for old files, in the server's timezone.
     """
     now = now or datetime.now(UTC)
     lines = [line.rstrip("\r\n") for line in lines]
     day_first = _day_first(lines)
     forms = _DATES
     if len(lines) > 1 and all(_YEAR_LAST.search(line) for line in lines if _MODE.match(line)):
-        forms = _DATES[1:]  # else the year is the beginning of the name
+        forms = _DATES[1:]  # otherwise the year would be part of the name
     found = []
     for number, line in enumerate(lines):
         if not line.strip() or (number == 0 and _TOTAL.fullmatch(line.strip())):
@@ -109,7 +109,7 @@ def parse_listing(lines: Sequence[str], now: datetime | None = None) -> list[Lis
 
 
 def _unix(line: str, now: datetime, forms: Sequence[re.Pattern[str]]) -> Listed | None:
-    """``-rw-r--r-- 1 owner group 12 Feb 28 09:05 name``; owners and groups may hold blanks."""
+    """``-rw-r--r-- 1 owner group 12 Feb 28 09:05 name``; owner and group may contain spaces."""
     mode = _MODE.match(line)
     if mode is None:
         return None
@@ -139,17 +139,17 @@ def _unix(line: str, now: datetime, forms: Sequence[re.Pattern[str]]) -> Listed 
 
 
 def _moment(parts: Mapping[str, str | None], now: datetime) -> tuple[float, float] | None:
-    """The time that a line names and how exact it is; None where there is no such time."""
+    """The time in a line and its precision; None if it is not valid."""
     name, day, year = parts["month"], parts["day"], parts.get("year")
     month = _MONTH.get((name or "").lower().lstrip("0"))
     if month is None or day is None:
         return None
     clock = (parts.get("clock") or "0:0").replace(",", ".").split(":")
     grain = _DAY if not parts.get("clock") else 1.0 if len(clock) == 3 else _MINUTE
-    # Without a year it is within the last months; a day ahead of us is only another zone.
+    # Without a year it is within the last months; a day ahead is another timezone.
     years = [int(year)] if year else range(now.year + 1, now.year - 5, -1)
     for one in years:
-        with suppress(ValueError):  # 29 February, or no date at all
+        with suppress(ValueError):  # 29 February, or not a date
             when = datetime(one, month, int(day), int(clock[0]), int(clock[1]), tzinfo=UTC)
             if year or when <= now + timedelta(days=1):
                 seconds = float(clock[2]) if len(clock) == 3 else 0.0
@@ -165,7 +165,7 @@ def _offset(zone: str | None) -> float:
 
 
 def _day_first(lines: Iterable[str]) -> bool | None:
-    """Whether dates such as 01/02/2026 begin with the day, by those that leave no doubt."""
+    """Whether dates such as 01/02/2026 begin with the day, judging by unambiguous ones."""
     for line in lines:
         if found := _DOS.fullmatch(line):
             first, second, _ = re.split(r"[-./]", found["date"])
@@ -175,7 +175,7 @@ def _day_first(lines: Iterable[str]) -> bool | None:
 
 
 def _dos(line: str, day_first: bool | None) -> Listed | None:
-    """``01-31-26  09:05PM  <DIR>  name``, with any order of the date and either clock."""
+    """``01-31-26  09:05PM  <DIR>  name``, with any date order and a 12- or 24-hour clock."""
     found = _DOS.fullmatch(line)
     if found is None:
         return None
@@ -223,7 +223,7 @@ def _is_number(text: str) -> bool:
 
 
 _LONGEST = 18
-"""Digits of a size or a time; more is neither."""
+"""Digits of a size or a time; a longer number is neither."""
 
 
 # MLSD and MLST (RFC 3659)
@@ -232,7 +232,7 @@ _OTHER_KINDS = ("os.unix=chr", "os.unix=blk", "os.unix=fifo", "os.unix=pipe", "o
 
 
 def parse_mlsd(lines: Iterable[str]) -> list[Listed]:
-    """The entries of an MLSD answer. Raises NotUnderstood."""
+    """The entries of an MLSD reply. Raises NotUnderstood."""
     found = []
     for line in lines:
         if not line.strip():
@@ -252,7 +252,7 @@ def parse_facts(text: str) -> dict[str, str]:
 
 
 def _of_facts(facts: Mapping[str, str], name: str, line: str) -> Listed | None:
-    """An entry; None for the directory itself, its parent, and what is no file at all."""
+    """An entry; None for the directory itself, its parent, and anything that is not a file."""
     kind = facts.get("type", "file" if "size" in facts else "")
     if kind in ("cdir", "pdir") or kind.startswith(_OTHER_KINDS):
         return None

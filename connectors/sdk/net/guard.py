@@ -1,7 +1,7 @@
-"""Which addresses a source may dial, and what was seen on its connections.
+"""Check the addresses to which a source connects, and track its connections.
 
 A source set up through the web must not reach the host's own network. A name is resolved, its
-addresses are checked, and one of those is dialled: a second DNS answer changes nothing.
+addresses are checked, and one of these is used, so that a second DNS answer changes nothing.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from connectors.sdk.rows import JsonValue
 
 
 class Guard:
-    """What the connections of one client share: the address rule, and what was seen on them."""
+    """State shared by the connections of one client: the address rule and the open sockets."""
 
     def __init__(self, allow_address: Callable[[str, str], bool] | None = None) -> None:
         self.allow_address = allow_address
@@ -30,7 +30,7 @@ class Guard:
         self._lock = threading.Lock()
 
     def addresses(self, host: str, port: int) -> list[str]:
-        """The IP addresses of `host` that may be dialled. Raises gaierror, AccessDeniedError."""
+        """The allowed IP addresses of `host`. Raises gaierror, AccessDeniedError."""
         found = [
             str(answer[4][0]) for answer in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         ]
@@ -42,7 +42,7 @@ class Guard:
             try:
                 if self.allow_address(host, ip):
                     allowed.append(ip)
-            except AccessDeniedError as error:  # it says why
+            except AccessDeniedError as error:  # it has a reason
                 refusal = refusal or error
         if not allowed:
             raise refusal or AccessDeniedError(
@@ -53,21 +53,21 @@ class Guard:
         return allowed
 
     def refuse_proxied(self, host: str) -> None:
-        """Check where a proxy will connect for us, as far as the name is known here.
+        """Check where a proxy will connect, if the name can be resolved here.
 
-        The proxy resolves it again, so its own rules have the last word.
+        The proxy resolves it again, so its own rules are decisive.
         """
         if self.allow_address is None:
             return
-        with contextlib.suppress(socket.gaierror):  # names that the proxy alone knows
+        with contextlib.suppress(socket.gaierror):  # names that only the proxy can resolve
             self.addresses(host, 0)
 
     def opened(self, sock: socket.socket) -> None:
-        """Note the socket of a fresh connection and, over TLS, who answered."""
+        """Record the socket of a new connection and, with TLS, the server's certificate."""
         with self._lock:
             self._open.add(sock)
             aborted = self._aborted
-        if aborted:  # it was dialled while `abort` went by
+        if aborted:  # it was opened while `abort` ran
             _shut(sock)
             return
         if isinstance(sock, ssl.SSLSocket) and self.certificate is None:
@@ -75,7 +75,7 @@ class Guard:
             self.tls_version = sock.version()
 
     def abort(self) -> None:
-        """Break every open connection, so that threads waiting on one return at once."""
+        """Close every open connection, so that threads waiting on one return at once."""
         with self._lock:
             self._aborted = True
             sockets = list(self._open)
@@ -92,6 +92,6 @@ class Guard:
 
 
 def _shut(sock: socket.socket) -> None:
-    with contextlib.suppress(OSError):  # closed already
-        # The plain one also for TLS, whose own would wait for the other side's goodbye.
+    with contextlib.suppress(OSError):  # already closed
+        # The plain one even for TLS, whose own would wait for the peer's close_notify.
         socket.socket.shutdown(sock, socket.SHUT_RDWR)

@@ -1,7 +1,7 @@
-"""Which addresses an outgoing connection may go to.
+"""Which addresses an outgoing connection may use.
 
-What is judged is the address that will be dialled, after the name was resolved, however it was
-spelled: an IPv4 address may also come inside an IPv6 one.
+The rule applies to the address after the name was resolved, however it was written: an IPv4
+address may also be embedded in an IPv6 address.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SPECIAL: tuple[tuple[Network, str], ...] = tuple(
         ("fd00:ec2::/32", _METADATA),
         ("fd20:ce::/32", _METADATA),
         ("100.100.100.200/32", _METADATA),
-        ("168.63.129.16/32", _METADATA),  # Azure's, although the address is a public one
+        ("168.63.129.16/32", _METADATA),  # Azure's, although it is a public address
         ("127.0.0.0/8", "this machine itself (loopback)"),
         ("::1/128", "this machine itself (loopback)"),
         ("0.0.0.0/8", "this machine itself (unspecified)"),
@@ -42,7 +42,7 @@ _SPECIAL: tuple[tuple[Network, str], ...] = tuple(
         ("100.64.0.0/10", "a network shared behind a provider's address translation"),
         ("224.0.0.0/4", "a multicast address"),
         ("ff00::/8", "a multicast address"),
-        # what follows are IPv6 forms that lead to an IPv4 network of somebody's own choosing
+        # the following IPv6 forms lead to an arbitrary IPv4 network
         ("64:ff9b:1::/48", "a private network (NAT64)"),
     )
 )
@@ -53,7 +53,7 @@ _COMPATIBLE = ipaddress.IPv6Network("::/96")
 
 @dataclass(frozen=True, slots=True)
 class HostList:
-    """Hosts as a setting lists them: names, names below `*.example.org`, addresses, networks."""
+    """Hosts as listed in a setting: names, names below `*.example.org`, addresses, networks."""
 
     names: frozenset[str]
     suffixes: tuple[str, ...]
@@ -70,13 +70,13 @@ class HostList:
             elif (network := _network(text.strip("[]"))) is not None:
                 networks.append(network)
             elif not text or set(text) & set("*/:@? "):
-                raise ValueError(f"{entry!r} is no host, address or network such as 10.0.0.0/8")
+                raise ValueError(f"{entry!r} is not a host, address or network such as 10.0.0.0/8")
             else:
                 names.add(text)
         return cls(frozenset(names), tuple(suffixes), tuple(networks))
 
     def match(self, host: str, address: Address) -> str:
-        """The entry that a host or its address is listed by; empty when it is not."""
+        """The entry that matches a host or its address; empty if there is none."""
         name = host.lower().rstrip(".")
         if name in self.names:
             return name
@@ -92,9 +92,9 @@ class HostList:
 
 @dataclass(frozen=True, slots=True)
 class HostRules:
-    """The rule of an instance, called as `Policy.allow_address` is.
+    """The rules of an instance, called as `Policy.allow_address`.
 
-    What is denied is denied to all. `confined`: only public addresses and what is allowed.
+    Denied hosts are denied to all. `confined`: only public addresses and allowed hosts.
     """
 
     allow: HostList
@@ -102,13 +102,13 @@ class HostRules:
     confined: bool = True
 
     def __call__(self, host: str, ip: str) -> bool:
-        """True, or AccessDeniedError with the rule that forbids it and the setting it is in."""
+        """True, or AccessDeniedError with the rule that forbids it and its setting."""
         address = _address(ip)
         if entry := self.deny.match(host, address):
             raise AccessDeniedError(
                 f"This instance denies connections to {_shown(host, ip)}: {entry} is on its list",
                 where=host,
-                hint=f"Whoever runs this instance may take it off {DENY_SETTING}",
+                hint=f"An administrator can remove it from {DENY_SETTING}",
             )
         if not self.confined or self.allow.match(host, address):
             return True
@@ -116,14 +116,14 @@ class HostRules:
             raise AccessDeniedError(
                 f"This source may not connect to {_shown(host, ip)}: the address is {what}",
                 where=host,
-                hint="Sources set up in the web pages or by the API reach public addresses only. "
-                f"Whoever runs this instance may name {host} or {ip} in {ALLOW_SETTING}",
+                hint="Sources set up on the pages or with the API can only reach public addresses. "
+                f"An administrator can add {host} or {ip} to {ALLOW_SETTING}",
             )
         return True
 
 
 def special(address: Address) -> str:
-    """What an address is that is not a public one, in words; empty for a public one."""
+    """The kind of a non-public address, in words; empty for a public one."""
     for form in (address, *_inner(address)):
         for network, what in _SPECIAL:
             if form in network:
@@ -134,7 +134,7 @@ def special(address: Address) -> str:
 
 
 def _inner(address: Address) -> list[Address]:
-    """The IPv4 addresses that an IPv6 one stands for."""
+    """The IPv4 addresses embedded in an IPv6 address."""
     if isinstance(address, ipaddress.IPv4Address):
         return []
     found: list[Address | None] = [address.ipv4_mapped, address.sixtofour]
@@ -147,7 +147,7 @@ def _inner(address: Address) -> list[Address]:
 
 def _address(ip: str) -> Address:
     address = ipaddress.ip_address(ip.partition("%")[0])
-    # one that is mapped is the IPv4 address as far as the network is concerned
+    # for the network, a mapped address is the IPv4 address
     return getattr(address, "ipv4_mapped", None) or address
 
 

@@ -1,7 +1,7 @@
-"""SSH connections that know whom they talk to: host keys, private keys, authentication.
+"""SSH connections to verified servers: host keys, private keys, authentication.
 
-A server whose host key is neither pinned nor in known_hosts is refused, and so is one whose
-key is another than the known one. There is no setting that turns this off.
+A server is rejected if its host key is neither pinned nor in known_hosts, or differs from the known
+key. No setting turns this off.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _KEY_CLASSES: tuple[type[paramiko.PKey], ...] = (
 )
 _KEEPALIVE = 30
 
-# It logs with traceback what it also raises, from threads of its own; whoever debugs sets a level.
+# Paramiko's threads also log, with traceback, what it raises; set a level to debug.
 if logging.getLogger("paramiko").level == logging.NOTSET and not logging.root.isEnabledFor(
     logging.DEBUG
 ):
@@ -52,26 +52,26 @@ if logging.getLogger("paramiko").level == logging.NOTSET and not logging.root.is
 
 
 def fingerprints(text: str) -> tuple[str, ...]:
-    """The pinned fingerprints in a setting, as ``ssh-keygen -lf`` shows them. Raises ValueError."""
+    """The pinned fingerprints in a setting, as printed by ``ssh-keygen -lf``. Raises ValueError."""
     found = tuple(part.rstrip("=") for part in re.split(r"[\s,]+", text.strip()) if part)
     if not all(_FINGERPRINT.fullmatch(part) for part in found):
-        raise ValueError("must look like SHA256:… as `ssh-keygen -lf` shows it")
+        raise ValueError("must look like SHA256:… as printed by `ssh-keygen -lf`")
     return found
 
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """Which host keys are accepted: pinned fingerprints, else those of known_hosts."""
+    """The accepted host keys: pinned fingerprints, or else those in known_hosts."""
 
     pinned: tuple[str, ...]
     known: HostKeys
     revoked: frozenset[str]
     places: str
-    """Where known hosts were looked for, for messages."""
+    """Where known hosts were searched, for messages."""
 
     @classmethod
     def load(cls, pinned: str, known_hosts: str, policy: Policy) -> Trust:
-        """`known_hosts` is a path or the lines themselves; empty: this machine's own files."""
+        """`known_hosts` is a path or the lines themselves; empty: this machine's files."""
         if pinned:
             return cls(fingerprints(pinned), HostKeys(), frozenset(), "")
         if known_hosts and ("\n" in known_hosts.strip() or " " in known_hosts.strip()):
@@ -84,7 +84,7 @@ class Trust:
         return cls((), *_parsed("\n".join(texts), ""), " and ".join(SYSTEM_KNOWN_HOSTS))
 
     def offers(self, host: str, port: int) -> list[tuple[str, ...]]:
-        """Key types to ask the server for, one connection each until a key is trusted."""
+        """Key types to request from the server, one connection each until a key is trusted."""
         if self.pinned:
             return list(_FAMILIES)
         types = set(self.known.lookup(_name(host, port)) or ())
@@ -92,7 +92,7 @@ class Trust:
         return wanted or [tuple(kind for family in _FAMILIES for kind in family)]
 
     def refusal(self, host: str, port: int, key: paramiko.PKey) -> TrustError | None:
-        """Why `key` is not accepted for the host; None when it is."""
+        """Why `key` is not accepted for the host; None if it is."""
         shown = key.fingerprint
         where = f"{host}:{port}"
         if shown in self.revoked:
@@ -101,15 +101,15 @@ class Trust:
             if shown in self.pinned:
                 return None
             return TrustError(
-                f"The server's host key is not the pinned one: it shows {shown} ({key.get_name()})",
+                f"The server's host key is not the pinned one: it is {shown} ({key.get_name()})",
                 where=where,
-                hint="Somebody may be in between. If the server got a new key, ask its "
+                hint="The connection may be intercepted. If the server has a new key, ask its "
                 "administrator for the fingerprint and set host_key_fingerprint",
             )
         known = self.known.lookup(_name(host, port))
         if not known:
             return TrustError(
-                f"The server is not known: it shows the host key {shown} ({key.get_name()})",
+                f"The server is not known: it presents the host key {shown} ({key.get_name()})",
                 where=where,
                 hint=f"It is not in {self.places}. Ask its administrator whether this is its "
                 "fingerprint, and set host_key_fingerprint",
@@ -117,16 +117,16 @@ class Trust:
         if any(known[kind] == key for kind in known):
             return None
         return TrustError(
-            f"The server's host key has changed: it shows {shown} ({key.get_name()})",
+            f"The server's host key has changed: it presents {shown} ({key.get_name()})",
             where=where,
-            hint=f"Somebody may be in between. If the server got a new key, ask its administrator "
-            f"for the fingerprint, and replace the old key in {self.places}",
+            hint=f"The connection may be intercepted. If the server has a new key, ask its "
+            f"administrator for the fingerprint, and replace the old key in {self.places}",
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """Who we are: a private key, a password, or both where the server asks for both."""
+    """Our credentials: a private key, a password, or both if the server requires both."""
 
     user: str
     password: str = ""
@@ -151,24 +151,26 @@ def private_key(text: str, passphrase: str) -> paramiko.PKey:
         raise ConfigurationError(
             "The private key cannot be read with this passphrase",
             where="passphrase",
-            hint="Check the passphrase, and that the whole key was given",
+            hint="Check the passphrase, and that the key is complete",
         )
     raise ConfigurationError(
-        "This is not a private key that can be used",
+        "This is not a supported private key",
         where="private_key",
-        hint="Ed25519, ECDSA and RSA keys are read, in OpenSSH or PEM form, with their "
+        hint="Use an Ed25519, ECDSA or RSA key in OpenSSH or PEM format, with its "
         "-----BEGIN and -----END lines",
     )
 
 
 def read_text(name: str, policy: Policy, field: str) -> str:
-    """The text of a file that a setting names, within the roots that the policy allows."""
+    """The text of a file named in a setting, within the roots that the policy allows."""
     path = Path(name).expanduser()
     if policy.roots is not None and not any(
         path.resolve().is_relative_to(root.resolve()) for root in policy.roots
     ):
         raise ConfigurationError(
-            "This source may not read files there", where=field, hint="Paste the text instead"
+            "This source may not read files in this directory",
+            where=field,
+            hint="Paste the text instead",
         )
     try:
         return path.read_text(encoding="utf-8")
@@ -194,7 +196,7 @@ def session(
 
 
 def _trusted(host: str, port: int, trust: Trust, context: Context) -> paramiko.Transport:
-    """Connect until the server shows a key that is trusted; credentials are not sent before."""
+    """Connect until the server presents a trusted key; credentials are not sent before."""
     refusal: ConnectorError | None = None
     for offer in trust.offers(host, port):
         transport = paramiko.Transport(dial(host, port, context))
@@ -202,14 +204,14 @@ def _trusted(host: str, port: int, trust: Trust, context: Context) -> paramiko.T
             transport.banner_timeout = context.limits.connect_timeout
             transport.auth_timeout = context.limits.read_timeout
             transport.get_security_options().key_types = offer
-            # Longer than the banner's, so that the more telling of the two errors comes first.
+            # Longer than the banner's, so that the clearer of the two errors comes first.
             transport.start_client(timeout=2 * context.limits.connect_timeout)
             found = trust.refusal(host, port, transport.get_remote_server_key())
             if found is None:
                 return transport
         except paramiko.ssh_exception.IncompatiblePeer as error:
             found = TrustError(
-                f"{host} has no host key of a known kind: {redact.shorten(str(error), 120)}",
+                f"{host} has no host key of a supported type: {redact.shorten(str(error), 120)}",
                 where=f"{host}:{port}",
                 hint="Ask the server's administrator for its fingerprint",
             )
@@ -224,7 +226,7 @@ def _trusted(host: str, port: int, trust: Trust, context: Context) -> paramiko.T
             raise
         _close(transport)
         refusal = found
-    assert refusal is not None  # there is at least one offer
+    assert refusal is not None  # at least one key type was requested
     raise refusal
 
 
@@ -232,7 +234,7 @@ def _explain(error: BaseException, host: str, port: int) -> ConnectorError:
     where = f"{host}:{port}"
     if isinstance(error, paramiko.SSHException) and "banner" in str(error).lower():
         return UnreachableError(
-            f"{host} did not answer as an SSH server",
+            f"{host} did not respond as an SSH server",
             where=where,
             hint="Check the port; SFTP is not FTP over TLS, which is type ftp",
         )
@@ -245,7 +247,7 @@ def _explain(error: BaseException, host: str, port: int) -> ConnectorError:
 def _authenticate(
     transport: paramiko.Transport, login: Login, where: str, context: Context
 ) -> None:
-    """Offer the key, then the password; a server may ask for both."""
+    """Try the key, then the password; a server may require both."""
     tried: list[str] = []
     try:
         for key in _keys(login):
@@ -271,7 +273,7 @@ def _authenticate(
         ) from None
     except paramiko.AuthenticationException:
         raise AuthenticationError(
-            f"The server refused user '{login.user}' with this {' and '.join(tried)}",
+            f"The server rejected user '{login.user}' with this {' and '.join(tried)}",
             where=where,
             hint="Check user and password, or that the public key is in the server's "
             "authorized_keys",
@@ -280,7 +282,7 @@ def _authenticate(
         host, _, port = where.rpartition(":")
         raise _explain(error, host, int(port)) from None
     raise AuthenticationError(
-        f"User '{login.user}' is not authenticated" + (" yet by key alone" if tried else ""),
+        f"User '{login.user}' is not authenticated" + (" by the key alone" if tried else ""),
         where=where,
         hint="Set password, private_key or private_key_file",
     )
@@ -294,7 +296,7 @@ def _keys(login: Login) -> Sequence[paramiko.PKey]:
 
 
 def _close(transport: paramiko.Transport) -> None:
-    """Close and wait for the transport's thread, so that nothing outlives the read."""
+    """Close and wait for the transport's thread, so that it does not outlive the read."""
     transport.close()
     transport.join(5)
 
@@ -327,10 +329,10 @@ def _parsed(text: str, where: str) -> tuple[HostKeys, frozenset[str]]:
             entry = HostKeyEntry.from_line(line.removeprefix("@revoked").strip(), number)
         except (InvalidHostKey, paramiko.SSHException, ValueError):
             raise ConfigurationError(
-                "This is no known_hosts line", where=f"{where}, line {number}"
+                "This is not a known_hosts line", where=f"{where}, line {number}"
             ) from None
         if entry is None or entry.key is None:
-            continue  # a kind of key that is not used here
+            continue  # an unsupported type of key
         if line.startswith("@revoked"):
             revoked.add(entry.key.fingerprint)
         else:

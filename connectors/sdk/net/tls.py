@@ -1,4 +1,4 @@
-"""TLS for every connector: one set of settings, one context, and failures in plain words."""
+"""TLS for every connector: settings, context, and readable errors."""
 
 from __future__ import annotations
 
@@ -27,28 +27,26 @@ if TYPE_CHECKING:
 EXPIRES_SOON = datetime.timedelta(days=30)
 
 UNVERIFIED_WARNING = (
-    "The server's TLS certificate is not verified: anyone between here and the server can read "
+    "The server's TLS certificate is not verified: anyone on the network path can read "
     "and change the data. Set tls.ca_file instead of tls.verify: false"
 )
 
 
 class TlsConfig(ConfigModel):
-    """How the server proves who it is, and how we do. Files may be paths or PEM text."""
+    """Server verification and client certificates. Files can be paths or PEM text."""
 
-    verify: bool = Field(
-        default=True, description="Verify the server's certificate (leave this on)"
-    )
+    verify: bool = Field(default=True, description="Verify the server's certificate (recommended)")
     ca_file: str = Field(
-        default="", description="Certificates to trust instead of the system's, as PEM"
+        default="", description="CA certificates to trust instead of the system's, as PEM"
     )
-    client_cert: str = Field(default="", description="Our own certificate chain, as PEM")
+    client_cert: str = Field(default="", description="Client certificate chain, as PEM")
     client_key: SecretStr = Field(
-        default=SecretStr(""), description="The private key of our certificate, as PEM"
+        default=SecretStr(""), description="Private key of the client certificate, as PEM"
     )
 
 
 def standing_warnings(tls: TlsConfig) -> list[str]:
-    """What a person must be told at every check of a source with these settings."""
+    """Warnings to repeat at every check of a source with these settings."""
     return [] if tls.verify else [UNVERIFIED_WARNING]
 
 
@@ -57,8 +55,8 @@ def client_context(
 ) -> ssl.SSLContext:
     """The context of outgoing connections. Raises ConfigurationError for unusable files.
 
-    Without `ca_file` the system's certificates are trusted, and certifi's beside them, because
-    a minimal container has none of its own.
+    Without `ca_file` the certificates of the system and of certifi are trusted, because a
+    minimal container has none.
     """
     policy = policy or Policy()
     context = ssl.create_default_context()
@@ -81,7 +79,7 @@ def _load_client_certificate(context: ssl.SSLContext, tls: TlsConfig, policy: Po
     pem = pem_text(tls.client_cert, policy, "tls.client_cert")
     if key:
         pem = f"{pem_text(key, policy, 'tls.client_key')}\n{pem}"
-    # OpenSSL's Python binding reads certificate chains from files only.
+    # Python's OpenSSL binding reads certificate chains only from files.
     handle, name = tempfile.mkstemp(suffix=".pem")
     try:
         with os.fdopen(handle, "w") as file:
@@ -96,7 +94,7 @@ def _no_passphrase() -> str:
     raise ConfigurationError(
         "The private key is protected by a passphrase",
         where="tls.client_key",
-        hint="Give the key without one; it is stored encrypted here",
+        hint="Use a key without a passphrase; it is stored encrypted",
     )
 
 
@@ -113,7 +111,7 @@ def _faults(field: str) -> Iterator[None]:
 
 
 def pem_text(text_or_path: str, policy: Policy, field: str) -> str:
-    """PEM text, given as such or as a path the policy allows. Raises ConfigurationError."""
+    """PEM text, given directly or as an allowed path. Raises ConfigurationError."""
     if text_or_path.lstrip().startswith("-----BEGIN"):
         return text_or_path
     path = Path(text_or_path).expanduser()
@@ -121,7 +119,9 @@ def pem_text(text_or_path: str, policy: Policy, field: str) -> str:
         path.resolve().is_relative_to(root.resolve()) for root in policy.roots
     ):
         raise ConfigurationError(
-            "This source may not read files there", where=field, hint="Paste the PEM text instead"
+            "Not allowed to read files in this directory",
+            where=field,
+            hint="Paste the PEM text instead",
         )
     try:
         return path.read_text(encoding="ascii")
@@ -140,26 +140,26 @@ def _reason(error: Exception) -> str:
 _ADVICE = {
     9: (
         "its certificate is not valid yet",
-        "Check the clock of this machine, then tell the server's administrator",
+        "Check the clock of this machine, then contact the server's administrator",
     ),
-    10: ("its certificate has expired", "Tell the server's administrator to renew it"),
+    10: ("its certificate has expired", "Ask the server's administrator to renew it"),
     18: (
         "its certificate is self-signed",
-        "If that is intended, save the certificate as PEM and name it in tls.ca_file",
+        "If that is intended, save the certificate as PEM and set tls.ca_file to it",
     ),
     19: (
         "its certificate was issued by an authority that is not trusted here",
-        "Name the file of that authority (PEM) in tls.ca_file",
+        "Set tls.ca_file to the certificate (PEM) of that authority",
     ),
     20: (
         "its certificate was issued by an authority that is not trusted here",
-        "Name that authority's file (PEM) in tls.ca_file; or the server sends no intermediate",
+        "Set tls.ca_file to that authority's certificate (PEM), or fix the intermediate",
     ),
     21: (
         "its certificate could not be traced to a trusted authority",
-        "The server fails to send its intermediate certificate; tell its administrator",
+        "The server does not send its intermediate certificate; ask its administrator to fix it",
     ),
-    23: ("its certificate has been revoked", "Tell the server's administrator"),
+    23: ("its certificate has been revoked", "Contact the server's administrator"),
     62: (
         "its certificate is for another host name",
         "Use the name that the certificate was issued for",
@@ -172,17 +172,17 @@ _ADVICE = {
 
 
 def explain(error: ssl.SSLError, host: str) -> ConnectorError:
-    """A TLS failure as an error with its protocol-level reason and advice."""
+    """A TLS failure as an error with its reason and a hint."""
     if isinstance(error, ssl.SSLCertVerificationError):
         reason, advice = _ADVICE.get(
             error.verify_code,
-            (f"its certificate was refused: {error.verify_message}", "Tell its administrator"),
+            (f"its certificate was rejected: {error.verify_message}", "Contact its administrator"),
         )
-        return TrustError(f"{host} could not prove who it is: {reason}", hint=advice)
+        return TrustError(f"{host} could not prove its identity: {reason}", hint=advice)
     reason = (error.reason or str(error)).replace("_", " ").lower()
     if "certificate required" in reason or "alert bad certificate" in reason:
         return TrustError(
-            f"{host} asks for a client certificate ({reason})",
+            f"{host} requires a client certificate ({reason})",
             hint="Set tls.client_cert and tls.client_key",
         )
     if reason in ("wrong version number", "http request", "record layer failure"):
@@ -191,7 +191,7 @@ def explain(error: ssl.SSLError, host: str) -> ConnectorError:
             hint="Check the port and whether the address should begin with http:",
         )
     if isinstance(error, ssl.SSLEOFError) or "eof" in reason:
-        return UnreachableError(f"{host} broke off the TLS handshake ({reason})")
+        return UnreachableError(f"{host} aborted the TLS handshake ({reason})")
     if "protocol" in reason or "version" in reason or "handshake failure" in reason:
         return TrustError(
             f"No TLS version or cipher that both {host} and this machine accept ({reason})",
@@ -201,13 +201,13 @@ def explain(error: ssl.SSLError, host: str) -> ConnectorError:
 
 
 def _certificate(der: bytes) -> Certificate:
-    from cryptography import x509  # takes time that a sync should not, and only a test asks
+    from cryptography import x509  # slow to import, and needed only for a check
 
     return x509.load_der_x509_certificate(der)
 
 
 def certificate_facts(der: bytes) -> dict[str, JsonValue]:
-    """What a person wants to know of the server's certificate; `der` is its binary form."""
+    """Facts about the server's certificate; `der` is its binary form."""
     certificate = _certificate(der)
     return {
         "certificate_subject": certificate.subject.rfc4514_string(),
@@ -217,7 +217,7 @@ def certificate_facts(der: bytes) -> dict[str, JsonValue]:
 
 
 def expiry_warnings(der: bytes, now: datetime.datetime | None = None) -> list[str]:
-    """A warning when the certificate ends within thirty days (or has ended, unverified)."""
+    """A warning if the certificate expires within thirty days (or has expired, unverified)."""
     ends = _certificate(der).not_valid_after_utc
     left = ends - (now or datetime.datetime.now(datetime.UTC))
     if left < datetime.timedelta(0):

@@ -1,6 +1,6 @@
-"""From page to page, and whether what came was everything.
+"""Paging, and the evidence that a read is complete.
 
-`styles` ask for the next page, `detect` finds the style out, `signs` are what an answer says of
-more rows or none, `distinct` tells rows apart, and `ledger` weighs it all at the end of a read.
-`walk` puts them together.
+`styles` request the next page, `detect` identifies the style, `signs` are statements in a response
+about more rows or none, `distinct` identifies rows, and `ledger` evaluates everything at the end of
+a read. `walk` combines them.
 """

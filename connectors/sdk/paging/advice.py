@@ -1,4 +1,4 @@
-"""Settings to paste: what would follow a sign of more rows, or state that there are none."""
+"""Suggested settings: to follow a sign of more rows, or to declare that there are none."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def _plain(value: Any) -> str:
         return f'"{value}"' if odd or "[" in value or "," in value else value
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(map(_plain, value))}]"
-    if value is None or isinstance(value, bool):  # and not 1 and 0, which equal them
+    if value is None or isinstance(value, bool):  # not 1 and 0, which compare equal
         return {True: "true", False: "false", None: "null"}[value]
     return str(value)
 
 
 def following(sign: Sign, page: Seen, key: str) -> str:
-    """The setting that would follow a sign; `key` is the field that identifies a row."""
+    """The setting that follows a sign; `key` is the field that identifies a row."""
     if sign.kind is Kind.HEADER_LINK:
         return "pagination: link_header"
     if sign.kind is Kind.LINK:
@@ -43,10 +43,10 @@ def following(sign: Sign, page: Seen, key: str) -> str:
         return setting(style)
     last = f"{page.records}.-1.{key}" if page.records else f"-1.{key}"
     style = {"type": "cursor", "token": last, "param": "starting_after", "more": sign.path}
-    return f"{setting(style)} (if the next page begins after the id of the last row)"
+    return f"{setting(style)} (if the next page starts after the id of the last row)"
 
 
 def counting(page: Seen) -> str:
-    """The settings for a source that names a total above what came."""
+    """The settings for a source that states a higher total than the rows read."""
     offset = {"type": "offset", "param": "offset", "size_param": "limit", "size": page.rows or 100}
     return f"{setting({'type': 'page', 'param': 'page'})}, or {setting(offset)}"

@@ -1,4 +1,4 @@
-"""What every style of paging shares: the page it saw, and the request after it."""
+"""Base of all paging styles: the page seen, and the next request."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from connectors.sdk.paths import MISSING, at
 from connectors.sdk.rows import JsonValue
 
 Follow = Callable[[str, str], str]
-"""Makes a link found at an address absolute: ``follow(base, link)``."""
+"""Makes a link in a document absolute: ``follow(base, link)``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """What a paginator needs to know of a page: how it was asked for, and what came back."""
+    """What a paginator needs to know about a page: its request and its content."""
 
     number: int
     request: Request
@@ -32,25 +32,25 @@ class Seen:
     headers: Mapping[str, str]
     document: Any
     rows: int
-    """Items on the page, those that are no objects included."""
+    """Items on the page, including those that are not objects."""
     past_end: bool = False
-    """The server answered with one of the paginator's `end_status`."""
+    """The server responded with one of the paginator's `end_status`."""
     records: str | None = None
     """Where in the document the rows were found."""
 
     def at(self, path: str) -> Any:
-        """The value at a path of the document or, after ``header:``, in a header, or MISSING."""
+        """The value at a path of the document or, after ``header:``, of a header, or MISSING."""
         if path.startswith(HEADER):
             return self.headers.get(path.removeprefix(HEADER), MISSING)
         return at(self.document, path)
 
 
 class Paginator(ABC):
-    """One way of paging through one read; `total` and `pages` are what the source said last."""
+    """One way of paging in one read; `total` and `pages` are the latest from the source."""
 
     name: ClassVar[str]
     counts: ClassVar[bool] = False
-    """The server is asked for a place by number: one past the last may repeat the last page."""
+    """Pages are requested by number: one past the end may repeat the last page."""
     end_status: tuple[int, ...] = ()
 
     def __init__(
@@ -64,12 +64,12 @@ class Paginator(ABC):
         self.followed = 0
         """How many links or tokens were followed."""
         self.null_seen = False
-        """On the last page the link, token or flag was there and said that nothing follows."""
+        """The last page had the link, token or flag, which said that nothing follows."""
         self.absent = False
-        """On the last page there was no link and no token."""
+        """The last page had no link and no token."""
         self.total_path = total
         self.trusts_total = bool(total)
-        """The total is where a person or the connector says, so it is no page's size."""
+        """The place of the total is configured or known, so it is not a page size."""
         self._sizes = sizes
         self.rows = 0
         self.total: int | None = None
@@ -82,11 +82,11 @@ class Paginator(ABC):
 
     @property
     def settings(self) -> dict[str, JsonValue]:
-        """The `pagination` that would state this style."""
+        """The `pagination` setting for this style."""
         return {"type": self.name}
 
     def next(self, page: Seen) -> Request | None:
-        """The request after `page`, or None when nothing follows or nothing is known to."""
+        """The request after `page`, or None if nothing follows or is known to."""
         self.rows += page.rows
         if not page.past_end:
             self.total = self._figure(self._total, page, self.total)
@@ -97,24 +97,24 @@ class Paginator(ABC):
 
     @property
     def total_in_body(self) -> bool:
-        """The total stands in the body, not in a header."""
+        """The total is in the body, not in a header."""
         return self.total is not None and not self._total.in_header
 
     @property
     def floor(self) -> int:
-        """Rows that there are at least, where the source counts no further."""
+        """A lower bound of the rows, if the source gives one."""
         return self._total.floor
 
     @property
     def verifies(self) -> bool:
-        """The rows are as many as the total, and the page behind them is asked for all the same."""
+        """The rows equal the total, but the following page is requested anyway."""
         return self.counts and self.total is not None and self.rows >= self.total
 
     @property
     def reached(self) -> bool:
-        """All the rows that the total speaks of came, and it is not merely a page's size.
+        """Whether all rows of the total were read, and it is not just a page size.
 
-        A round thousand may be the most that a server counts to: more is asked for behind it.
+        A multiple of a thousand may be a limit of the server, so more is requested after it.
         """
         total = self.total
         if total is None or self.rows < total or not self.trusts_total:
@@ -122,7 +122,7 @@ class Paginator(ABC):
         return total % 1000 != 0 or total == 0
 
     def _with(self, params: Mapping[str, Any]) -> Request:
-        """The base request with page parameters, and the page size when it is asked for."""
+        """The base request with page parameters, and the page size if requested."""
         sizes = self._sizes
         if sizes is None:
             return with_params(self.base, params)
@@ -140,17 +140,17 @@ class Paginator(ABC):
         """The request after `page`; totals and `rows` are up to date."""
 
     def ahead(self, page: Seen) -> Iterator[Request]:
-        """Requests after the first page that are known already, in order, by its totals."""
+        """Requests after the first page that are already known from its totals, in order."""
         return iter(())
 
 
 def linked(base: Request, url: str) -> Request:
-    """A request for a link: it holds the whole query already."""
+    """A request for a link, which already contains the whole query."""
     return replace(base, url=url, query=[])
 
 
 def without(base: Request, keep: tuple[str, ...]) -> Request:
-    """`base` with these query parameters only."""
+    """`base` with only these query parameters."""
     parts = urlsplit(base.url)
     pairs = [p for p in parse_qsl(parts.query, keep_blank_values=True) if p[0] in keep]
     url = parts._replace(query=urlencode(pairs)).geturl()
@@ -158,9 +158,9 @@ def without(base: Request, keep: tuple[str, ...]) -> Request:
 
 
 def with_params(base: Request, params: Mapping[str, Any], place: Place = "query") -> Request:
-    """`base` with parameters set; ones that it has already are replaced.
+    """`base` with parameters set, replacing existing ones.
 
-    In a body a name may be a path (``variables.after``).
+    In a body, a name can be a path (``variables.after``).
     """
     if not params:
         return base
@@ -183,7 +183,7 @@ def with_params(base: Request, params: Mapping[str, Any], place: Place = "query"
 
 
 def _text(value: Any) -> str:
-    """A value as a parameter; what is neither text nor number is written as JSON."""
+    """A value as a parameter; JSON unless it is text or a number."""
     return value if isinstance(value, str) else canonical.dumps(value).decode()
 
 

@@ -1,4 +1,4 @@
-"""The body of an answer: JSON to a document, the items of a list to rows."""
+"""The body of a response: from JSON to a document, from the items of a list to rows."""
 
 from __future__ import annotations
 
@@ -31,23 +31,23 @@ _ZEROS = {
 }
 
 Take = Callable[[Any], "RowData | str"]
-"""Makes a row of an item, or says why it is none."""
+"""Converts an item to a row, or returns why it is not one."""
 
 
 @dataclass(slots=True)
 class Items:
-    """The items of one list as rows. One that is no row is empty, and stands in `faults`."""
+    """The items of one list as rows. One that is not a row is empty, and listed in `faults`."""
 
     rows: Sequence[RowData]
     faults: dict[int, RowProblem] = field(default_factory=dict)
     raws: Sequence[bytes] | None = None
     """The raw form of each row."""
     digest: bytes = b""
-    """Equal digests mean equal items in equal order."""
+    """Equal digests mean equal items in the same order."""
 
 
 def items_of(found: Sequence[Any], label: str, take: Take | None = None) -> Items:
-    """Rows of the items of the page `label`; what cannot be kept is a problem of its row."""
+    """Rows from the items of page `label`; an item that cannot be stored is a row problem."""
     text = canonical.dumps_rows(found)
     digest = digest_of([text]) if text is not None else digest_of(map(canonical.raw_bytes, found))
     if take is None and text is not None and set(map(type, found)) <= {dict}:
@@ -72,7 +72,7 @@ def items_of(found: Sequence[Any], label: str, take: Take | None = None) -> Item
 
 
 def checked(rows: Sequence[RowData], label: str, faults: Mapping[int, RowProblem]) -> Items:
-    """Rows after something was put into them (details); `faults` are known of them already."""
+    """Rows after they were extended with details; `faults` are their earlier problems."""
     items = items_of(rows, label)
     return Items(rows, {**items.faults, **faults}, items.raws, items.digest)
 
@@ -84,7 +84,7 @@ def problem(position: str, path: str, message: str, raw: Any) -> RowProblem:
 
 
 def kind(value: Any) -> str:
-    """What a value is, for a message."""
+    """The type of a value, for a message."""
     kinds: dict[type, str] = {dict: "an object", list: "an array", str: "text", bool: "a boolean"}
     return "null" if value is None else kinds.get(type(value), "a number")
 
@@ -105,9 +105,9 @@ def excerpt(answer: Answer) -> str:
 
 
 def encoding_of(body: bytes) -> str | None:
-    """What a body's own first bytes say about its encoding: a byte order mark, or zero bytes.
+    """The encoding according to the first bytes: a byte order mark, or zero bytes.
 
-    JSON begins with two ASCII characters, so that zeros tell UTF-16 and UTF-32 (RFC 4627, 3).
+    JSON begins with two ASCII characters, so zeros identify UTF-16 and UTF-32 (RFC 4627, 3).
     """
     for mark, name in MARKS:
         if body.startswith(mark):
@@ -124,10 +124,10 @@ def encoding_of(body: bytes) -> str | None:
 
 
 def parse_json(answer: Answer, where: str) -> Any:
-    """The document of a JSON body. Raises DataError that shows what came instead.
+    """The document of a JSON body. Raises DataError showing what was received.
 
-    JSON is UTF-8 whatever the header says (RFC 8259, 8.1), unless the body's own first bytes say
-    otherwise. A charset of the header only counts where the body is not UTF-8.
+    JSON is UTF-8 whatever the header says (RFC 8259, 8.1), unless the first bytes say otherwise.
+    A charset in the header counts only if the body is not UTF-8.
     """
     body, name = answer.body, encoding_of(answer.body)
     try:
@@ -142,7 +142,7 @@ def parse_json(answer: Answer, where: str) -> Any:
 
 
 def _second_try(body: bytes, charset: str | None, error: ValueError) -> Any:
-    """The document where one of its values made trouble. Raises ValueError."""
+    """The document if one of its values is invalid. Raises ValueError."""
     if charset and known_codec(charset) not in (None, "utf-8", "ascii"):
         try:
             body.decode()
@@ -157,7 +157,7 @@ def _second_try(body: bytes, charset: str | None, error: ValueError) -> Any:
 def _no_json(answer: Answer, error: ValueError, where: str) -> DataError:
     if answer.body.lstrip()[:1] == b"<" and "xml" not in answer.media_type:
         return DataError(
-            f"The answer is an HTML page, not JSON: {excerpt(answer)}",
+            f"The response is an HTML page, not JSON: {excerpt(answer)}",
             where=where,
             hint="A login page or an error page? Check endpoint and auth; nothing was deleted",
         )
@@ -166,16 +166,16 @@ def _no_json(answer: Answer, error: ValueError, where: str) -> DataError:
     else:
         reason = redact.shorten(str(error).partition(": line")[0], 120)
     return DataError(
-        f"The answer is not the JSON it should be ({reason}): {excerpt(answer)}",
+        f"The response is not valid JSON ({reason}): {excerpt(answer)}",
         where=where,
         hint="Nothing was deleted; check endpoint, headers and format",
     )
 
 
 def encoded(body: Any, media: str = "") -> tuple[bytes | None, str]:
-    """The body of a request, and the Content-Type that it needs where a person gave none.
+    """The body of a request, and its Content-Type unless the user set one.
 
-    `media` is the one that a person gave: a document becomes a form or JSON by it.
+    `media` is the user's Content-Type, which selects form or JSON encoding.
     """
     if body is None:
         return None, ""

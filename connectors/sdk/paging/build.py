@@ -1,4 +1,4 @@
-"""From settings, or from what an earlier read found, to the paginator that they mean."""
+"""Create the paginator for the settings, or for what an earlier read found."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ T = TypeVar("T", bound=ConfigModel)
 
 
 def paginator(config: PaginationConfig, base: Request, follow: Follow) -> Paginator | None:
-    """The paginator of these settings; None for `auto`, which needs a page first."""
+    """The paginator for these settings; None for `auto`, which needs a page first."""
     if isinstance(config, NumberedPages):
         return Numbered(config, base)
     if isinstance(config, OffsetPages):
@@ -51,7 +51,7 @@ _STYLES: Mapping[str, type[ConfigModel]] = {
 
 
 def known(found: JsonValue, config: AutoPages, base: Request, follow: Follow) -> Paginator | None:
-    """The paginator of a style that an earlier read found."""
+    """The paginator of a style found by an earlier read."""
     if not isinstance(found, dict) or (model := _STYLES.get(str(found.get("type")))) is None:
         return None
     settings = {name: value for name, value in found.items() if name != "type"}
@@ -60,7 +60,7 @@ def known(found: JsonValue, config: AutoPages, base: Request, follow: Follow) ->
 
 
 def like(model: type[T], config: AutoPages, **more: Any) -> T:
-    """Settings of a style with what the person said about paging in general."""
+    """Settings of a style with the user's general paging settings."""
     shared: dict[str, Any] = {
         "place": config.place,
         "total": config.total,

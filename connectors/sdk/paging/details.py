@@ -1,4 +1,4 @@
-"""Requests per row: what a list leaves out and each thing's own address tells."""
+"""Detail requests: one request per row for what a list omits."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ _FIELD = re.compile(r"\{\{\s*([^{}\s]+)\s*\}\}")
 
 
 class DetailConfig(ConfigModel):
-    """One more request for each row, whose answer is put into the row."""
+    """One additional request per row, whose response is added to the row."""
 
-    path: str = Field(description="Address, with {{ field }} for fields of the row")
-    into: str = Field(description="Field of the row that takes the answer")
-    records: str = Field(default="", description="Path in the answer; empty: all of it")
+    path: str = Field(description="URL, with {{ field }} for fields of the row")
+    into: str = Field(description="Field of the row for the response")
+    records: str = Field(default="", description="Path in the response; empty: all of it")
     missing: Literal["null", "error"] = Field(
-        default="null", description="What a 404 means: null, or the run fails"
+        default="null", description="For a 404: set null, or fail the run"
     )
 
 
 class Details:
-    """Completes rows, several requests at a time; the order of the rows stays."""
+    """Completes rows with several requests at a time, keeping their order."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class Details:
         self._parallel = parallel
 
     def complete(self, rows: list[RowData], where: str) -> list[RowData]:
-        """`rows` with their details. One failed request fails them all: rows are whole."""
+        """`rows` with their details. A failed request fails all of them: rows are complete."""
         with ThreadPoolExecutor(self._parallel, thread_name_prefix="details") as pool:
             try:
                 return list(

@@ -1,7 +1,7 @@
-"""Which style of paging a source has, found out from its first answer and proven by its second.
+"""Detect a source's paging style from its first response, and verify it with the second.
 
-What the answer says comes first (links, tokens, flags, the page it names itself), then the usual
-parameters. A style is only taken when its page 2 holds rows that were not on page 1.
+Statements in the response come first (links, tokens, flags, its own page number), then the usual
+parameters. A style is accepted only if its page 2 has rows that were not on page 1.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ from connectors.sdk.rows import RowDecodeError
 
 T = TypeVar("T", bound=ConfigModel)
 Probe = Callable[[Request], "Page | None"]
-"""Asks for page 2 in a way that the source may not know; None when it refuses."""
+"""Requests page 2 with parameters that the source may not support; None if it refuses."""
 Found = tuple[Paginator, "Page | None"]
-"""A style, and page 2 when it was asked for."""
+"""A style, and page 2 if it was requested."""
 
 _NUMBER_ECHOES = ("page", "currentpage", "pagenumber", "pageindex", "number", "pagina")
 _OFFSET_ECHOES = ("offset", "skip", "start", "startindex", "startat", "from", "resultoffset")
@@ -75,11 +75,11 @@ _OFFSETS = (
     "page[offset]",
 )
 _TRIES = 6
-"""Parameters that one token is tried with."""
+"""Parameters to try for a token."""
 
 
 class Detector:
-    """Finds the style of one source. `key` identifies a row; `again` asks for page 2."""
+    """Detects the style of one source. `key` identifies a row; `again` requests page 2."""
 
     def __init__(
         self,
@@ -95,15 +95,15 @@ class Detector:
         self._probe = probe
         self._key = key
         self.ignored = False
-        """Every usual parameter was tried, and the source knows none."""
+        """Every usual parameter was tried, and the source supports none."""
         self._moved = False
         self.certain = False
-        """The style was followed or is named in so many words: the next read need not look."""
+        """The style was followed or is stated explicitly: the next read need not detect it."""
 
     def style(self, page: Page, *, probes: bool = True) -> Found:
-        """The style that page 1 shows, and page 2 when it took that to find out.
+        """The style according to page 1, and page 2 if it was requested.
 
-        `probes`: try the usual parameters as well when the answer says nothing.
+        `probes`: also try the usual parameters if the response states nothing.
         """
         single = SinglePage(self._base, self._config.total, "")
         single.next(page)
@@ -136,7 +136,7 @@ class Detector:
             return Look()
         return look(page.document, page.headers, page.records)
 
-    # What the answer says.
+    # Statements in the response.
 
     def _by_links(self, page: Page, signs: Look) -> Found | None:
         kinds = {sign.kind: sign for sign in reversed(signs.more)}
@@ -160,7 +160,9 @@ class Detector:
         for sign in signs.more:
             if sign.kind is not Kind.TOKEN:
                 continue
-            if sign.path.endswith("resumptionToken"):  # OAI-PMH 2.0: it excludes all but the verb
+            if sign.path.endswith(
+                "resumptionToken"
+            ):  # OAI-PMH 2.0: it excludes all other parameters except the verb
                 yield self._cursor(token=sign.path, param="resumptionToken", keep=("verb",))
             for param in params_for(sign.path, sign.value, page)[:_TRIES]:
                 yield self._cursor(token=sign.path, param=param, place=self._place(param))
@@ -183,11 +185,11 @@ class Detector:
         return Cursor(self._settings(CursorPages, **settings), self._base)
 
     def _first_verified(self, candidates: Iterable[Paginator], page: Page) -> Found | None:
-        """The first candidate whose page 2 holds rows, and none of page 1."""
+        """The first candidate whose page 2 has rows, none of them from page 1."""
         for candidate in candidates:
             try:
                 request = candidate.next(page)
-            except DataError:  # the token that it needs is not there
+            except DataError:  # the token it needs is missing
                 continue
             second = self._probe(request) if request is not None else None
             if second is not None and second.rows and self._differs(page, second):
@@ -196,21 +198,21 @@ class Detector:
         return None
 
     def _same(self, page: Page, second: Page) -> int:
-        """How many rows of page 1 are on the other page as well."""
+        """How many rows of page 1 are also on the other page."""
         return overlap(_items(page), _items(second), self._key)
 
     def _differs(self, page: Page, second: Page) -> bool:
-        """Whether page 2 is another page.
+        """Whether page 2 is a different page.
 
-        A few rows may have moved while the two were read; that proves nothing complete, and the
-        style is looked for again by the next read.
+        A few rows may have moved between the two requests; that proves nothing, and the next read
+        detects the style again.
         """
         same = self._same(page, second)
         self._moved = self._moved or same > 0
         return same * 5 <= second.rows
 
     def _by_echo(self, page: Page, signs: Look) -> Found | None:
-        """By the page number or offset that the answer repeats."""
+        """By the page number or offset repeated in the response."""
         for path, value in figures(page.document, _OFFSET_ECHOES, page.records):
             if (start := whole_number(value)) in (0, 1):
                 param = path.rpartition(".")[2]
@@ -233,14 +235,14 @@ class Detector:
         return self._counted(Numbered(settings, self._base), page)
 
     def _counted(self, candidate: Paginator, page: Page) -> Found | None:
-        """A candidate that the answer names: taken when its total says all, or page 2 is new."""
+        """A candidate named in the response: accepted if its total is reached, or page 2 is new."""
         request = candidate.next(page)
         if request is None:
             _rewind(candidate)
             return candidate, None
         second = self._probe(request)
         if second is None and candidate.verifies and self._confirmed(candidate.first(), page):
-            _rewind(candidate)  # the walk asks once more, and takes the refusal for the end
+            _rewind(candidate)  # the walk requests it again, and treats the refusal as the end
             return candidate, None
         if second is None or not self._differs(page, second):
             return None
@@ -250,12 +252,12 @@ class Detector:
         return candidate, second
 
     def _confirmed(self, request: Request, page: Page) -> bool:
-        """Whether a request for page 1 by its place gives page 1."""
+        """Whether an explicit request for page 1 returns page 1."""
         again = self._probe(request)
         return again is not None and again.rows > 0 and self._same(page, again) == again.rows
 
     def _ending(self, signs: Look) -> Paginator | None:
-        """The style of an answer that would name the next page if there were one."""
+        """The style of a response that would name the next page if there were one."""
         for sign in signs.ends:
             if sign.kind is Kind.HEADER_LINK:
                 return LinkHeader(self._settings(LinkHeaderPages), self._base, self._follow)
@@ -264,7 +266,7 @@ class Detector:
                 return NextUrl(settings, self._base, self._follow)
         return None
 
-    # What the source may know without saying so.
+    # Parameters that the source may support without saying so.
 
     def _by_counting(self, page: Page) -> Found | None:
         numbers, offsets = self._names(_NUMBERS), self._names(_OFFSETS)
@@ -279,7 +281,7 @@ class Detector:
         return None
 
     def _names(self, names: Sequence[str]) -> Sequence[str]:
-        """Those to try; in a body only what stands there already."""
+        """The names to try; in a body only those already present."""
         if self._base.method == "GET":
             return names
         if not self._has_document:
@@ -288,7 +290,7 @@ class Detector:
         return [name for name in names if name in body]
 
     def _ignores(self, names: Sequence[str], value: int, page: Page) -> bool:
-        """Whether page 1 comes back although all of these were sent at once."""
+        """Whether page 1 is returned although all of these parameters were sent at once."""
         if not names:
             return True
         params = dict.fromkeys(names, value)
@@ -306,7 +308,7 @@ class Detector:
         second = self._probe(one.at(2))
         if second is None or not self._differs(page, second):
             return None
-        # A source that counts from 0 gives its second page for page=1.
+        # A source that counts from 0 returns its second page for page=1.
         other = self._probe(one.at(1))
         if other is not None and not other.rows and not second.rows:
             return (zero, other) if self._confirmed(zero.at(0), page) else None
@@ -334,7 +336,7 @@ class Detector:
                 if following is not None and not self._same(page, following):
                     return one, following
             return None
-        # Rows that were not skipped to by number would be lost: the last of page 1 comes again.
+        # To lose no rows, the last row of page 1 must be returned again.
         back = self._probe(zero.at(page.rows - 1))
         if back is None or not overlap(last, _items(back)[:1], self._key):
             return None
@@ -351,7 +353,7 @@ class Detector:
 
 
 def _rewind(candidate: Paginator) -> None:
-    """As it was before it saw page 1."""
+    """Reset it to its state before page 1."""
     candidate.rows = 0
     candidate.followed = 0
 

@@ -1,4 +1,4 @@
-"""Which rows a read has met, by what identifies them: eight bytes a row, however many there are."""
+"""Which rows a read has seen, by their identifiers: eight bytes per row."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from connectors.sdk import canonical
 from connectors.sdk.paths import at
 
 IDENTITIES = ("id", "_id", "uuid", "@id", "identifier", "key", "code", "url", "href", "name")
-"""The names that identifiers go by."""
+"""Common names of identifiers."""
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\d|\d\d:\d\d")
 _LATELY = 1_000_000_000  # as Unix seconds: 2001
@@ -25,17 +25,17 @@ _LOWEST = -(1 << 63)
 
 
 class Distinct:
-    """Counts rows that came on more than one page.
+    """Counts rows that occur on more than one page.
 
-    While their keys only rise (or only fall) from row to row none can repeat, and nothing is
-    compared. Otherwise the last tens of thousands are a set, and those before them sorted parts,
-    which are counted at the end.
+    While keys only increase (or only decrease) from row to row, none can repeat, and nothing is
+    compared. Otherwise the latest tens of thousands are a set, and earlier ones are in sorted
+    partitions, which are counted at the end.
     """
 
     def __init__(self) -> None:
         self._rising: bool | None = None
         self.ordered = True
-        """So far every key was above the one before it, or every key below."""
+        """So far, keys only increased, or only decreased."""
         self._last: Any = None
         self._loose = array("q")
         self._recent: set[int] = set()
@@ -43,7 +43,7 @@ class Distinct:
         self._repeated = 0
 
     def add(self, keys: Sequence[Hashable]) -> int:
-        """Take in the keys of one page; how many of them no recent page had."""
+        """Add the keys of one page; returns how many were on no recent page."""
         if self.ordered and self._goes_on(keys):
             self._loose.extend(_hashes(keys))
             return len(keys)
@@ -60,7 +60,7 @@ class Distinct:
         return new
 
     def _goes_on(self, keys: Sequence[Any]) -> bool:
-        """Whether every key is above the one before it, or every key below it."""
+        """Whether all keys increase, or all decrease."""
         if not keys:
             return True
         try:
@@ -83,7 +83,7 @@ class Distinct:
         return True
 
     def _unfold(self) -> None:
-        """Make a set of what was only known to rise."""
+        """Turn keys known only to increase into a set."""
         loose, self._loose = self._loose, array("q")
         for start in range(0, len(loose), _RECENT):
             self._recent |= set(loose[start : start + _RECENT])
@@ -91,7 +91,7 @@ class Distinct:
                 self._spill()
 
     def _spill(self) -> None:
-        """Sort the recent keys into their parts by value."""
+        """Sort the recent keys into partitions by value."""
         if self._parts is None:
             self._parts = [array("q") for _ in range(_PARTS)]
         keys = sorted(self._recent)
@@ -103,7 +103,7 @@ class Distinct:
         self._recent = set()
 
     def repeated(self) -> int:
-        """How often a key came on another page than its first; costs a pass over all keys."""
+        """How many keys occurred again on another page; needs a pass over all keys."""
         if self._parts is None:
             return self._repeated
         self._spill()
@@ -112,7 +112,7 @@ class Distinct:
 
 
 def _hashes(keys: Sequence[Hashable]) -> Iterable[int]:
-    """64 bits for each key; Python gives -1 and -2 the same hash."""
+    """64 bits for each key; Python hashes -1 and -2 alike."""
     if keys and type(keys[0]) is int and -1 in keys:
         return [hash("-1") if key == -1 else hash(key) for key in keys]
     return map(hash, keys)
@@ -121,16 +121,16 @@ def _hashes(keys: Sequence[Hashable]) -> Iterable[int]:
 def key_function(
     paths: Sequence[str], rows: Sequence[Any]
 ) -> Callable[[Sequence[Any]], list[Any]] | None:
-    """What takes the keys out of rows: by `paths`, else by an identifier that `rows` have.
+    """A function that extracts keys from rows: by `paths`, or by an identifier in `rows`.
 
-    None when these rows are not told apart that way.
+    None if neither identifies the rows.
     """
     if paths:
         take = _taker(paths)
     else:
         name = likely_key(rows)
         if name is None and not any(map(_has_time, rows)):
-            return None  # the rows as they are
+            return None  # use whole rows
         take = _timeless if name is None else _taker([name])
     keys = take(rows)
     return take if keys and None not in keys and len(set(keys)) == len(keys) else None
@@ -160,12 +160,12 @@ def _taker(paths: Sequence[str]) -> Callable[[Sequence[Any]], list[Any]]:
 
 
 def _timeless(rows: Sequence[Any]) -> list[Any]:
-    """The rows without times, which may be those of the request."""
+    """The rows without times, which may be that of the request."""
     return [canonical.raw_bytes(without_times(row)) for row in rows]
 
 
 def without_times(row: Any) -> Any:
-    """A row but for the fields that hold a time."""
+    """A row without the fields that contain a time."""
     if not isinstance(row, dict):
         return row
     return {name: value for name, value in row.items() if not _is_time(value)}
@@ -176,12 +176,12 @@ def _has_time(row: Any) -> bool:
 
 
 def likely_key(rows: Sequence[Any]) -> str | None:
-    """The field that tells these rows apart, by the names that identifiers go by."""
+    """The field that identifies these rows, by common names of identifiers."""
     return next((name for name in IDENTITIES if identities(rows, name) is not None), None)
 
 
 def identities(rows: Collection[Any], name: str) -> set[Any] | None:
-    """The values of a field that is in every row and differs in each, or None."""
+    """The values of a field that exists in every row and is unique, or None."""
     values = {
         value
         for row in rows
@@ -191,7 +191,7 @@ def identities(rows: Collection[Any], name: str) -> set[Any] | None:
 
 
 def overlap(first: Sequence[Any], second: Sequence[Any], paths: Sequence[str] = ()) -> int:
-    """How many rows of two pages are the same thing, though a field such as a time may differ."""
+    """How many rows of two pages are the same, even if a field such as a time differs."""
     take = key_function(paths, first) or key_function((), first)
     if take is not None:
         keys = take(second)
@@ -204,15 +204,15 @@ def overlap(first: Sequence[Any], second: Sequence[Any], paths: Sequence[str] = 
 
 
 def alike(one: Mapping[str, int], other: Mapping[str, int]) -> bool:
-    """Whether the `columns` of two pages are those of the same rows: nearly all are equal."""
+    """Whether the `columns` of two pages belong to the same rows: nearly all are equal."""
     same = sum(other.get(name) == values for name, values in one.items())
     return bool(one) and same * 5 >= len(one) * 4
 
 
 def columns(rows: Sequence[Any]) -> dict[str, int]:
-    """A digest of each field that differs from row to row, but for times and counts from 0 or 1.
+    """A digest of each field that varies, except times and counters from 0 or 1.
 
-    Empty for fewer than three rows, which are alike too easily.
+    Empty for fewer than three rows, which are too easily alike.
     """
     found: dict[str, int] = {}
     if len(rows) < 3 or not all(isinstance(row, dict) for row in rows):

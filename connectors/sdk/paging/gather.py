@@ -1,4 +1,4 @@
-"""Pages into batches of the size that one transaction should have."""
+"""Collect pages into batches of the size of one transaction."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from connectors.sdk.rows import Batch, Cursor, End, JsonValue, Proof, RowData, R
 
 
 class Gatherer:
-    """Collects rows of pages; hands out a batch whenever one is full."""
+    """Collects rows of pages and yields a batch when it is full."""
 
     def __init__(self, size: int, is_deleted: Callable[[RowData], bool] | None = None) -> None:
         self._size = size
@@ -24,7 +24,7 @@ class Gatherer:
         return PageBatch(is_deleted=self._is_deleted)
 
     def add(self, page: Page, total: int | None = None) -> Iterator[Batch]:
-        """Take in a page; yields the batches that it fills."""
+        """Add a page; yields the batches it completes."""
         if page.batches:
             if len(self._batch) or self._problems:
                 yield self._taken(total)
@@ -57,7 +57,7 @@ class Gatherer:
         because: Proof | None = None,
         doubt: str = "",
     ) -> Batch:
-        """What is left, maybe nothing, with the end of the read and where to carry on."""
+        """The remaining rows, possibly none, with the end of the read and the cursor."""
         batch = self._taken(total)
         batch.end, batch.because, batch.doubt = end, because, doubt
         batch.cursor = cursor
@@ -65,7 +65,7 @@ class Gatherer:
 
 
 def field_facts(rows: Sequence[RowData]) -> list[FieldFact]:
-    """The fields of some rows with the kind of their first value that is not null."""
+    """The fields of some rows with the type of their first non-null value."""
     found: dict[str, FieldFact] = {}
     for row in rows:
         for name, value in row.items():

@@ -1,4 +1,4 @@
-"""Reading what changed since the last time: the highest value seen, and a step back from it."""
+"""Read only changes since the last run: track the highest value, and step back from it."""
 
 from __future__ import annotations
 
@@ -24,32 +24,32 @@ _DIGITS = re.compile(r"[+-]?\d+(\.\d+)?")
 _TIME_NAME = re.compile(
     r"(?i)date|datum|time|tijd|stamp|modif|updat|chang|edit|creat|wijzig|mutat|since|seen|_at$|At$|_ts$"
 )
-"""Names of fields that hold times."""
+"""Names of fields that contain times."""
 _SKEW = datetime.timedelta(minutes=10)
-"""How far two clocks may be apart."""
+"""How far two clocks may differ."""
 _OTHER_END = datetime.timedelta(hours=26)
 
 
 class IncrementalConfig(ConfigModel):
-    """Ask for rows changed since the last run only.
+    """Read only rows changed since the last run.
 
-    The source must give rows with ``field >= cursor``. `lag` goes back a little further, for
-    rows that became visible late; reading a row twice does no harm.
+    The source must return rows with ``field >= cursor``. `lag` goes back further, for rows that
+    became visible late; reading a row twice is harmless.
     """
 
-    field: str = Field(description="Path of the time (or growing number) of a row's last change")
+    field: str = Field(description="Path of the time (or increasing number) of a row's last change")
     param: str = Field(
         default="",
-        description="Query parameter that takes it; or write {{ cursor }} in query or body",
+        description="Query parameter for the value; or use {{ cursor }} in query or body",
     )
-    value: str = Field(default="{{ cursor }}", description="How the parameter is written")
+    value: str = Field(default="{{ cursor }}", description="Format of the parameter")
     lag: float = Field(
-        default=0, ge=0, description="Seconds to go back (for a number: how much to subtract)"
+        default=0, ge=0, description="Seconds to go back (for a number: amount to subtract)"
     )
 
 
 def has_cursor(value: Any) -> bool:
-    """Whether a setting holds ``{{ cursor }}`` anywhere."""
+    """Whether a setting contains ``{{ cursor }}``."""
     if isinstance(value, str):
         return _CURSOR.search(value) is not None
     if isinstance(value, dict):
@@ -58,7 +58,7 @@ def has_cursor(value: Any) -> bool:
 
 
 def with_cursor(value: Any, cursor: str | None) -> Any:
-    """A setting with the cursor filled in; members that need one are left out without one."""
+    """A setting with the cursor filled in; members that need a missing cursor are removed."""
     if isinstance(value, str):
         return value if cursor is None else _CURSOR.sub(lambda _: cursor, value)
     if isinstance(value, dict):
@@ -77,10 +77,10 @@ def with_cursor(value: Any, cursor: str | None) -> Any:
 
 
 class HighWater:
-    """The highest value of a field over a read.
+    """The highest value of a field in a read.
 
-    A time beyond `now` is left out: asked for rows since 2062, a source never gives one again.
-    `now` is the source's clock where it tells it (Unix seconds), else ours.
+    Times later than `now` are ignored: a source asked for rows since 2062 would never return any.
+    `now` is the source's clock if it reports it (Unix seconds), else ours.
     """
 
     def __init__(self, config: IncrementalConfig, start: JsonValue = None) -> None:
@@ -98,14 +98,14 @@ class HighWater:
 
     @property
     def in_order(self) -> bool:
-        """The rows came by rising value, so that none below the highest is still to come.
+        """Whether rows came in ascending order, so that no lower value is still to come.
 
-        A few rows may stand in order by chance, which is why more than three steps are asked for.
+        A few rows may be in order by chance, so more than three steps are required.
         """
         return self._falls == 0 and self._rises > _BY_CHANCE
 
     def see(self, row: RowData, position: str) -> None:
-        """Take one row into account. A row without a value does not count."""
+        """Process one row. A row without a value is ignored."""
         value = at(row, self._field)
         if not isinstance(value, (str, int, float, Decimal)) or value in ("", True, False):
             return
@@ -128,14 +128,14 @@ class HighWater:
             self.value = value if not isinstance(value, Decimal) else str(value)
 
     def _is_ahead(self, order: Any, value: JsonValue) -> bool:
-        """Whether a value is a time that is still to come.
+        """Whether a value is a time in the future.
 
-        Numbers are times only in a field that is called like one: Unix time, or a date written
-        as a number.
+        Numbers are times only in a field whose name suggests it: Unix time, or a date written as
+        a number.
         """
         now = datetime.datetime.fromtimestamp(self.now, datetime.UTC)
         if isinstance(order, datetime.datetime):
-            # a time without a zone, or a mere date, may be that of the other end of the earth
+            # a time without a timezone, or a date alone, may be that of any timezone
             aware = datetime.datetime.fromisoformat(str(value)).tzinfo is not None
             return order > now + (_SKEW if aware else _OTHER_END)
         if not self._is_time:
@@ -155,31 +155,31 @@ class HighWater:
         return False
 
     def warnings(self) -> list[str]:
-        """What was left out. Raises DataError when nothing else was seen."""
+        """What was ignored. Raises DataError if there was nothing else."""
         if self._strange and self._order is None:
             raise DataError(
                 f"{self._field} is neither a time (ISO 8601) nor a number: {self._strange[0]}",
-                hint="Set incremental.field to the field that holds the time of the last change",
+                hint="Set incremental.field to the field with the time of the last change",
             )
         found = []
         if self._ahead:
             found.append(
-                f"{self._field} lies in the future in {counted(len(self._ahead), 'row')}, such as "
-                f"{self._ahead[0]}; the cursor stays below, so that later changes are still found"
+                f"{self._field} is in the future in {counted(len(self._ahead), 'row')}, such as "
+                f"{self._ahead[0]}; the cursor stays below it, so that later changes are found"
             )
         if self._strange:
             found.append(
-                f"{self._field} is another kind of value in "
+                f"{self._field} has another type in "
                 f"{counted(len(self._strange), 'row')}, such as "
-                f"{self._strange[0]}; these did not count for the cursor"
+                f"{self._strange[0]}; they were ignored for the cursor"
             )
         return found
 
 
 def _order(value: JsonValue, where: str) -> Any:
-    """What values are compared by: a Decimal or a moment in UTC. Raises DataError.
+    """A comparable form of a value: a Decimal or a UTC time. Raises DataError.
 
-    Text of digits is a number, also where it could be a date: 20231231 stands beside 20231232.
+    Digits are a number, even if they could be a date: 20231231 is next to 20231232.
     """
     if isinstance(value, (int, float, Decimal)):
         value = str(value)
@@ -196,7 +196,7 @@ def _order(value: JsonValue, where: str) -> Any:
         raise DataError(
             f"{text[:40]!r} is neither a time (ISO 8601) nor a number",
             where=where,
-            hint="Set incremental.field to the field that holds the time of the last change",
+            hint="Set incremental.field to the field with the time of the last change",
         ) from None
     return number
 
@@ -209,7 +209,7 @@ def _moment(text: str) -> datetime.datetime:
 
 
 def step_back(value: JsonValue, lag: float) -> str:
-    """The cursor to send: `lag` before `value`, written the way the source wrote it."""
+    """The cursor to send: `lag` before `value`, in the source's format."""
     order = _order(value, "the stored cursor")
     if not lag:
         return str(value)

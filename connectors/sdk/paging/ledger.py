@@ -1,7 +1,7 @@
-"""The evidence of a read: rows met, totals named, and at its end whether that was everything.
+"""The evidence of a read: rows read, totals stated, and at the end whether that was everything.
 
-Complete needs positive evidence, and nothing against it. What says that there is more and was
-not followed is an error.
+Completeness needs positive evidence, and nothing against it. A sign of more rows that was not
+followed is an error.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from connectors.sdk.paths import MISSING
 from connectors.sdk.rows import Proof
 
 _EMPTY_IN_A_ROW = 100
-"""Pages without rows that may follow each other before they are taken for a loop."""
+"""Consecutive pages without rows that are allowed before they count as a loop."""
 _NOTHING_NEW = 10
-"""Pages of which every row came before, in a row, that are taken for a loop."""
-_CIRCLE = "Check pagination: the source may not know its parameters"
+"""Consecutive pages with only repeated rows that count as a loop."""
+_CIRCLE = "Check pagination: the source may not support its parameters"
 _AGAIN = (
     "Run it again: objects may have changed while they were read. If that does not help, the other "
     "instance counts objects that this user may not read"
@@ -35,21 +35,21 @@ _AGAIN = (
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Why a read is complete, or the doubt that it is; and one sentence for people."""
+    """Why a read is complete, or why not; and one sentence for the user."""
 
     because: Proof | None
     doubt: str
     evidence: str
     silent: bool = False
-    """The source says nothing at all: a person can say whether this was everything."""
+    """The source gives no evidence at all: a user can declare that this is everything."""
     in_body: bool = False
-    """The body of the only page says so: while that stays the same, nothing else can change."""
+    """The body of the only page is the evidence: while it is unchanged, nothing has changed."""
 
 
 class Ledger:
-    """What the pages of one read add up to. `key`: the paths that identify a row.
+    """The totals of the pages of one read. `key`: the paths that identify a row.
 
-    `settings`: the connector has a setting `pagination`, so that hints may speak of it.
+    `settings`: the connector has a setting `pagination`, which hints may mention.
     """
 
     def __init__(
@@ -77,24 +77,24 @@ class Ledger:
         self._full_pages = 0
         self._totals: set[int] = set()
         self._own_sizes = True
-        """Every total so far was the size of its own page, and so is none."""
+        """Every total so far equalled the size of its own page, so it is not a total."""
         self.rows = 0
         self.last: Page | None = None
         self.again = False
-        """The last page came once more when the one after it was asked for."""
+        """The request for the page after the last one returned the last page again."""
 
     # One page.
 
     def add(self, page: Page, paginator: Paginator) -> bool:
-        """Take a page in. False: it is the last page once more, and not to be handed on.
+        """Add a page. False: it is the last page again, and must be ignored.
 
-        Raises DataError when paging does not advance.
+        Raises DataError if paging does not advance.
         """
         if page.rows == 0:
             self._empty += 1
             if self._empty > _EMPTY_IN_A_ROW:
                 raise DataError(
-                    f"{_EMPTY_IN_A_ROW} pages without rows in a row, and always a next one",
+                    f"{_EMPTY_IN_A_ROW} consecutive pages without rows, each with a next page",
                     where=page.label,
                     hint=self._hint(_CIRCLE),
                 )
@@ -107,7 +107,7 @@ class Ledger:
                 self.again = True
                 return False
             raise DataError(
-                f"Page {page.number} repeats page {before}: paging goes in a circle",
+                f"Page {page.number} repeats page {before}: paging is in a loop",
                 where=page.request.where,
                 hint=self._hint(_CIRCLE),
             )
@@ -124,13 +124,13 @@ class Ledger:
         return before > 1 or (paginator.total is not None and self.rows >= paginator.total)
 
     def counted(self, total: int | None, rows: int) -> None:
-        """Note the total that was named on a page of so many rows."""
+        """Record the total stated on a page with this many rows."""
         if total is not None:
             self._totals.add(total)
             self._own_sizes = self._own_sizes and total == rows
 
     def _seen_before(self, page: Page) -> int | None:
-        """The page that this one repeats, in whatever order and whatever time it carries."""
+        """The page that this one repeats, ignoring order and times."""
         before: int | None = self._digests.setdefault(page.digest, page.number)
         if before != page.number:
             return before
@@ -153,7 +153,7 @@ class Ledger:
         return None
 
     def _keys(self, page: Page) -> Sequence[Hashable]:
-        """What identifies the rows of a page: their keys, or the whole rows."""
+        """The identifiers of a page's rows: their keys, or whole rows."""
         if page.batches:
             return self._keys_of_batches(page)
         if not self._chosen:
@@ -176,7 +176,7 @@ class Ledger:
         return keys
 
     def _alike(self, page: Page) -> int | None:
-        """Page 1 or the page before, when this one has the same values in most of its fields."""
+        """Page 1 or the previous page, if most fields of this one have the same values."""
         before, here = self._columns, columns(page.items)
         first = before.get(1, here)
         self._columns = {1: first, page.number: here}
@@ -186,9 +186,9 @@ class Ledger:
     # The end.
 
     def verdict(self, paginator: Paginator, *, stated: bool = False) -> Verdict:
-        """Whether the read is complete, after its last page. `stated`: a person said so.
+        """Whether the read is complete, after its last page. `stated`: a user said so.
 
-        Raises DataError when the source speaks of more than was read.
+        Raises DataError if the source states more rows than were read.
         """
         page = self.last
         if page is None:
@@ -233,19 +233,19 @@ class Ledger:
         floor = max(paginator.floor, total if total is not None and len(self._totals) < 2 else 0)
         if self.rows < floor:
             raise DataError(
-                f"The source speaks of {counted(floor, 'row')} but gave {self.rows}",
+                f"The source reports {counted(floor, 'row')} but returned {self.rows}",
                 where=page.label,
                 hint=self._hint(
-                    f"Set {way}; if the number means something else, set pagination.total to null"
+                    f"Set {way}; if the number has another meaning, set pagination.total to null"
                 ),
             )
         pages = paginator.pages
         if pages is not None and total is None and page.number < pages and self._more is not None:
             raise DataError(
-                f"The source speaks of {counted(pages, 'page')} but gave {page.number}",
+                f"The source reports {counted(pages, 'page')} but returned {page.number}",
                 where=page.label,
                 hint=self._hint(
-                    f"Set {way}; if the number means something else, set more: null in pagination"
+                    f"Set {way}; if the number has another meaning, set more: null in pagination"
                 ),
             )
 
@@ -253,9 +253,9 @@ class Ledger:
         self, paginator: Paginator, page: Page, signs: Look, *, stated: bool
     ) -> tuple[Proof, str] | None:
         if stated:
-            return Proof.STATED, "pagination: none says that one answer holds everything"
+            return Proof.STATED, "pagination: none declares that one response contains everything"
         if self._total_proves(paginator, page):
-            return Proof.TOTAL, f"the source speaks of {paginator.total}"
+            return Proof.TOTAL, f"the source reports {paginator.total}"
         if paginator.pages is not None and page.number >= paginator.pages and not signs.more:
             return Proof.END_MARKER, f"the last of {counted(paginator.pages, 'page')}"
         if signs.is_last or (signs.ends and not signs.more):
@@ -268,7 +268,7 @@ class Ledger:
             return Proof.SHORT_PAGE, "the page after the last row is empty"
         led = [sign for sign in signs.more if sign.kind is not Kind.TOKEN]
         if paginator.followed and paginator.absent and not led:
-            return Proof.LAST_LINK, "the last page leads no further"
+            return Proof.LAST_LINK, "the last page has no next page"
         if self.again and page.rows < self._largest and self._full_pages > 1:
             return Proof.SHORT_PAGE, f"the last page has fewer than {counted(self._largest, 'row')}"
         return None
@@ -281,23 +281,23 @@ class Ledger:
             return True
         size = page_size(page.document, page.records)
         real = paginator.trusts_total or (size is not None and size > page.rows) or page.past_end
-        # A round figure may be the most that the server counts to.
+        # A round figure may be a limit of the server.
         return real and total % 1000 != 0
 
     def _check_signs(self, signs: Look, page: Page, found: tuple[Proof, str] | None) -> None:
-        """Raise DataError when there is more by the source's own word."""
+        """Raise DataError if the source states that there is more."""
         because = found[0] if found else None
         outweighed = because in (Proof.TOTAL, Proof.SHORT_PAGE) or signs.is_last
         left = signs.flags if outweighed else signs.more
-        if because is Proof.LAST_LINK:  # a token may be handed out on the last page as well
+        if because is Proof.LAST_LINK:  # the last page may have a token too
             left = [sign for sign in left if sign.kind is not Kind.TOKEN]
         if not left:
             return
-        # a link or token can be followed as it stands, a flag needs a way of paging with it
+        # a link or token can be followed directly, a flag needs a paging style
         best = next((sign for sign in left if sign.kind is not Kind.FLAG), left[0])
         said = " and ".join(sign.text for sign in left[:3])
         raise DataError(
-            f"The source says that there is more, and it was not followed: {said}",
+            f"The source has more rows that were not read: {said}",
             where=page.label,
             hint=self._hint(
                 f"Set {advice.following(best, page, likely_key(page.items) or 'id')}; if this "
@@ -306,7 +306,7 @@ class Ledger:
         )
 
     def _against(self) -> str:
-        """What speaks against every evidence, or nothing."""
+        """What contradicts the evidence; empty if nothing does."""
         if len(self._totals) > 1 and not self._own_sizes:
             return (
                 f"The total was between {min(self._totals)} and {max(self._totals)} while the "
@@ -318,7 +318,7 @@ class Ledger:
             key = ", ".join(self._key) or "identifier"
             said = (
                 f"{counted(repeated, 'row')} came on more than one page, so others may have been "
-                "passed over; the next run reads them again."
+                "missed; the next run reads them again."
             )
             way = f" If rows share their {key}, set repeats: true in pagination."
             return said + way if self._settings else said
@@ -329,33 +329,30 @@ class Ledger:
 
     def _doubt(self, paginator: Paginator, page: Page) -> str:
         if not self._settings:
-            return f"{counted(self.rows, 'row')} came, and nothing says whether there are more."
+            return f"{counted(self.rows, 'row')} were read, and nothing says whether there are more."
         if page.past_end:
             return (
-                f"{counted(self.rows, 'row')} came, as many as the source speaks of, but it "
-                f"refuses the page "
-                "behind them, and such a round number may be the most that it counts to. Ask for "
-                "parts that are smaller, or set pagination.total to the path of an exact number."
+                f"{counted(self.rows, 'row')} were read, as many as the source reports, but it "
+                "refuses the page after them, and such a round number may be a limit of the source. "
+                "Request smaller parts, or set pagination.total to the path of an exact number."
             )
         if self.again:
             return (
-                f"The page after page {page.number} is page {page.number} once more, and nothing "
-                "else says that it is the last: no total, no flag, no shorter page. Set "
-                "pagination.total or pagination.pages to the path of the number that tells."
+                f"The page after page {page.number} is page {page.number} again, and nothing "
+                "else shows that it is the last: no total, no flag, no shorter page. Set "
+                "pagination.total or pagination.pages to the path of that number."
             )
         if paginator.name in ("cursor", "next_url", "link_header"):
             return (
-                f"{counted(self.rows, 'row')} came, and the {_LED[paginator.name]} of "
-                f"pagination was on none "
-                f"of the pages. If this is everything, set {advice.EVERYTHING}."
+                f"{counted(self.rows, 'row')} were read, and no page had the "
+                f"{_LED[paginator.name]} of pagination. If this is everything, set {advice.EVERYTHING}."
             )
         own = paginator.total is not None and paginator.total == page.rows
         total = "a total that is only the size of the page" if own else "no total"
         return (
-            f"{counted(self.rows, 'row')} came, and nothing says whether there are more: "
-            f"{total}, no flag, no "
-            "link, no token, and the usual page parameters change nothing. If this is everything, "
-            f"set {advice.EVERYTHING}; otherwise set pagination to the way that the source pages."
+            f"{counted(self.rows, 'row')} were read, and nothing says whether there are more: "
+            f"{total}, no flag, no link, no token, and the usual page parameters change nothing. If this is everything, "
+            f"set {advice.EVERYTHING}; otherwise set pagination to its paging style."
         )
 
 
@@ -363,7 +360,7 @@ _LED = {"cursor": "token", "next_url": "link", "link_header": "Link header"}
 
 
 def _form(keys: Sequence[Any], *, ordered: bool) -> Hashable:
-    """Equal for pages of the same rows in any order; `ordered`: the first and last are the ends."""
+    """Equal for pages with the same rows in any order; `ordered`: compare only first and last."""
     try:
         if ordered and keys[0] <= keys[-1]:
             return hash((len(keys), keys[0], keys[-1]))

@@ -1,4 +1,4 @@
-"""Links to other pages: the `Link` header (RFC 8288), and addresses inside a document."""
+"""Links to other pages: the `Link` header (RFC 8288), and URLs inside a document."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 _TOKEN_END = re.compile(r"[\s;,]")
 _NAME_END = re.compile(r"[\s=;,]")
 PAGE_RELS = frozenset({"next", "prev", "previous", "first", "last"})
-"""Relations by which a server that pages by links can be told."""
+"""Relations that identify a server which pages by links."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class Link:
 
     target: str
     params: Mapping[str, str]
-    """Parameters by their names in lower case; of a repeated one the first counts."""
+    """Parameters by lower-case name; the first of a repeated one counts."""
 
     @property
     def rels(self) -> tuple[str, ...]:
@@ -27,11 +27,11 @@ class Link:
 
 
 def parse_links(header: str) -> list[Link]:
-    """The links of a field value, or of several that were joined with commas.
+    """The links of a header, or of several joined with commas.
 
-    Follows RFC 8288, appendix B.2 and B.3: a semicolon or comma inside the angle brackets or
-    inside quotes is part of the text, and a parameter may have no value. What cannot be parsed
-    ends the list; it never raises.
+    Follows RFC 8288, appendix B.2 and B.3: a semicolon or comma inside angle brackets or quotes
+    is part of the text, and a parameter may have no value. Parsing stops at the first error and
+    never raises.
     """
     return list(_links(header))
 
@@ -51,7 +51,7 @@ def _links(text: str) -> Iterator[Link]:
 
 
 def _params(text: str, at: int) -> tuple[dict[str, str], int]:
-    """Parameters from `at` on, and where they end: at a comma outside quotes, or the end."""
+    """Parameters from `at` on, and where they end: at an unquoted comma, or the end."""
     params: dict[str, str] = {}
     while True:
         at = _skip(text, at, " \t")
@@ -84,7 +84,7 @@ def _until(text: str, at: int, stop: re.Pattern[str]) -> tuple[str, int]:
 
 
 def _quoted(text: str, at: int) -> tuple[str, int]:
-    """A quoted string that begins at `at`; a backslash stands before any character as it is."""
+    """A quoted string starting at `at`; a backslash escapes any character."""
     value: list[str] = []
     at += 1
     while at < len(text) and text[at] != '"':
@@ -96,18 +96,18 @@ def _quoted(text: str, at: int) -> tuple[str, int]:
 
 
 def links_of(headers: Mapping[str, str]) -> list[Link]:
-    """The links of an answer that speak of the answer itself, not of another `anchor`."""
+    """The links that apply to the response itself, not to another `anchor`."""
     return [link for link in parse_links(headers.get("Link", "")) if "anchor" not in link.params]
 
 
 def link_of(headers: Mapping[str, str], rel: str) -> str | None:
-    """The target of the `Link` header with this relation, None when there is none."""
+    """The target of the `Link` header with this relation, or None."""
     wanted = rel.lower()
     return next((link.target for link in links_of(headers) if wanted in link.rels), None)
 
 
 def looks_like_link(text: str) -> bool:
-    """Whether a text is an address, absolute or relative, rather than a token."""
+    """Whether a text is an absolute or relative URL rather than a token."""
     if any(character.isspace() for character in text):
         return False
     return text.startswith(("http://", "https://", "/", "?", "./", "../")) or (

@@ -1,4 +1,4 @@
-"""One page of a read: fetched, checked to be one, and its rows taken out."""
+"""One page of a read: fetch it, validate it, and extract its rows."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ from connectors.sdk.rows import Batch, RowData, RowProblem
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page(Seen):
-    """A page and its rows: decoded `items`, or `batches` of another format."""
+    """A page and its rows: decoded `items`, or `batches` for other formats."""
 
     items: Sequence[RowData] = ()
     places: Sequence[int] | None = None
-    """Positions of the items from 1 where some were no rows; None: 1, 2, 3, …"""
+    """Positions of the items from 1 if some were not rows; None: 1, 2, 3, …"""
     faults: Mapping[int, RowProblem] = field(default_factory=dict)
-    """The items that cannot be used, by their place among `items`."""
+    """The unusable items, by their index in `items`."""
     problems: Sequence[RowProblem] = ()
     batches: Sequence[Batch] = ()
     answer: Answer
     found: Sequence[Any] = ()
-    """The items as they came: before details, and those that are no objects included."""
+    """The original items, before details and including those that are not objects."""
     raws: Sequence[bytes] | None = None
-    """The raw forms of the items, made where the page was fetched; None: not yet."""
+    """The raw forms of the items, if created when the page was fetched."""
 
     digest: bytes = b""
-    """Equal digests mean equal rows in equal order."""
+    """Equal digests mean equal rows in the same order."""
 
     @property
     def label(self) -> str:
@@ -54,19 +54,19 @@ class Page(Seen):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What came for a page; its body was not looked at yet."""
+    """The response for a page; its body is not parsed yet."""
 
     number: int
     request: Request
     answer: Answer
     ended: bool
-    """The status alone says that there is no page, or that nothing moved."""
+    """The status alone says that there is no such page, or that nothing changed."""
 
 
 class PageFetcher:
-    """Asks for a page and takes its rows out of the JSON (or what `decode` makes of the body).
+    """Requests a page and extracts its rows from JSON (or the format of `decode`).
 
-    `hint`: what to say of an answer that is no page, where there are no settings to speak of.
+    `hint` replaces the hints about settings, for a connector that has no such settings.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class PageFetcher:
         return self.page(self.ask(request, number, end_status))
 
     def ask(self, request: Request, number: int, end_status: tuple[int, ...] = ()) -> Asked:
-        """The network's part; called from several threads once the first page is there."""
+        """The network part; called from several threads after the first page."""
         asked = replace(request, what=f"page {number}")
         accept = end_status
         if number == 1 and self._conditions:
@@ -108,11 +108,11 @@ class PageFetcher:
         return Asked(number, asked, answer, answer.status in accept or answer.status == 204)
 
     def page(self, asked: Asked) -> Page:
-        """The processor's part, which several threads would only do more slowly."""
+        """The CPU part, which would be slower on several threads."""
         try:
             return self._page(asked)
         except DataError as error:
-            if error.where == f"page {asked.number}":  # of the body as a whole: its address helps
+            if error.where == f"page {asked.number}":  # about the body as a whole: add its URL
                 error.where = asked.request.where
             error.hint = self._hint or error.hint
             raise
@@ -135,7 +135,7 @@ class PageFetcher:
         failure = failure_in(document, self._records, self._shape.errors)
         if failure is not None:
             raise DataError(
-                f"The answer is an error under status {answer.status} ({failure}): "
+                f"The response has status {answer.status} but is an error ({failure}): "
                 f"{excerpt(answer)}",
                 where=where,
             )
@@ -162,7 +162,7 @@ class PageFetcher:
     def _completed(
         self, items: Items, label: str, complete: Callable[[list[RowData], str], list[RowData]]
     ) -> Items:
-        """The items with their details; nothing is asked for those that cannot be used."""
+        """The items with their details; unusable items are not requested."""
         usable = [place for place in range(len(items.rows)) if place not in items.faults]
         rows = list(items.rows)
         whole = complete([rows[place] for place in usable], label)
@@ -171,8 +171,8 @@ class PageFetcher:
         return checked(rows, label, items.faults)
 
     def _is_empty(self, document: Any, answer: Answer) -> bool:
-        """Whether null is a list without items, as Go and others write it: the answer's total
-        says so, or a person said that the rows are there and nothing speaks of an error.
+        """Whether null is an empty list, as Go and others write it: the total says so, or the
+        user configured the path of the rows and nothing indicates an error.
         """
         if total_counter("").read(document, answer.headers, -1) == 0:
             return True
@@ -184,28 +184,28 @@ class PageFetcher:
             path = find_rows(document)
             if path is None:
                 raise DataError(
-                    f"No list of rows was found in the answer: {excerpt(answer)}",
+                    f"No list of rows was found in the response: {excerpt(answer)}",
                     where=where,
-                    hint="Set records to the path of the list (a dot for the answer itself)",
+                    hint="Set records to the path of the list (a dot for the response itself)",
                 )
             self._found = path
         found = at(document, path)
         if isinstance(found, list):
-            if found:  # of lists without rows the wrong one is taken too easily
+            if found:  # with empty lists, the wrong one is too easily chosen
                 self._findings.settle("records", path, where=where)
             return found
-        if isinstance(found, dict) and self._records:  # a person says that this is the row
+        if isinstance(found, dict) and self._records:  # the user configured that this is the row
             return [found]
         if found is None and self._is_empty(document, answer):
             return []
-        said = "is not there" if found is MISSING else f"is {kind(found)}"
+        said = "is missing" if found is MISSING else f"is {kind(found)}"
         list_of_rows = (
-            f"list of rows {path!r}" if path else "answer should be a list of rows, but it"
+            f"list of rows {path!r}" if path else "response should be a list of rows, but it"
         )
         raise DataError(
             f"The {list_of_rows} {said}: {excerpt(answer)}",
             where=where,
-            hint="Nothing was deleted; check records, and whether the source changed",
+            hint="Nothing was deleted; check records, and whether the source has changed",
         )
 
 

@@ -1,4 +1,4 @@
-"""Settings of the styles that APIs page in; `connectors.sdk.paging` does the paging."""
+"""Settings for the paging styles of APIs, which `connectors.sdk.paging` implements."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from pydantic import BeforeValidator, Field
 from connectors.sdk.config import ConfigModel
 
 Place = Literal["query", "body", "header"]
-_TOTAL = "Path of the number of all rows; empty: by itself, null: ignore it"
-_MORE = "Path of a flag that says whether there is more; empty: by itself, null: ignore all signs"
-_REPEATS = "The same row may come on several pages; otherwise that proves nothing complete"
+_TOTAL = "Path of the total number of rows; empty: detect, null: ignore"
+_MORE = "Path of a flag for more rows; empty: detect, null: ignore all signs"
+_REPEATS = "Rows may legitimately occur on several pages; otherwise that disproves completeness"
 
 
 class SizedPages(ConfigModel):
-    size_param: str = Field(default="", description="Parameter that asks for a page size")
-    size: int = Field(default=100, ge=1, description="Rows to ask for per page")
-    place: Place = Field(default="query", description="Where page parameters go")
+    size_param: str = Field(default="", description="Parameter for the page size")
+    size: int = Field(default=100, ge=1, description="Rows per page to request")
+    place: Place = Field(default="query", description="Where to send page parameters")
     total: str | None = Field(default="", description=_TOTAL)
     more: str | None = Field(default="", description=_MORE)
     repeats: bool = Field(default=False, description=_REPEATS)
 
 
 class AutoPages(SizedPages):
-    """The style is found out from the first answers."""
+    """Detect the style from the first responses."""
 
     type: Literal["auto"] = "auto"
 
 
 class NoPages(ConfigModel):
-    """One request gives everything: a person has said so."""
+    """One request returns everything, as declared by a user."""
 
     type: Literal["none"] = "none"
     total: str | None = Field(default="", description=_TOTAL)
@@ -41,13 +41,13 @@ class NumberedPages(SizedPages):
     """`page=1`, `page=2`, …"""
 
     type: Literal["page"] = "page"
-    param: str = Field(default="page", description="Parameter that takes the number")
+    param: str = Field(default="page", description="Parameter for the page number")
     start: int = Field(default=1, description="Number of the first page")
     pages: str | None = Field(
-        default="", description="Path of the number of pages; empty: by itself, null: ignore it"
+        default="", description="Path of the number of pages; empty: detect, null: ignore"
     )
     end_status: tuple[int, ...] = Field(
-        default=(404,), description="Statuses that say: no such page, past the last one"
+        default=(404,), description="Statuses for a page after the last one"
     )
 
 
@@ -55,39 +55,39 @@ class OffsetPages(SizedPages):
     """`offset=0`, `offset=100`, …"""
 
     type: Literal["offset"] = "offset"
-    param: str = Field(default="offset", description="Parameter that takes the offset")
+    param: str = Field(default="offset", description="Parameter for the offset")
     start: int = Field(default=0, description="Offset of the first row")
-    size_param: str = Field(default="limit", description="Parameter that asks for a page size")
+    size_param: str = Field(default="limit", description="Parameter for the page size")
     end_status: tuple[int, ...] = Field(
-        default=(), description="Statuses that say: no such offset, past the last row"
+        default=(), description="Statuses for an offset after the last row"
     )
 
 
 class CursorPages(SizedPages):
-    """Each answer holds a token for the next page."""
+    """Each response contains a token for the next page."""
 
     type: Literal["cursor"] = "cursor"
-    param: str = Field(default="", description="Parameter that takes the token; empty: by itself")
+    param: str = Field(default="", description="Parameter for the token; empty: detect")
     token: str = Field(
-        default="", description="Path of the token (data.-1.id: of the last row); empty: by itself"
+        default="", description="Path of the token (data.-1.id: of the last row); empty: detect"
     )
     keep: tuple[str, ...] | None = Field(
-        default=None, description="Query parameters that go along with the token; null: all"
+        default=None, description="Query parameters to send with the token; null: all"
     )
 
 
 class NextUrlPages(SizedPages):
-    """Each answer holds the address of the next page."""
+    """Each response contains the URL of the next page."""
 
     type: Literal["next_url"] = "next_url"
-    next: str = Field(default="", description="Path of the address; empty: by itself")
+    next: str = Field(default="", description="Path of the URL; empty: detect")
 
 
 class LinkHeaderPages(SizedPages):
-    """The next page is named by the `Link` header (RFC 8288)."""
+    """The next page is in the `Link` header (RFC 8288)."""
 
     type: Literal["link_header"] = "link_header"
-    rel: str = Field(default="next", description="The link's relation")
+    rel: str = Field(default="next", description="Relation of the link")
 
 
 def _word(value: object) -> object:

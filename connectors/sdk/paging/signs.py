@@ -1,7 +1,7 @@
-"""What an answer says about more rows: a look at its fields, links and headers, whoever made it.
+"""Statements in a response about more rows, from its fields, links and headers.
 
-No list of vendors: a field counts by the words in its name and by its value. The rows themselves
-are left out.
+This does not depend on the vendor: a field counts by the words in its name and its value. The rows
+themselves are ignored.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from connectors.sdk.paging import words
 from connectors.sdk.paging.links import PAGE_RELS, link_of, links_of, looks_like_link
 
 HEADER = "header:"
-"""Before the name of a header in a path: ``header:X-Next-Page``."""
+"""Precedes the name of a header in a path: ``header:X-Next-Page``."""
 
 _DEEPEST = 6
 _MOST_FIELDS = 2_000
@@ -27,7 +27,7 @@ _NOT_SIGNS = frozenset({"errors", "warnings", "included", "facets", "aggregation
 
 
 class Kind(StrEnum):
-    """What a sign is, and so how it can be followed."""
+    """The kind of a sign, which determines how to follow it."""
 
     HEADER_LINK = "header_link"
     LINK = "link"
@@ -37,7 +37,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Sign:
-    """One thing that an answer says: `path` is where, `value` what stands there."""
+    """One statement in a response: its `path` and `value`."""
 
     kind: Kind
     path: str
@@ -45,7 +45,7 @@ class Sign:
 
     @property
     def text(self) -> str:
-        """For a sentence: ``meta.has_more is true``."""
+        """For a message: ``meta.has_more is true``."""
         place = self.path
         if place.startswith(HEADER):
             place = f"the header {place.removeprefix(HEADER)}"
@@ -56,24 +56,24 @@ class Sign:
 
 @dataclass(slots=True)
 class Look:
-    """What was seen in one answer: signs of `more`, and statements that this is the end."""
+    """The signs in one response: that there is more, and that this is the end."""
 
     more: list[Sign] = field(default_factory=list)
     ends: list[Sign] = field(default_factory=list)
 
     @property
     def flags(self) -> list[Sign]:
-        """Flags that say that there is more."""
+        """Flags that indicate more rows."""
         return [sign for sign in self.more if sign.kind is Kind.FLAG]
 
     @property
     def in_body(self) -> bool:
-        """The body says that this is the end, not only the headers."""
+        """The body itself indicates the end, not only the headers."""
         return any(not sign.path.startswith(HEADER) for sign in self.ends)
 
     @property
     def is_last(self) -> bool:
-        """A flag says that this was all; it outweighs a token that is handed out all the same."""
+        """A flag indicates the end; it outweighs a token."""
         return not self.flags and any(
             sign.kind is Kind.FLAG
             and words.is_strict_end(words.words(sign.path.rpartition(".")[2]))
@@ -82,7 +82,7 @@ class Look:
 
 
 def look(document: Any, headers: Mapping[str, str], records: str | None) -> Look:
-    """Everything that speaks of more rows, or of none, outside the list at `records`."""
+    """Everything that indicates more rows, or none, outside the list at `records`."""
     found = Look()
     _look_at_headers(headers, found)
     for path, key, value in fields_of(document, records):
@@ -92,10 +92,10 @@ def look(document: Any, headers: Mapping[str, str], records: str | None) -> Look
 
 
 def fields_of(document: Any, records: str | None) -> Iterator[tuple[str, str, Any]]:
-    """Path, name and value of every field that is about the answer, the outermost first.
+    """Path, name and value of every field about the response, outermost first.
 
-    Left out are the rows at `records`, other lists, and what lies below a field whose name leads
-    to the next page (the field itself comes with all it holds).
+    Excluded are the rows at `records`, other lists, and what is below a field whose name leads
+    to the next page (the field itself is included with its content).
     """
     level: list[tuple[str, Any]] = [("", document)] if records != "." else []
     left = _MOST_FIELDS
@@ -143,7 +143,7 @@ def _flag(path: str, value: Any, more: bool, found: Look) -> None:
 
 
 def _leads_on(path: str, name: tuple[str, ...], value: Any, found: Look) -> None:
-    """A field that is called *next*: an address, a token, a flag, or one of these within."""
+    """A field called *next*: a URL, a token, a flag, or one of these nested."""
     if isinstance(value, bool) and value:
         found.more.append(Sign(Kind.FLAG, path, value))
     elif words.is_nothing(value):
@@ -184,14 +184,14 @@ def _within(path: str, node: dict[str, Any], found: Look) -> None:
 
 
 def _token(path: str, name: tuple[str, ...], value: Any, found: Look) -> None:
-    """A field that is called *token* or *cursor*; below *cursors*, only what comes after counts."""
+    """A field called *token* or *cursor*; below *cursors*, only the following one counts."""
     if isinstance(value, dict):
         for inner, token in value.items():
             if inner.lower() in ("after", "next"):
                 _leads_on(f"{path}.{inner}", ("next",), token, found)
         return
     if words.is_nothing(value):
-        # a bare `cursor: null` may be the token of this very page
+        # a bare `cursor: null` may be the token of the current page
         if "end" in name or not {"continuation", "continuationtoken", "resumption"}.isdisjoint(
             name
         ):
@@ -204,7 +204,7 @@ def _token(path: str, name: tuple[str, ...], value: Any, found: Look) -> None:
 
 
 def _look_at_relations(document: Any, records: str | None, found: Look) -> None:
-    """Links that name their relation: ``links: [{rel: next, href: …}]``, in any nesting."""
+    """Links with a relation: ``links: [{rel: next, href: …}]``, at any depth."""
     for path, node, rels in _relations(document, records):
         if not any(words.is_next(words.words(rel)) for rel in rels):
             continue
@@ -224,7 +224,7 @@ def _look_at_relations(document: Any, records: str | None, found: Look) -> None:
 def _relations(
     document: Any, records: str | None
 ) -> Iterator[tuple[str, dict[str, Any], list[str]]]:
-    """Every object with a relation outside the rows: its path, itself, its relations."""
+    """Every object with a relation outside the rows: its path, the object, its relations."""
     whole: list[tuple[str, Any]] = [("", document)] if records != "." else []
     level = whole
     left = _MOST_FIELDS

@@ -1,8 +1,8 @@
-"""From one page of an answer to the next, in each of the styles that APIs page in.
+"""From one page to the next, in each of the paging styles of APIs.
 
-A style asks on until the source says that there is no more, in the way of the style (no next
-link, no token, the total reached, a page without rows). Whether that proves anything is weighed
-in `ledger`.
+A style requests pages until the source indicates the end in the way of that style (no next link,
+no token, the total reached, a page without rows). `ledger` evaluates whether that proves
+anything.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from connectors.sdk.rows import JsonValue
 
 
 class SinglePage(Paginator):
-    """One request gives everything; what says otherwise is an error."""
+    """One request returns everything; signs of more are an error."""
 
     name = "none"
 
@@ -40,7 +40,7 @@ class SinglePage(Paginator):
 
 
 def _settings(config: SizedPages, **given: Any) -> dict[str, JsonValue]:
-    """The document that states a style: its type, and what is not a default."""
+    """The settings for a style: its type and non-default values."""
     stated: dict[str, JsonValue] = {"type": given.pop("type")}
     fields = config.model_dump(mode="json", exclude_defaults=True)
     fields.pop("type", None)
@@ -66,7 +66,7 @@ class Numbered(Paginator):
         return self.at(self._config.start)
 
     def at(self, number: int) -> Request:
-        """The request for a page."""
+        """The request for a page number."""
         return self._with({self._config.param: number})
 
     def _after(self, page: Seen) -> Request | None:
@@ -111,7 +111,7 @@ class Offset(Paginator):
     def _after(self, page: Seen) -> Request | None:
         if page.past_end or page.rows == 0 or self.reached:
             return None
-        # By what came, not by what was asked for: servers cap the page size.
+        # By what was received, not requested: servers limit the page size.
         return self.at(self._config.start + self.rows)
 
     def ahead(self, page: Seen) -> Iterator[Request]:
@@ -122,7 +122,7 @@ class Offset(Paginator):
 
 
 class Cursor(Paginator):
-    """Pages by a token that each answer holds for the next."""
+    """Pages by a token in each response."""
 
     name = "cursor"
 
@@ -151,7 +151,7 @@ class Cursor(Paginator):
         if more is False or token is MISSING or words.is_nothing(token):
             if more:
                 raise DataError(
-                    "The source says there is more but gives no token for it",
+                    "The source reports more rows but returned no token",
                     where=f"page {page.number}",
                     hint="Set pagination.token to the path of the token; for the id of the last "
                     f"row that is {last_row(page)}",
@@ -159,7 +159,7 @@ class Cursor(Paginator):
             return None
         if self.reached and not more:
             return None
-        # A scroll hands out one token for all its pages; it ends with a page without rows.
+        # A scroll uses one token for all its pages; it ends with a page without rows.
         if page.rows == 0 and token == self._last:
             return None
         self._last = token
@@ -171,7 +171,7 @@ class Cursor(Paginator):
             self._param = next(iter(params_for(self._path, token, page)), "")
         if not self._param:
             raise ConfigurationError(
-                "It is not known which parameter takes the token",
+                "The parameter for the token is unknown",
                 where="pagination.param",
                 hint="Set pagination.param, for example to cursor",
             )
@@ -201,12 +201,12 @@ class Cursor(Paginator):
 
 
 def last_row(page: Seen, field: str = "id") -> str:
-    """The path of a field of the last row, for sources that go on from there."""
+    """The path of a field of the last row, for sources that continue after it."""
     return f"{page.records}.-1.{field}" if page.records else f"-1.{field}"
 
 
 class NextUrl(Paginator):
-    """Pages by an address that each answer holds for the next."""
+    """Pages by a URL in each response."""
 
     name = "next_url"
 
@@ -228,7 +228,7 @@ class NextUrl(Paginator):
         if link is None or self.reached:
             return None
         following = linked(self.base, self._follow(page.url, link))
-        if following.url == page.request.full_url:  # the page names itself: nothing follows
+        if following.url == page.request.full_url:  # the page links to itself: nothing follows
             self.absent = True
             return None
         self.followed += 1
@@ -251,14 +251,14 @@ class NextUrl(Paginator):
 
 
 def link_in(found: Any, path: str, number: int) -> str | None:
-    """The address that stands at `path`, None when there is none any more."""
+    """The URL at `path`, or None if it is missing."""
     if isinstance(found, dict):
         found = found.get("href", found.get("url"))
     if found is MISSING or words.is_nothing(found):
         return None
     if not isinstance(found, str):
         raise DataError(
-            f"The address of the next page is no text but {type(found).__name__}",
+            f"The URL of the next page is not text but {type(found).__name__}",
             where=f"page {number}, {path}",
             hint="Set pagination.next, or another pagination.type",
         )
@@ -266,7 +266,7 @@ def link_in(found: Any, path: str, number: int) -> str | None:
 
 
 class LinkHeader(Paginator):
-    """Pages by the `Link` header of each answer."""
+    """Pages by the `Link` header of each response."""
 
     name = "link_header"
 

@@ -1,4 +1,4 @@
-"""Under which parameter a token goes back to the server."""
+"""The parameter with which a token is sent back to the server."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from connectors.sdk.paging.base import Seen
 
 _KNOWN = {
-    # the path's last name, as it is written most often: the parameter that takes it
+    # last name of the path in its usual spelling: parameter for it
     "next_cursor": "cursor",
     "nextCursor": "cursor",
     "nextPageToken": "pageToken",
@@ -41,11 +41,11 @@ _USUAL = ("cursor", "after", "page_token", "pageToken", "next_token", "continuat
 _VARIABLE = re.compile(r"\$(\w+)")
 _NEXT = re.compile(r"^(?:x[-_])?next[-_]?|^[a-z]*volgende[-_]?|^siguiente[-_]?", re.IGNORECASE)
 AFTER_LAST = ("starting_after", "after", "after_id", "last_id", "since_id", "startAfter", "from_id")
-"""Parameters that take the id of the last row."""
+"""Parameters for the id of the last row."""
 
 
 def params_for(path: str, token: Any, page: Seen) -> list[str]:
-    """Parameters that may take the token at `path`, the likeliest first."""
+    """Parameters for the token at `path`, most likely first."""
     return list(dict.fromkeys(_params(path, token, page)))
 
 
@@ -80,7 +80,7 @@ def _is_count(token: Any) -> bool:
 
 
 def variables(page: Seen) -> list[str]:
-    """The variables of a GraphQL query that may take a cursor, as paths in the body."""
+    """Variables of a GraphQL query that may take a cursor, as paths in the body."""
     try:
         body = orjson.loads(page.request.body or b"null")
     except orjson.JSONDecodeError:
@@ -93,12 +93,12 @@ def variables(page: Seen) -> list[str]:
 
 
 def _changed_in_links(page: Seen, token: Any) -> Iterator[str]:
-    """Query parameters of links in the document that carry just this token."""
+    """Query parameters of links in the document that have exactly this token."""
     before = dict(parse_qsl(urlsplit(page.request.full_url).query))
     for text in _texts(page.document):
         try:
             query = urlsplit(text).query
-        except ValueError:  # not a valid address
+        except ValueError:  # not a valid URL
             continue
         for name, value in parse_qsl(query):
             if value == str(token) and before.get(name) != value:

@@ -1,4 +1,4 @@
-"""How many rows and pages an answer says there are, in its body or its headers."""
+"""The number of rows and pages stated in a response's body or headers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ WRAPPERS = (
     "metadata.pagination",
     "pagedResponse",
 )
-"""Where answers keep what they say about themselves."""
+"""Where responses put data about themselves."""
 
 _TOTALS = (
     "total",
@@ -110,23 +110,23 @@ _TOTAL_HEADERS = (
 )
 _PAGES_HEADERS = ("X-Total-Pages", "X-WP-TotalPages", "X-Page-Count", "X-Pagination-Page-Count")
 _RANGE = re.compile(r"\s*(?!bytes)\S+\s+\S+/(\d+)\s*$")
-"""`Content-Range` of a unit other than bytes: ``items 0-9/25`` (RFC 9110, section 14.4)."""
+"""`Content-Range` with a unit other than bytes: ``items 0-9/25`` (RFC 9110, section 14.4)."""
 
 
 _MOST = 10**15
-"""A greater number counts no rows."""
+"""A greater number is not a number of rows."""
 _LETTERS = re.compile(r"[^A-Za-z]")
 _LOOKS = 3
-"""Pages without a figure after which it is not looked for any more."""
+"""Pages without a figure after which it is no longer searched."""
 
 
 def figures(
     document: Any, names: Sequence[str], records: str | None = None
 ) -> Iterator[tuple[str, Any]]:
-    """Path and value of every field with one of `names`, the likeliest first.
+    """Path and value of every field with one of `names`, most likely first.
 
-    Names count by their letters only: ``total-results`` is ``totalResults``. Looked at are the
-    usual places, and all that the rows at `records` stand in.
+    Names are compared by letters only: ``total-results`` is ``totalResults``. The usual places
+    and all parents of the rows at `records` are searched.
     """
     if not isinstance(document, dict) or records == ".":
         return
@@ -155,16 +155,16 @@ def whole_number(value: Any) -> int | None:
 
 @dataclass(slots=True)
 class Counter:
-    """Reads one figure from every page: at the path given, else where the first page has it.
+    """Reads one figure from every page: at the given path, or where the first page has it.
 
-    An empty `path` looks the figure up by its usual names; None never reads it.
+    With an empty `path` the figure is found by its usual names; None disables it.
     """
 
     path: str | None
     names: tuple[str, ...]
     header_names: tuple[str, ...]
     floor: int = 0
-    """The greatest figure that was said to be a lower bound (Elasticsearch: relation gte)."""
+    """The greatest figure declared as a lower bound (Elasticsearch: relation gte)."""
     _found: str = ""
     _header: str = ""
     _absent: int = 0
@@ -172,7 +172,7 @@ class Counter:
     def read(
         self, document: Any, headers: Mapping[str, str], rows: int, records: str | None = None
     ) -> int | None:
-        """The figure on this page, or None. `rows` are on this page, at the path `records`."""
+        """The figure on this page, or None. `rows` are those on this page, at path `records`."""
         if self.path is None or self._absent == _LOOKS:
             return None
         if self.path or self._found:
@@ -185,7 +185,7 @@ class Counter:
                 return figure
         for path, value in figures(document, self.names, records):
             figure = whole_number(self._exact(value))
-            # `count` is the rows of this page as often as of all pages.
+            # `count` may be the rows of this page or of all pages.
             if figure is None or (
                 figure <= rows and _LETTERS.sub("", path.rpartition(".")[2]).lower() in _AMBIGUOUS
             ):
@@ -197,7 +197,7 @@ class Counter:
 
     @property
     def in_header(self) -> bool:
-        """Whether the figure stands in a header."""
+        """Whether the figure is in a header."""
         return bool(self._header)
 
     @property
@@ -223,20 +223,20 @@ def _header_figure(headers: Mapping[str, str], name: str) -> int | None:
 
 
 def page_size(document: Any, records: str | None = None) -> int | None:
-    """The most rows of a page, as the answer itself states it; None when it does not."""
+    """The page size stated in the response; None if there is none."""
     sizes = (whole_number(value) for _, value in figures(document, _SIZES, records))
     return next((size for size in sizes if size is not None), None)
 
 
 def total_counter(path: str | None) -> Counter:
-    """Reads how many rows there are in all."""
+    """Reads the total number of rows."""
     if path:
         return Counter(path, (), ())
     return Counter(path, _TOTALS, (*_TOTAL_HEADERS, "Content-Range"))
 
 
 def pages_counter(path: str | None) -> Counter:
-    """Reads how many pages there are in all."""
+    """Reads the number of pages."""
     if path:
         return Counter(path, (), ())
     return Counter(path, _PAGES, _PAGES_HEADERS)

@@ -1,4 +1,4 @@
-"""Every page of a read in order, and at its end the evidence that this was everything."""
+"""Every page of a read in order, and the evidence that it was complete."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from connectors.sdk.paging.styles import SinglePage
 from connectors.sdk.rows import Proof
 
 _REFUSALS = (400, 404, 410, 416, 422)
-"""Statuses by which servers refuse a page behind the last one."""
+"""Statuses with which servers reject a page after the last one."""
 STYLE = "pagination"
 UNPAGED = "unpaged"
-"""Names of findings: the style of paging; that no usual page parameter changes anything."""
+"""Names of findings: the paging style; that no usual page parameter has an effect."""
 
 
 class Pages:
     """The pages of one read. Iterate once; `paginator` is known after the first page.
 
-    `key` are the paths that identify a row. `findings` spare the next read the search for a style.
-    `settings`: a person can set `pagination`.
+    `key` are the paths that identify a row. `findings` save the next read the detection.
+    `settings`: the connector has a setting `pagination`.
     """
 
     def __init__(
@@ -64,21 +64,21 @@ class Pages:
         )
         self.paginator: Paginator | None = None
         self.following: Request | None = None
-        """The request after the page that came last; None when it was the last one."""
+        """The request after the latest page; None if it was the last."""
 
     @property
     def total(self) -> int | None:
         return self.paginator.total if self.paginator else None
 
     def verdict(self) -> Verdict:
-        """The evidence, once every page was read. Raises DataError when there is more."""
+        """The evidence, once every page was read. Raises DataError if there is more."""
         assert self.paginator is not None
         return self._ledger.verdict(self.paginator, stated=isinstance(self._config, NoPages))
 
     def so_far(self) -> Verdict:
-        """What the first page and the search for a style have shown, for a check.
+        """The evidence after the first page and style detection, for a check.
 
-        Raises DataError when the page is the last one and the source says that there is more.
+        Raises DataError if the page is the last one and the source states that there is more.
         """
         if self.following is None:
             return self.verdict()
@@ -123,7 +123,7 @@ class Pages:
             yield page
 
     def _take(self, page: Page, found: Paginator) -> bool:
-        """Account for a page and find out what follows. False: it is not to be handed on."""
+        """Add a page and determine what follows. False: ignore the page."""
         if not self._ledger.add(page, found):
             self.following = None
             return False
@@ -133,7 +133,7 @@ class Pages:
         return True
 
     def _detected(self, page: Page) -> tuple[Paginator, Page | None]:
-        """The paginator of the style that page 1 shows, and page 2 when it was asked for."""
+        """The paginator for the style of page 1, and page 2 if it was requested."""
         assert isinstance(self._config, AutoPages)
         detector = Detector(self._config, self._base, self._client.join, self._probe, self._key)
         probes = self._findings.get(UNPAGED) is not True
@@ -145,7 +145,7 @@ class Pages:
         return found, second
 
     def _probe(self, request: Request) -> Page | None:
-        """Page 2 asked for in a way that the source may not know; None when it refuses."""
+        """Request page 2 with parameters that may be unsupported; None if the source refuses."""
         try:
             return self._fetch(replace(request, once=True), 2, ())
         except (CancelledError, ThrottledError):
@@ -156,7 +156,7 @@ class Pages:
     def _in_parallel(
         self, requests: Iterator[Request], found: Paginator
     ) -> Generator[Page, None, None]:
-        """Pages of known requests, several under way at once, handed on in order."""
+        """Pages of known requests, several at a time, yielded in order."""
         waiting: deque[Future[Asked]] = deque()
         with ThreadPoolExecutor(self._parallel, thread_name_prefix="pages") as pool:
             try:
@@ -167,7 +167,7 @@ class Pages:
                 while waiting:
                     yield self._result(waiting.popleft())
             except BaseException:
-                # Whoever stopped listening must not wait for pages under way.
+                # A closed generator must not wait for pages in progress.
                 for future in waiting:
                     future.cancel()
                 if not all(future.done() for future in waiting):

@@ -1,4 +1,4 @@
-"""What the name of a field or header says about paging, in whatever style it is written."""
+"""The meaning of a field or header name for paging, in any naming style."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NEXT = _set(
     " próximo próxima proximo proxima seguinte nästa nasta neste næste naeste seuraava następna"
     " nastepna další dalsi sonraki następny"
 )
-"""*Next* in languages of the web."""
+"""*Next* in several languages."""
 _TOKEN = _set(
     "cursor cursors token continuation continuationtoken resumption resumptiontoken scroll"
     " bookmark marker"
@@ -56,26 +56,26 @@ def words(name: str) -> tuple[str, ...]:
 
 
 def is_next(name: tuple[str, ...]) -> bool:
-    """Whether a field of this name leads to what follows."""
+    """Whether a field of this name leads to the next page."""
     if not NEXT.isdisjoint(name):
         return _OTHER_WAY.isdisjoint(name) and _NOT_A_PAGE.isdisjoint(set(name) - {"after", "at"})
     return False
 
 
 def is_token(name: tuple[str, ...]) -> bool:
-    """Whether a field of this name holds a token, for the next page in all likelihood."""
+    """Whether a field of this name probably contains a token for the next page."""
     return not _TOKEN.isdisjoint(name) and _OTHER_WAY.isdisjoint(name)
 
 
 def is_more(name: tuple[str, ...]) -> bool:
-    """Whether a flag of this name says that there is more."""
+    """Whether a flag of this name indicates more rows."""
     if _MORE.isdisjoint(name):
         return "has" in name and is_next(name)
     return _ELSEWHERE.isdisjoint(name)
 
 
 def is_done(name: tuple[str, ...]) -> bool:
-    """Whether a flag of this name says that this was all."""
+    """Whether a flag of this name indicates the end."""
     if "more" in name and {"no", "not"} & set(name):
         return True
     if not name or not _OTHER_WAY.isdisjoint(name):
@@ -87,17 +87,17 @@ def is_done(name: tuple[str, ...]) -> bool:
 
 
 def is_strict_end(name: tuple[str, ...]) -> bool:
-    """Whether a flag of this name speaks of pages and of nothing else that could be complete."""
+    """Whether a flag of this name is about pages and nothing else that could be complete."""
     return is_more(name) or not {"last", "islast", "lastpage", "islastpage", "end"}.isdisjoint(name)
 
 
 def is_cut(name: tuple[str, ...]) -> bool:
-    """Whether a flag of this name says that the answer was cut short."""
+    """Whether a flag of this name indicates a truncated response."""
     return any(word.startswith(_CUT) for word in name)
 
 
 def truth(value: Any) -> bool | None:
-    """What a flag says, whether it is a boolean, a text or 0 and 1; None for anything else."""
+    """The value of a flag: a boolean, a text, or 0 and 1; None for anything else."""
     try:
         return table.read(value)
     except ValueError:
@@ -105,7 +105,7 @@ def truth(value: Any) -> bool | None:
 
 
 def is_nothing(value: Any) -> bool:
-    """Whether a link or token says that nothing follows: null, an empty text, false, -1."""
+    """Whether a link or token means that nothing follows: null, an empty text, false, -1."""
     if value is None or value is False or value == -1:
         return True
     if isinstance(value, str):

@@ -212,25 +212,25 @@ DEEPER = '{"id": 1, "a": ' + "[" * 1010 + "]" * 1010 + "}"
 BAD_ROWS: dict[str, tuple[str | bytes, str, str | None, str]] = {
     "half a surrogate pair": (
         '{"id": 1, "a": "cut \\ud83d"}',
-        "half a surrogate pair",
+        "a lone surrogate",
         "1",
         "serde-rs/json#495",
     ),
     "the other half": (
         '{"id": 1, "a": "\\udd25 x"}',
-        "half a surrogate pair",
+        "a lone surrogate",
         "1",
         "oxigraph/json-event-parser#1",
     ),
     "half a pair in a name": (
         '{"id": 1, "\\ud83d": 2}',
-        "half a surrogate pair",
+        "a lone surrogate",
         "1",
         "com-lihaoyi/upickle#722",
     ),
     "half a pair in the key": (
         '{"id": "\\ud83d"}',
-        "half a surrogate pair",
+        "a lone surrogate",
         None,
         "jqlang/jq#2543",
     ),

@@ -105,7 +105,7 @@ def test_a_connector_that_cannot_be_imported_answers_with_the_command_that_mends
 
 def test_an_entry_point_to_nothing_is_told(install: Install) -> None:
     install("feed-package", "feed = {module}:GoneConnector")
-    with pytest.raises(FatalError, match="names something that is not there"):
+    with pytest.raises(FatalError, match="refers to something that does not exist"):
         registry.get("feed")
 
 

@@ -322,7 +322,7 @@ def test_a_refusal_of_the_token_server_is_told_without_secrets(
 def test_a_token_server_that_sends_a_page_is_an_error(api: HttpApi, quick: Context) -> None:
     server = TokenServer(api)
     api.on("/token", http_api.text("<html>login</html>", "text/html"))
-    with pytest.raises(DataError, match="no JSON object"):
+    with pytest.raises(DataError, match="not a JSON object"):
         ask(api, quick, server.config)
 
 

@@ -184,7 +184,7 @@ def test_refusals_have_errors_of_their_own(
 
 def test_a_body_that_breaks_off_is_an_error_after_retries(api: HttpApi, client: HttpClient) -> None:
     api.on("/x", lambda call: http_api.answer({"items": [1] * 100}, length=10_000, cut=True))
-    with pytest.raises(UnreachableError, match="broke off after"):
+    with pytest.raises(UnreachableError, match="ended after"):
         client.request(get(api.url + "/x"))
     assert len(api.calls) == 3
 
@@ -240,7 +240,7 @@ def test_a_broken_gzip_body_is_an_error(api: HttpApi, client: HttpClient) -> Non
 
 def test_an_encoding_that_was_not_asked_for_is_an_error(api: HttpApi, client: HttpClient) -> None:
     api.on("/x", lambda call: http_api.answer(b"..", headers={"Content-Encoding": "gzip, gzip"}))
-    with pytest.raises(DataError, match="not asked for"):
+    with pytest.raises(DataError, match="not requested"):
         client.request(get(api.url + "/x"))
 
 

@@ -106,5 +106,5 @@ def test_what_is_denied_is_denied_to_all_and_even_where_it_is_allowed(
 
 @pytest.mark.parametrize("entry", ["10.0.0.0/33", "http://x", "a b", "*", "x:80", "a@b"])
 def test_an_entry_that_can_mean_nothing_is_a_faulty_setting(entry: str) -> None:
-    with pytest.raises(ValidationError, match="no host, address or network"):
+    with pytest.raises(ValidationError, match="not a host, address or network"):
         Settings(allow_hosts=(entry,))

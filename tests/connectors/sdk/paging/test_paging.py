@@ -157,7 +157,7 @@ def test_a_window_that_ends_at_a_round_number_proves_nothing(api: HttpApi, quick
     api.on("/rows", handle)
     batch = last(api, quick, pagination="page")
     assert batch.end is End.UNPROVEN
-    assert "refuses the page behind them" in batch.doubt
+    assert "refuses the page after them" in batch.doubt
 
 
 def test_a_figure_that_is_the_size_of_every_page_is_no_total(api: HttpApi, quick: Context) -> None:
@@ -175,7 +175,7 @@ def test_a_figure_that_is_the_size_of_every_page_is_no_total(api: HttpApi, quick
 
 def test_a_total_above_a_stated_single_page_fails(api: HttpApi, quick: Context) -> None:
     api.on("/rows", http_api.always({"items": ROWS[:10], "total": 25}))
-    with pytest.raises(DataError, match="speaks of 25 rows but gave 10") as caught:
+    with pytest.raises(DataError, match="reports 25 rows but returned 10") as caught:
         last(api, quick, pagination="none")
     assert "pagination: {type: page" in caught.value.hint
 
