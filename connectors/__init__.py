@@ -1,1 +1,1 @@
-"""Connectors: how rows come in from external systems."""
+"""Connectors: read rows from external systems."""

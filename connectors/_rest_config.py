@@ -1,4 +1,4 @@
-"""The settings of a REST API, beside its connector."""
+"""The settings of the REST connector."""
 
 from __future__ import annotations
 
@@ -25,64 +25,58 @@ Scalar = str | int | float | bool
 class RestConfig(ConnectorConfig):
     """Connection settings of a REST API."""
 
-    url: str = Field(description="Where the API is; credentials go to this host only")
-    endpoint: str = Field(default="", description="Path of the rows below it")
+    url: str = Field(description="URL of the API; credentials are sent only to this host")
+    endpoint: str = Field(default="", description="Path of the rows below the URL")
     method: Literal["GET", "POST"] = Field(default="GET", description="HTTP method")
-    headers: dict[str, str] = Field(default_factory=dict, description="More request headers")
+    headers: dict[str, str] = Field(default_factory=dict, description="Additional request headers")
     secret_headers: dict[str, SecretStr] = Field(
-        default_factory=dict, description="Request headers whose values nobody may see"
+        default_factory=dict, description="Request headers with secret values"
     )
     query: dict[str, Scalar | list[Scalar]] = Field(
-        default_factory=dict, description="Query parameters; {{ cursor }} is filled in"
+        default_factory=dict, description="Query parameters; {{ cursor }} is replaced"
     )
     secret_query: dict[str, SecretStr] = Field(
-        default_factory=dict, description="Query parameters whose values nobody may see"
+        default_factory=dict, description="Query parameters with secret values"
     )
     body: Document = Field(default=None, description="Body of a POST, sent as JSON; or a text")
-    records: str = Field(
-        default="", description="Path of the list of rows; found by itself when left out"
-    )
-    pagination: PaginationConfig = Field(
-        default_factory=AutoPages, description="How to get from page to page"
-    )
-    auth: AuthConfig = Field(default_factory=NoAuth, description="Who we are")
+    records: str = Field(default="", description="Path of the list of rows; default: detected")
+    pagination: PaginationConfig = Field(default_factory=AutoPages, description="Paging style")
+    auth: AuthConfig = Field(default_factory=NoAuth, description="Authentication")
     tls: TlsConfig = Field(default_factory=TlsConfig, description="TLS settings")
     timeout: float | TimeoutConfig | None = Field(
         default=None, description="Seconds to wait for data, or {connect, read, total}"
     )
     format: BodyFormat = Field(default="auto", description="Format of the body")
-    csv: CsvOptions = Field(default_factory=CsvOptions, description="How a CSV body is written")
+    csv: CsvOptions = Field(default_factory=CsvOptions, description="Format of a CSV body")
     incremental: IncrementalConfig | None = Field(
-        default=None, description="Ask only for what changed since the last run"
+        default=None, description="Read only changes since the last run"
     )
-    row: str = Field(
-        default="", description="Path within an item that holds the row, such as attributes"
-    )
+    row: str = Field(default="", description="Path of the row within an item, such as attributes")
     columns: str | list[str] = Field(
         default="",
         description="For rows that are arrays: path of the column names, the names, or `first`",
     )
     errors: Errors = Field(
         default="",
-        description="Path of what says that an answer is an error, or {path, ok, values, message}; "
-        "`none`: nothing does; left out: error, errors, fault and the like",
+        description="Path of the value that marks a response as an error, or {path, ok, values, "
+        "message}; `none`: no detection; default: error, errors, fault and the like",
     )
     deleted: str = Field(
         default="",
-        description="Path of a flag or time that is set when the source deleted the row; or "
-        "path=word for a field that has this value then",
+        description="Path of a flag or time that is set if the source deleted the row; or "
+        "path=word for a field that then has this value",
     )
     details: list[DetailConfig] = Field(
-        default_factory=list, description="One more request for each row"
+        default_factory=list, description="Additional request for each row"
     )
     conditional: bool = Field(
-        default=True, description="Ask whether anything changed (ETag, Last-Modified)"
+        default=True, description="Use conditional requests (ETag, Last-Modified)"
     )
     parallel: int = Field(
-        default=4, ge=1, le=32, description="Requests under way at once, where that is possible"
+        default=4, ge=1, le=32, description="Simultaneous requests, if the paging style allows it"
     )
     calls_per_minute: int | None = Field(
-        default=None, ge=1, description="Never ask more often than this"
+        default=None, ge=1, description="Maximum requests per minute"
     )
 
     @field_validator("url")
@@ -93,14 +87,14 @@ class RestConfig(ConnectorConfig):
         except ConfigurationError as error:
             raise ValueError(error.what) from None
         if "@" in urlsplit(url).netloc:
-            raise ValueError("must hold no user and password; use auth: {type: basic, …}")
+            raise ValueError("must not contain a user and password; use auth: {type: basic, …}")
         return url
 
     @field_validator("endpoint")
     @classmethod
     def _below_url(cls, endpoint: str) -> str:
         if "://" in endpoint:
-            raise ValueError("must be a path below url, not an address of its own")
+            raise ValueError("must be a path below url, not a full URL")
         return endpoint
 
     @model_validator(mode="after")

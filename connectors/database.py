@@ -1,8 +1,7 @@
 """Databases: the rows of a table or of a SELECT.
 
-Data flow: a dialect's reader connects, opens one read-only snapshot and yields batches in a raw
-form; this module decides what to read (everything, or what came since the cursor) and says how
-the read ended.
+A dialect's reader connects, opens a read-only snapshot and yields batches in raw form. This module
+decides what to read (everything, or what changed since the cursor) and how the read ended.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ _READERS = {
     "oracle": ("connectors.databases.alchemy", "AlchemyReader"),
     "mssql": ("connectors.databases.alchemy", "AlchemyReader"),
 }
-"""Loaded when used: a source needs the driver of its own dialect only."""
+"""Loaded on use: a source needs only the driver of its own dialect."""
 
 
 class DatabaseConnector(Connector[DatabaseConfig]):
@@ -53,11 +52,11 @@ class DatabaseConnector(Connector[DatabaseConfig]):
             if self.config.cursor:
                 server.facts["cursor_at"], warning = self._highest(reader)
                 server.warnings.extend([warning] if warning else [])
-            examples, problems = _first_row(reader)  # last: it may leave the read unfinished
+            examples, problems = _first_row(reader)  # last, as it may leave the read unfinished
         if key:
             server.facts["primary_key"] = list(key)
         else:
-            server.warnings.append("No primary key is known here: name the key in the mapping")
+            server.warnings.append("The table has no known primary key: set the key in the mapping")
         rows = "" if estimate is None else f", about {counted(estimate, 'row')}"
         return CheckResult(
             message=f"{server.facts['server']}: {self.config.subject}, "
@@ -88,19 +87,19 @@ class DatabaseConnector(Connector[DatabaseConfig]):
             yield from read_ranges(ranges, reader.batches(), reader.estimate(), cursor)
             return
         since, told = self._since(reader, cursor)
-        # Asked first, in the same snapshot: no row of this read is above it.
+        # Queried first, in the same snapshot, so no row of this read is above it.
         value, warning = self._highest(reader) if self.config.cursor else (None, "")
         yield from reader.batches(since)
         yield RowBatch(
             end=End.INCREMENTAL if since else End.FULL,
             because=Proof.END_OF_DATA,
-            # an empty table has none: what was known before still holds
+            # an empty table has none: the previous value still holds
             cursor=cursor if value is None else {"column": self.config.cursor, "value": value},
             warnings=[text for text in (told, warning) if text],
         )
 
     def _since(self, reader: Reader, cursor: Cursor | None) -> tuple[Since | None, str]:
-        """Where to begin, None for everything; and a warning where the cursor cannot be used."""
+        """Where to begin, None for everything; and a warning if the cursor is unusable."""
         column = self.config.cursor
         if not column or not cursor or cursor.get("column") != column:
             return None, ""
@@ -109,20 +108,20 @@ class DatabaseConnector(Connector[DatabaseConfig]):
             raise DataError("The stored cursor is damaged", where=self.config.subject)
         if reader.present(column, value) is not None:
             return None, (
-                f"The last run got as far as {value} in {column}, which is beyond the present, so "
+                f"The cursor of the last run, {value} in {column}, is in the future, so "
                 "everything was read."
             )
         return Since(column, value, Decimal(str(self.config.lag))), ""
 
     def _highest(self, reader: Reader) -> tuple[str | None, str]:
-        """The cursor value to store, never beyond the present; and a warning about the column."""
+        """The cursor value to store, never in the future; and a warning about the column."""
         column = self.config.cursor
         value = reader.latest(column)
         if value is None:
             return None, ""
         if reader.outgrown(column, value):
             return None, (
-                f"{column} holds numbers as text, and texts are ordered character by character: "
+                f"{column} contains numbers as text, which are sorted character by character: "
                 f"{value} comes after longer numbers. Every run reads everything; use a query with "
                 f"CAST({column} AS …) as its cursor."
             )
@@ -130,14 +129,14 @@ class DatabaseConnector(Connector[DatabaseConfig]):
         if present is None:
             return value, ""
         warning = (
-            f"{column} has a value beyond the present, {value}. The cursor stays at {present} at "
+            f"{column} has a value in the future, {value}. The cursor stays at {present} at "
             "most, so that changes until then are not missed; correct that row at the source."
         )
         return reader.latest(column, present), warning if is_far(value, present) else ""
 
 
 def _first_row(reader: Reader) -> tuple[dict[str, JsonValue], list[str]]:
-    """Example values, read as a run would read them, and what is wrong with them."""
+    """Example values, read as in a run, and their problems."""
     try:
         for batch in reader.batches(limit=1):
             if len(batch):

@@ -1,4 +1,4 @@
-"""One workbook: on this machine, or behind a URL."""
+"""One workbook, on this machine or at a URL."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ from connectors.storage.store import FileInfo, FileStore, is_pattern, temporary
 
 
 class ExcelConfig(ExcelOptions, ConnectorConfig):
-    """Where the workbook is, which sheet, and where on it the table is."""
+    """Where the workbook is, which sheet to read, and where its table is."""
 
-    path: str = Field("", description="The workbook on this machine")
-    url: str = Field("", description="The workbook behind an address, instead of a path")
-    auth: AuthConfig = Field(default_factory=NoAuth, description="Who we are, for a url")
-    tls: TlsConfig = Field(TlsConfig(), description="How the server of the url proves who it is")
+    path: str = Field("", description="Path of the workbook on this machine")
+    url: str = Field("", description="URL of the workbook, instead of a path")
+    auth: AuthConfig = Field(default_factory=NoAuth, description="Authentication for url")
+    tls: TlsConfig = Field(TlsConfig(), description="TLS settings for url")
     missing: Literal["error", "nothing_new"] = Field(
-        "error", description="What it means that there is no such file"
+        "error", description="What to do if the file does not exist"
     )
     settle: float = Field(
-        0.5, ge=0, le=60, description="Seconds that size and time of a new file must not change"
+        0.5, ge=0, le=60, description="Seconds during which a new file must be unchanged"
     )
 
     @model_validator(mode="after")
     def _one_place(self) -> ExcelConfig:
         if bool(self.path) == bool(self.url):
-            raise ValueError("give path or url, one of them")
+            raise ValueError("set either path or url")
         parts = urlsplit(self.url)
         if self.url and (parts.scheme not in ("http", "https") or not parts.hostname):
             raise ValueError("url must begin with http:// or https://")
         if parts.username or parts.password:
-            raise ValueError("url must hold no user and password; use auth: {type: basic, …}")
+            raise ValueError("url must not contain a user and password; use auth: {type: basic, …}")
         return self
 
 
@@ -81,7 +81,7 @@ class ExcelConnector(FileConnector[ExcelConfig]):
 
 
 class UrlStore(FileStore):
-    """The one file behind a URL, fetched when it is first asked for."""
+    """The file at a URL, downloaded on first use."""
 
     def __init__(self, config: ExcelConfig, context: Context, copy: BinaryIO) -> None:
         self._config = config
@@ -98,7 +98,7 @@ class UrlStore(FileStore):
             with HttpClient(config.url, context, tls=config.tls, auth=auth) as client:
                 client.download(Request("GET", config.url), self._copy)
                 self._facts, self._warnings = client.facts(), client.warnings()
-            # No time of the server's is trusted: the content says whether anything changed.
+            # Server times are not trusted: the content shows whether anything changed.
             self._file = FileInfo(path, self._copy.tell(), time.time())
         return self._file
 
@@ -111,10 +111,10 @@ class UrlStore(FileStore):
         yield self._copy
 
     def move(self, path: str, directory: str, name: str) -> None:
-        raise ConfigurationError("A file behind a URL cannot be moved", where=path)
+        raise ConfigurationError("A file at a URL cannot be moved", where=path)
 
     def delete(self, path: str) -> None:
-        raise ConfigurationError("A file behind a URL cannot be deleted", where=path)
+        raise ConfigurationError("A file at a URL cannot be deleted", where=path)
 
     def facts(self) -> dict[str, JsonValue]:
         return self._facts

@@ -21,7 +21,7 @@ class FilesConfig(FileFields):
         0.5,
         ge=0,
         le=60,
-        description="Seconds that size and time of a new file must not change before it is read",
+        description="Seconds during which a new file must be unchanged before it is read",
     )
 
 

@@ -19,20 +19,20 @@ from connectors.storage.source import FileConnector
 from connectors.storage.store import FileInfo, FileStore, changed, free_name, temporary
 
 _IDLE = 20.0
-"""Seconds after which the connection may be gone: servers hang up on the idle."""
+"""Seconds after which the connection may be gone: servers close idle ones."""
 
 _PLAIN_WARNING = (
-    "Password and data go over the network readable for everyone in between. "
+    "Password and data are sent over the network unencrypted. "
     "Set encryption: explicit, or use type sftp"
 )
 
 
 class FtpConfig(FileFields):
-    """An FTP server, who we are there, how the connection is protected, and the files."""
+    """An FTP server: login, encryption and files."""
 
     host: str = Field(min_length=1, description="Host name or address of the server")
     port: int | None = Field(
-        None, ge=1, le=65535, description="Port; left out: 21, or 990 for implicit encryption"
+        None, ge=1, le=65535, description="Port; default: 21, or 990 for implicit encryption"
     )
     user: str = Field("anonymous", description="User name on the server")
     password: SecretStr = Field(SecretStr(""), description="Password of the user")
@@ -40,8 +40,8 @@ class FtpConfig(FileFields):
         "none",
         description="explicit: TLS after connecting (AUTH TLS); implicit: TLS from the first byte",
     )
-    tls: TlsConfig = Field(TlsConfig(), description="How the server proves who it is")
-    passive: bool = Field(True, description="The client opens data connections, not the server")
+    tls: TlsConfig = Field(TlsConfig(), description="TLS settings")
+    passive: bool = Field(True, description="The client, not the server, opens data connections")
     name_encoding: str = Field("utf-8", description="Encoding of the server's file names")
 
     @model_validator(mode="after")
@@ -105,7 +105,7 @@ class FtpConnector(FileConnector[FtpConfig]):
 
 
 class FtpStore(FileStore):
-    """Files behind one FTP login, which is renewed when the server hung up meanwhile."""
+    """Files of one FTP server; logs in again if the server closed the connection."""
 
     def __init__(
         self, opened: Callable[[], FtpLink], warnings: list[str], context: Context
@@ -138,7 +138,7 @@ class FtpStore(FileStore):
                 if copy.tell() > self._context.limits.max_file:
                     raise LimitError("The file is larger than allowed", where=file.path)
                 if self._context.cancelled():
-                    raise UnreachableError("The run was asked to stop", where=file.path)
+                    raise UnreachableError("The run was cancelled", where=file.path)
             self._used = time.monotonic()
             if copy.tell() != file.size or self.stat(file.path) != file:
                 raise changed(file)

@@ -40,26 +40,26 @@ from connectors.sdk.paths import at
 
 _APP = "/index.php/apps/openregister/api"
 _SHOWN = 50
-_HINT = "Nothing was deleted. Is this the address of an Open Register?"
+_HINT = "Nothing was deleted. Check that this is the URL of an Open Register"
 
 
 class OpenRegisterConfig(ConnectorConfig):
     """Connection settings of another Open Register."""
 
-    url: str = Field(description="Address of the Nextcloud, or of the other instance")
-    user: str = Field(default="", description="User name; empty for what everybody may read")
-    password: SecretStr = Field(default=SecretStr(""), description="App password of that user")
+    url: str = Field(description="URL of the Nextcloud server or other instance")
+    user: str = Field(default="", description="User name; empty for public objects")
+    password: SecretStr = Field(default=SecretStr(""), description="App password of the user")
     register_: str = Field(alias="register", description="Slug or id of the register")
     schema_: str = Field(alias="schema", description="Slug or id of the schema")
     tls: TlsConfig = Field(default_factory=TlsConfig, description="TLS settings")
     page_size: int = Field(default=500, ge=1, le=10_000, description="Objects per request")
-    parallel: int = Field(default=4, ge=1, le=32, description="Requests under way at once")
+    parallel: int = Field(default=4, ge=1, le=32, description="Simultaneous requests")
     changed_only: bool = Field(
         default=False,
-        description="After the first run, ask only for objects updated since the last one",
+        description="After the first run, read only objects updated since the previous run",
     )
     lag: float = Field(
-        default=300, ge=0, description="Seconds that changed_only goes back before the last run"
+        default=300, ge=0, description="Seconds that changed_only goes back before the previous run"
     )
 
     @field_validator("url")
@@ -70,12 +70,12 @@ class OpenRegisterConfig(ConnectorConfig):
         except ConfigurationError as error:
             raise ValueError(error.what) from None
         if "@" in urlsplit(url).netloc:
-            raise ValueError("must hold no user and password; use the fields for them")
+            raise ValueError("must not contain a user and password; use the fields for them")
         return url
 
     @property
     def api(self) -> str:
-        """The root of the API; `url` may name it in full."""
+        """The root of the API; `url` may already contain it."""
         url = self.url.rstrip("/")
         return url if url.endswith("/apps/openregister/api") else url + _APP
 
@@ -103,7 +103,7 @@ class OpenRegisterConnector(Connector[OpenRegisterConfig]):
                 raise MissingError(
                     error.what,
                     where=error.where,
-                    hint=f"Registers there: {_listed(registers)}. Schemas: {_listed(schemas)}",
+                    hint=f"Its registers: {_listed(registers)}. Its schemas: {_listed(schemas)}",
                 ) from None
             facts: dict[str, JsonValue] = {
                 "objects": pages.total,
@@ -128,7 +128,7 @@ class OpenRegisterConnector(Connector[OpenRegisterConfig]):
         known = cursor if cursor and cursor.get("objects") == self._identity() else None
         since = known.get("updated") if known and config.changed_only else None
         water = HighWater(IncrementalConfig(field="@self.updated", param="-"), since)
-        since = water.value  # a cursor of the future is not used
+        since = water.value  # a cursor in the future is ignored
         with self._client() as client, contextlib.suppress(CancelledError):
             pages = self._pages(client, since)
             gatherer = Gatherer(self.context.limits.batch_size, _is_deleted)
@@ -142,7 +142,7 @@ class OpenRegisterConnector(Connector[OpenRegisterConfig]):
             if config.changed_only and water.value is not None:
                 reached = {"updated": water.value, "objects": self._identity()}
             verdict = pages.verdict()
-            if verdict.because is None:  # the cursor would pass over objects that were missed
+            if verdict.because is None:  # the cursor would skip objects that were missed
                 yield gatherer.last(End.UNPROVEN, None, pages.total, doubt=verdict.doubt)
                 return
             end = End.FULL if since is None else End.INCREMENTAL
@@ -165,7 +165,7 @@ class OpenRegisterConnector(Connector[OpenRegisterConfig]):
             self.context,
             tls=config.tls,
             auth=auth,
-            # Nextcloud takes a request without it for one of a browser's and wants a CSRF token.
+            # Without it, Nextcloud assumes a browser and requires a CSRF token.
             headers={"OCS-APIRequest": "true", "Accept": "application/json"},
             timeouts=waits,
             connections=config.parallel,
@@ -173,13 +173,13 @@ class OpenRegisterConnector(Connector[OpenRegisterConfig]):
         )
 
     def _pages(self, client: HttpClient, since: JsonValue) -> Pages:
-        # A cleared field is left out of the answer unless `_empty` asks for it.
+        # A cleared field is omitted from the response unless `_empty` is set.
         query = [("_empty", "true")]
         if since is not None:
-            # what was deleted since has to be told; a whole read tells it by leaving it out
+            # request deletions explicitly; in a full read, deleted objects are missing
             query.append(("@self[updated][gte]", step_back(since, self.config.lag)))
             query.append(("_deleted", "true"))
-        # Names without the underscore would be taken for filters on fields of the objects.
+        # Names without the underscore would be filters on fields of the objects.
         paging = NumberedPages(
             param="_page",
             size_param="_limit",
@@ -201,7 +201,7 @@ class OpenRegisterConnector(Connector[OpenRegisterConfig]):
         )
 
     def _names(self, client: HttpClient, kind: str) -> list[str] | None:
-        """Slugs of the registers or schemas there; None when this user may not list them."""
+        """Slugs of its registers or schemas; None if this user may not list them."""
         request = Request("GET", f"{self.config.api}/{kind}", [("_limit", "1000")], what=kind)
         try:
             answer = client.request(request)
@@ -234,9 +234,9 @@ def _listed(names: list[str] | None) -> str:
 
 
 def _trimmed(items: list[RowData], where: str) -> list[RowData]:
-    """Objects without what the other instance keeps about them, but for id and deletion.
+    """Objects without the metadata of the other instance, except id and deletion.
 
-    Its versions, owners and times are its own: they change without the object changing.
+    Its versions, owners and times change without the object changing.
     """
     return [{**item, "@self": _kept(item, f"{where}, item {n}")} for n, item in enumerate(items, 1)]
 

@@ -1,4 +1,4 @@
-"""REST APIs: any HTTP interface that answers with rows, in one page or many."""
+"""REST APIs: any HTTP interface that returns rows, in one page or many."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class RestConnector(Connector[RestConfig]):
 
     type = "rest"
     title = "REST API"
-    summary = "Rows of any HTTP API, as JSON, NDJSON, CSV or XML, whichever way it pages"
+    summary = "Rows of any HTTP API, as JSON, NDJSON, CSV or XML, with any paging style"
     Config = RestConfig
 
     def check(self) -> CheckResult:
@@ -78,7 +78,7 @@ class RestConnector(Connector[RestConfig]):
                 "pagination": style,
             }
             if page.records is not None:
-                facts["records"] = page.records or "(the answer itself)"
+                facts["records"] = page.records or "(the response itself)"
             advice = self._advice(page)
             decision: dict[str, JsonValue] | None = None
             if evidence.silent:
@@ -98,12 +98,12 @@ class RestConnector(Connector[RestConfig]):
             )
 
     def _advice(self, page: Page) -> list[str]:
-        """Settings that the rows seem to need."""
+        """Settings that the rows seem to require."""
         wrapper = "" if self.config.row else likely_wrapper(page.items[:100])
         if not wrapper:
             return []
         return [
-            f"Every row holds its fields in {wrapper!r}; to have them directly, set row: {wrapper}"
+            f"Every row has its fields in {wrapper!r}; to use them directly, set row: {wrapper}"
         ]
 
     def default_key(self) -> Sequence[str]:
@@ -118,7 +118,7 @@ class RestConnector(Connector[RestConfig]):
         since = cursor.get("high") if cursor else None
         conditions = _conditions(cursor) if config.conditional and not config.details else {}
         water = HighWater(config.incremental, since) if config.incremental else None
-        since = water.value if water else None  # a cursor of the future is not used
+        since = water.value if water else None  # a cursor in the future is ignored
         with self._client() as client, contextlib.suppress(CancelledError):
             pages = self._pages(client, self._fetcher(client, conditions), since)
             gatherer = Gatherer(self.context.limits.batch_size, self._is_deleted())
@@ -134,7 +134,7 @@ class RestConnector(Connector[RestConfig]):
                 yield from gatherer.add(page, pages.total)
             verdict = pages.verdict()
             if verdict.because is None:
-                # A cursor beyond rows that may be missing would never ask for them again.
+                # A cursor after rows that may be missing would skip them for ever.
                 safe = water if water is not None and water.in_order else None
                 doubt = _about_cursor(verdict, water)
                 end, reached = End.UNPROVEN, self._cursor(safe, None)
@@ -154,7 +154,7 @@ class RestConnector(Connector[RestConfig]):
         redact.remember(*secret.values())
         waits = timeouts(config.timeout, self.context.limits)
         for_auth = waits
-        if retries is not None:  # a person waits for the answer
+        if retries is not None:  # a user is waiting
             # who sets timeout knows that the source is slow
             given = config.timeout is not None
             quick = replace(waits, connect=min(waits.connect, QUICK))
@@ -176,7 +176,7 @@ class RestConnector(Connector[RestConfig]):
         )
 
     def _base(self, since: JsonValue) -> Request:
-        """The request before paging, for everything or for what came since."""
+        """The request before paging, for all rows or for recent changes."""
         config = self.config
         back = None
         query = dict(config.query)
@@ -198,7 +198,7 @@ class RestConnector(Connector[RestConfig]):
         return Request(config.method, config.address, pairs, headers, content)
 
     def _sets(self, header: str) -> str:
-        """What a person wrote for a header; empty where they left it to us."""
+        """The user's value for a header; empty if unset."""
         config = self.config
         given = config.headers | {
             name: value.get_secret_value() for name, value in config.secret_headers.items()
@@ -266,7 +266,7 @@ class RestConnector(Connector[RestConfig]):
         )
 
     def _decoded(self, answer: Answer, what: str) -> Sequence[Batch] | None:
-        """The rows of a body that is not JSON; None for one that is."""
+        """The rows of a body that is not JSON; None for JSON."""
         batches = self._bodies.batches(answer, what)
         if batches is not None and self.config.details:
             raise ConfigurationError("details work on JSON only", where=what)
@@ -275,22 +275,22 @@ class RestConnector(Connector[RestConfig]):
     # Cursors.
 
     def _identity(self) -> str:
-        """Changes when the request does: a cursor of another request means nothing."""
+        """Changes when the request does, because a cursor belongs to one request."""
         base = self._base(None)
         incremental = self.config.incremental
         parts = [base.method, base.full_url, self.config.records, (base.body or b"").decode()]
         parts.append(incremental.field if incremental else "")
-        if self.config.row or self.config.columns:  # the same answer would mean other rows
+        if self.config.row or self.config.columns:  # the same response would give other rows
             parts.append(f"{self.config.row} {self.config.columns}")
         return xxhash.xxh3_64_hexdigest(orjson.dumps(parts))
 
     def _cursor(self, water: HighWater | None, only: Page | None) -> Cursor | None:
-        """What the next read needs; `only` is the page when there was but one."""
+        """The cursor for the next read; `only` is the page if there was only one."""
         cursor: Cursor = {}
         if water is not None and water.value is not None:
             cursor["high"] = water.value
         elif water is None and only is not None and self.config.conditional:
-            # An ETag speaks of one page; it proves nothing of the others.
+            # An ETag covers one page and proves nothing about the others.
             for name, header in (("etag", "ETag"), ("modified", "Last-Modified")):
                 if value := only.headers.get(header):
                     cursor[name] = value
@@ -316,19 +316,19 @@ def _see(water: HighWater, page: Page) -> None:
 
 
 def _about_cursor(verdict: Verdict, water: HighWater | None) -> str:
-    """The doubt, and what becomes of the cursor of an incremental read."""
+    """The doubt, and what happens to the cursor of an incremental read."""
     if water is None or water.value is None:
         return verdict.doubt
     if water.in_order:
-        return f"{verdict.doubt} The next run goes on from the last row."
-    return f"{verdict.doubt} The cursor stays where it was, as the rows do not come in its order."
+        return f"{verdict.doubt} The next run continues after the last row."
+    return f"{verdict.doubt} The cursor is unchanged, because the rows are not sorted by it."
 
 
 def _summary(rows: int, total: int | None, evidence: Verdict) -> str:
     if evidence.doubt:
         return evidence.evidence
     if total is not None:
-        return f"{counted(rows, 'row')} on the first page, {total:,} in all"
+        return f"{counted(rows, 'row')} on the first page, {total:,} in total"
     return f"{counted(rows, 'row')} on the first page"
 
 

@@ -34,7 +34,7 @@ _REQUESTS_AHEAD = 64
 
 
 class SftpConfig(FileFields):
-    """An SSH server, who we are there, how it proves who it is, and the files."""
+    """An SSH server: login, host key and files."""
 
     host: str = Field(min_length=1, description="Host name or address of the server")
     port: int = Field(22, ge=1, le=65535, description="Port of the server")
@@ -43,16 +43,16 @@ class SftpConfig(FileFields):
     private_key: SecretStr = Field(
         SecretStr(""), description="Private key as text: Ed25519, ECDSA or RSA"
     )
-    private_key_file: str = Field("", description="File of the private key, instead of its text")
+    private_key_file: str = Field("", description="File with the private key, instead of its text")
     passphrase: SecretStr = Field(SecretStr(""), description="Passphrase of the private key")
-    agent: bool = Field(False, description="Also offer the keys of this machine's SSH agent")
+    agent: bool = Field(False, description="Also try the keys of this machine's SSH agent")
     host_key_fingerprint: str = Field(
-        "", description="The server's host key as SHA256:… (`ssh-keygen -lf`); several by commas"
+        "", description="The server's host key as SHA256:… (`ssh-keygen -lf`); comma-separated"
     )
     known_hosts: str = Field(
         "",
-        description="A known_hosts file or its lines; left out: this machine's own. "
-        "Not looked at where a fingerprint is given",
+        description="A known_hosts file or its lines; default: those of this machine. "
+        "Ignored if a fingerprint is set",
     )
 
     @field_validator("host_key_fingerprint")
@@ -64,7 +64,7 @@ class SftpConfig(FileFields):
     @model_validator(mode="after")
     def _one_key(self) -> SftpConfig:
         if self.private_key.get_secret_value() and self.private_key_file:
-            raise ValueError("give private_key or private_key_file, not both")
+            raise ValueError("set private_key or private_key_file, not both")
         return self
 
 
@@ -98,7 +98,7 @@ class SftpConnector(FileConnector[SftpConfig]):
                 client = paramiko.SFTPClient.from_transport(transport)
             except (paramiko.SSHException, OSError, EOFError) as error:
                 raise AccessDeniedError(
-                    f"The server opens no SFTP session: {redact.shorten(str(error), 120)}",
+                    f"The server does not open an SFTP session: {redact.shorten(str(error), 120)}",
                     where=where,
                     hint="Ask the server's administrator to enable SFTP for this user",
                 ) from None
@@ -120,7 +120,7 @@ class SftpConnector(FileConnector[SftpConfig]):
 
 
 class SftpStore(FileStore):
-    """Files behind one SFTP session; relative paths begin in the user's directory."""
+    """Files of one SFTP session; relative paths start in the user's home directory."""
 
     def __init__(
         self,
@@ -153,7 +153,7 @@ class SftpStore(FileStore):
             path = str(PurePosixPath(directory) / entry.filename)
             mode = entry.st_mode or 0
             if modes.S_ISLNK(mode):
-                found = self.stat(path)  # where the link leads; None when it leads nowhere
+                found = self.stat(path)  # the target of the link; None if it does not exist
             elif modes.S_ISREG(mode) or modes.S_ISDIR(mode):
                 found = _info(path, entry)
             else:
@@ -181,7 +181,7 @@ class SftpStore(FileStore):
                 if copy.tell() > self._context.limits.max_file:
                     raise LimitError("The file is larger than allowed", where=file.path)
                 if self._context.cancelled():
-                    raise UnreachableError("The run was asked to stop", where=file.path)
+                    raise UnreachableError("The run was cancelled", where=file.path)
 
     def move(self, path: str, directory: str, name: str) -> None:
         try:
@@ -224,8 +224,8 @@ class SftpStore(FileStore):
         if isinstance(error, (EOFError, ConnectionError, TimeoutError)):
             return of_exception(error, host, where)
         if isinstance(error, paramiko.SSHException) or not self._transport.is_active():
-            return UnreachableError("The server cut the connection", where=where)
-        return FatalError(f"The server says: {redact.shorten(str(error), 160)}", where=where)
+            return UnreachableError("The server closed the connection", where=where)
+        return FatalError(f"The server reports: {redact.shorten(str(error), 160)}", where=where)
 
 
 def _info(path: str, found: paramiko.SFTPAttributes) -> FileInfo:

@@ -4,7 +4,7 @@ reader = formats.reader("csv")                                  # or CsvReader(C
 for batch in reader.batches(stream, name="file x.csv"): ...     # raw form, lazily decoded
 for item in reader.rows(stream, name="file x.csv"): ...         # Row or RowProblem, one by one
 
-A name is looked up in its module when it is first asked for: an API needs nothing of workbooks.
+Names are imported from their modules on first use, so that an API never loads the workbook code.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What every format has in common: a reader turns one binary stream into batches of rows."""
+"""The base of all formats: a reader turns one binary stream into batches of rows."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ _CHUNK = 1024 * 1024
 class FormatReader(ABC):
     """Reads one format. An instance may read several streams, one after the other.
 
-    `facts` says what was found out about the stream that is being read (encoding, delimiter,
-    sheet); it is complete once the first batch has been handed out. `findings` is what earlier
-    reads of the source found out, and `key` the fields that tell its rows apart, if both are known.
+    `facts` describes the current stream (encoding, delimiter, sheet); it is complete once the
+    first batch was yielded. `findings` is what earlier reads of the source found, and `key` the
+    fields that identify its rows, if known.
     """
 
     def __init__(self) -> None:
@@ -49,19 +49,19 @@ class FormatReader(ABC):
         self.key: Sequence[str] = ()
 
     def told(self, context: Context) -> Self:
-        """The reader itself, once it knows what its host knows of the source."""
+        """The reader itself, with what its host knows about the source."""
         self.findings, self.key = context.findings, context.key
         return self
 
     def known(self, name: str, document: str = "") -> JsonValue:
-        """What was found under that name before, in this document or else in any."""
+        """What an earlier read found under that name, in this document or else in any."""
         own = self.findings.get(_own(name, document))
         return self.findings.get(name) if own is None else own
 
     def settle(self, name: str, value: JsonValue, document: str = "", setting: str = "") -> None:
-        """Keep what was found out. Raises DataError when an earlier read found something else.
+        """Store a finding. Raises DataError if an earlier read found something else.
 
-        Where the documents of the very first read differ among themselves, each keeps its own.
+        If the documents of the very first read differ, each keeps its own.
         """
         own, new = _own(name, document), self.findings.new
         differs = name in new and new[name] != value
@@ -70,10 +70,10 @@ class FormatReader(ABC):
         self.findings.settle(name, value, where=document, setting=setting)
 
     def settle_columns(self, names: Sequence[str], where: str) -> None:
-        """Refuse a table that is not the one that earlier reads saw, or that has no key.
+        """Reject a table that differs from the one earlier reads saw, or that lacks the key.
 
-        To be called as soon as the names are known, rows or not: an error page under the name of
-        a table is a table without rows. Raises DataError.
+        Call it as soon as the names are known, even without rows: an error page saved under the
+        name of a table is a table without rows. Raises DataError.
         """
         lacking = [field for field in self.key if field not in names]
         known = self.findings.get("columns")
@@ -88,13 +88,13 @@ class FormatReader(ABC):
                 what,
                 where=where,
                 hint=f"Its columns are {listing(names)}. Nothing was deleted. Check that this is "
-                "the right file; if its columns were renamed, change the mapping",
+                "the right file. If its columns were renamed, change the mapping",
             )
         if known is None:
             self.findings.settle("columns", [name[:_LONGEST_NAME] for name in names[:_MOST_NAMES]])
 
     def settle_fields(self, batch: Batch, where: str) -> None:
-        """The same for formats without a header: by the fields of the first rows, if any."""
+        """The same for formats without a header, using the fields of the first rows, if any."""
         names: dict[str, None] = {}
         for index in range(len(batch)):
             if index >= _FIRST_ROWS and all(field in names for field in self.key):
@@ -112,15 +112,14 @@ class FormatReader(ABC):
     ) -> Generator[Batch]:
         """Yield the rows of `stream`, which the caller closes, as batches without cursor or end.
 
-        `name` is how positions and errors call it: ``"file x.csv"``; empty for "line 14" alone.
-        Memory does not grow with the stream (xls and xlsb workbooks excepted). A row that cannot
-        be read is a `RowProblem` of its batch, or a `RowDecodeError` when it is decoded. Raises
-        DataError when the stream as a whole is not what it should be; the batches before are not
-        the whole then.
+        `name` is used in positions and errors: ``"file x.csv"``; empty for "line 14" alone. Memory
+        use does not grow with the stream (except for xls and xlsb workbooks). An unreadable row is
+        a `RowProblem` of its batch, or a `RowDecodeError` when it is decoded. Raises DataError if
+        the whole stream is invalid; the batches yielded before are then incomplete.
         """
 
     def rows(self, stream: BinaryIO, *, name: str = "") -> Iterator[Row | RowProblem]:
-        """The same, one row or problem at a time, for callers that need no raw form."""
+        """The same, one row or problem at a time, for callers that do not need the raw form."""
         for batch in self.batches(stream, name=name):
             yield from decoded(batch)
 
@@ -130,7 +129,7 @@ def _own(name: str, document: str) -> str:
 
 
 def decoded(batch: Batch) -> Iterator[Row | RowProblem]:
-    """Every row of a batch, then its problems; a row that cannot be decoded is a problem too."""
+    """Every row of a batch, then its problems, including rows that cannot be decoded."""
     for index in range(len(batch)):
         try:
             yield batch.row(index)
@@ -140,25 +139,25 @@ def decoded(batch: Batch) -> Iterator[Row | RowProblem]:
 
 
 def at(name: str, place: str) -> str:
-    """A position for people: ``"file x.csv, line 14"``."""
+    """A position for messages: ``"file x.csv, line 14"``."""
     return f"{name}, {place}" if name else place
 
 
 def problem(
     position: str, message: str, raw: JsonValue = None, path: str = "", key: str | None = None
 ) -> RowProblem:
-    """A row that could not be read; `key` where it is certain whose row it is."""
+    """A row that could not be read; `key` if it is certain which row it is."""
     return RowProblem(position, Stage.READ, (FieldError(path, message),), raw, key)
 
 
 def not_this(what: tuple[str, str], expected: str, where: str) -> DataError:
-    """The error for a file that is something else; `what` is its name and what to do about it."""
+    """The error for a file of another format; `what` is its name and how to fix it."""
     name, hint = what
     return DataError(f"This is {name}, not {expected}", where=where, hint=hint)
 
 
 def listing(names: Sequence[str], most: int = 8) -> str:
-    """Names for a message: ``'a', 'b' and 3 more``; "nothing" when there are none."""
+    """Names for a message: ``'a', 'b' and 3 more``; "nothing" if there are none."""
     shown = ", ".join(f"'{redact.shorten(name, 60)}'" for name in names[:most])
     if len(names) > most:
         shown += f" and {len(names) - most} more"
@@ -166,7 +165,7 @@ def listing(names: Sequence[str], most: int = 8) -> str:
 
 
 def kind(item: JsonValue) -> str:
-    """What a JSON value is, for a message: "an array", "text"."""
+    """The type of a JSON value for a message: "an array", "text"."""
     if item is None:
         return "null"
     kinds = {dict: "an object", list: "an array", str: "text", bool: "a boolean"}
@@ -174,9 +173,9 @@ def kind(item: JsonValue) -> str:
 
 
 def column_names(cells: Sequence[str], where: str) -> tuple[str, ...]:
-    """Field names of header cells; a blank one is called by its place: ``column_3``.
+    """Field names of header cells; a blank one is named by its position: ``column_3``.
 
-    Raises DataError when two columns have the same name: one of them would be lost.
+    Raises DataError if two columns have the same name, as one of them would be lost.
     """
     names = tuple(cell or f"column_{number}" for number, cell in enumerate(cells, 1))
     twice = [name for name, count in Counter(names).items() if count > 1]
@@ -190,12 +189,12 @@ def column_names(cells: Sequence[str], where: str) -> tuple[str, ...]:
 
 
 def fingerprint(parts: list[JsonValue]) -> bytes:
-    """A batch's `layout`: eight bytes for what a raw row means beside its own bytes."""
+    """A batch's `layout`: eight bytes for what a raw row depends on besides its own bytes."""
     return xxhash.xxh3_64_digest(canonical.dumps(parts))
 
 
 def in_batches(items: Iterable[Row | RowProblem], size: int) -> Generator[RowBatch]:
-    """Gather decoded rows and problems into batches of `size` rows and problems together."""
+    """Collect decoded rows and problems into batches of `size`, counting both."""
     rows: list[Row] = []
     problems: list[RowProblem] = []
     for item in items:
@@ -211,7 +210,7 @@ def in_batches(items: Iterable[Row | RowProblem], size: int) -> Generator[RowBat
 
 
 def rewindable(stream: BinaryIO) -> BinaryIO:
-    """`stream` itself when it can seek, else a copy that can (on disk when it is large)."""
+    """`stream` itself if it is seekable, else a copy that is (on disk if it is large)."""
     if stream.seekable():
         return stream
     copy = tempfile.SpooledTemporaryFile(max_size=_SPOOL_IN_MEMORY)  # noqa: SIM115 (handed out)

@@ -1,7 +1,7 @@
-"""The body of an HTTP answer to rows: its format by setting, by its media type, by its content.
+"""The body of an HTTP response to rows: its format by setting, by media type or by content.
 
-A media type is a claim. `application/octet-stream` claims nothing, and servers that send CSV or
-XML as JSON or HTML are common, so that the content decides whenever it speaks.
+A media type may be wrong. `application/octet-stream` says nothing, and servers often send CSV or
+XML as JSON or HTML, so the content decides whenever it is unambiguous.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ _SAMPLE = 64 * 1024
 
 
 class BodyReader:
-    """Makes rows of bodies that are not JSON; `warnings` grows while it reads."""
+    """Reads rows from bodies that are not JSON; `warnings` grows while it reads."""
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ class BodyReader:
         self.warnings: list[str] = []
 
     def format_of(self, answer: Answer, where: str = "") -> BodyFormat:
-        """The format of a body. Raises DataError where an earlier read found another one."""
+        """The format of a body. Raises DataError if an earlier read found another one."""
         if self._given != "auto":
             return self._given
         found = by_content(answer)
@@ -98,19 +98,19 @@ class BodyReader:
         return found
 
     def batches(self, answer: Answer, what: str) -> list[Batch] | None:
-        """The rows of a body that is not JSON; None for one that is.
+        """The rows of a body that is not JSON; None for JSON.
 
-        Raises DataError for a body that is an error, or not what it should be.
+        Raises DataError for a body that is an error, or not in the expected format.
         """
         if (binary := signatures.binary(answer.body[:64])) is not None:
             raise DataError(
-                f"The answer is {binary[0]}, not rows",
+                f"The response is {binary[0]}, not rows",
                 where=what,
-                hint="Ask for JSON, CSV or XML (endpoint, query, the header Accept)",
+                hint="Request JSON, CSV or XML (endpoint, query, Accept header)",
             )
         if _HTML.match(_text_of(answer)):
             raise DataError(
-                f"The answer is an HTML page, not rows: {excerpt(answer)}",
+                f"The response is an HTML page, not rows: {excerpt(answer)}",
                 where=what,
                 hint="A login page or an error page? Check endpoint and auth; nothing was deleted",
             )
@@ -132,7 +132,7 @@ class BodyReader:
         return batches
 
     def about(self, answer: Answer) -> dict[str, Any] | None:
-        """What a body that is not JSON says beside its rows; None where it can say nothing."""
+        """What a body that is not JSON contains besides its rows; None if that is nothing."""
         if self.format_of(answer) != "xml":
             return None
         from connectors.formats.outline import outline
@@ -142,7 +142,7 @@ class BodyReader:
         return outline(self._xml(answer), path if "/" in path else path.replace(".", "/"))[1]
 
     def _says_empty(self, body: bytes, what: str) -> bool:
-        """Whether an OAI-PMH answer says that no record matches, which is not an error.
+        """Whether an OAI-PMH response says that no record matches, which is not an error.
 
         Raises DataError for its other errors (OAI-PMH 2.0, section 3.6).
         """
@@ -156,7 +156,7 @@ class BodyReader:
         if about.get("code") == "noRecordsMatch":
             return True
         raise DataError(
-            f"The repository answers with the error {about.get('code')}: "
+            f"The repository returned the error {about.get('code')}: "
             f"{redact.shorten(str(about['error']), 200)}",
             where=what,
             hint="Check query (verb, metadataPrefix, set) and pagination.keep",
@@ -173,7 +173,7 @@ class BodyReader:
         elif found == "json" and answer.body.strip():
             failure = failure_in(parse_json(answer, what), self._records, self._errors)
         if failure is not None:
-            raise DataError(f"The answer is an error ({failure}): {excerpt(answer)}", where=what)
+            raise DataError(f"The response is an error ({failure}): {excerpt(answer)}", where=what)
 
     def _refuse(self, kind: BodyFormat, answer: Answer, what: str) -> None:
         failure = None
@@ -183,12 +183,12 @@ class BodyReader:
         elif kind == "ndjson":
             failure = self._failure_of_line(body)
         if failure is not None:
-            raise DataError(f"The answer is an error ({failure}): {excerpt(answer)}", where=what)
+            raise DataError(f"The response is an error ({failure}): {excerpt(answer)}", where=what)
         if kind in ("csv", "xml") and body[:1] in (b"{", b"[") and _is_json(body):
-            raise DataError(f"The answer is JSON, not {kind}: {excerpt(answer)}", where=what)
+            raise DataError(f"The response is JSON, not {kind}: {excerpt(answer)}", where=what)
 
     def _failure_of_line(self, body: bytes) -> str | None:
-        """A single line may be an error instead of a row; then it holds nothing else."""
+        """A body of a single line may be an error instead of a row."""
         line = body.strip(b"\x1e \r\n\t")
         if b"\n" in line:
             return None
@@ -204,21 +204,19 @@ class BodyReader:
             self.warnings.append(warning)
 
     def _charset(self, answer: Answer) -> str | None:
-        """The header's charset, where the body's own mark says nothing and there is such a one."""
+        """The header's charset, if it exists and the body has no byte order mark."""
         charset = answer.charset
         if charset is None or encoding_of(answer.body) is not None:
             return None
         if known_codec(charset) is None:
-            warning = (
-                f"The server names a charset that does not exist ({charset!r}); it was detected"
-            )
+            warning = f"The server declares an unknown charset ({charset!r}); it was detected"
             self._warn(warning)
             return None
         return charset
 
     def _xml(self, answer: Answer) -> bytes:
-        """XML as UTF-8 where the header names its charset, which comes before the declaration
-        of the document itself (RFC 7303, 3).
+        """XML as UTF-8 if the header declares its charset, which takes precedence over the
+        declaration in the document (RFC 7303, 3).
         """
         charset = self._charset(answer)
         if charset is None:
@@ -229,7 +227,7 @@ class BodyReader:
             )
         except UnicodeDecodeError:
             self._warn(
-                f"The body is not {charset}, which the server names; the document's own "
+                f"The body is not {charset}, as the server declares; the document's own "
                 "declaration was used"
             )
             return answer.body
@@ -250,7 +248,7 @@ class BodyReader:
 
 
 def by_content(answer: Answer) -> BodyFormat:
-    """What a body is: by its first characters, and by its media type where they may be either."""
+    """The format of a body by its first characters, or its media type if they are ambiguous."""
     media = answer.media_type
     claimed = _BY_TYPE.get(media) or ("xml" if media.endswith("+xml") else None)
     head = _head(answer.body)
@@ -268,7 +266,7 @@ def by_content(answer: Answer) -> BodyFormat:
 
 
 def _may_be(known: object, body: bytes) -> bool:
-    """Whether a body that looks like one JSON document, or like nothing, is of a known format."""
+    """Whether a body that looks like one JSON document, or empty, may have the known format."""
     head = _head(body)
     if known == "ndjson":
         return head.startswith("{") and "\n" not in head.strip()
@@ -285,7 +283,7 @@ def _head(body: bytes) -> str:
 
 
 def _is_lines(body: bytes) -> bool:
-    """Whether the first line is a JSON object of its own and something follows."""
+    """Whether the first line is a complete JSON object and something follows."""
     first, _, rest = body.removeprefix(codecs.BOM_UTF8).lstrip().partition(b"\n")
     if not first.startswith(b"{") or not rest[:_SAMPLE].strip():
         return False
@@ -309,9 +307,9 @@ def _is_json(body: bytes) -> bool:
 
 
 def _is_table(head: str) -> bool:
-    """Whether the first lines have the same number of cells, more than one.
+    """Whether the first lines have the same number of cells, at least two.
 
-    A sentence with a comma in it is one line; a table whose type says nothing has two at least.
+    A sentence with a comma is one line; a table with an unspecific type has at least two.
     """
     lines = head.splitlines()[:10]
     if len(head) >= _SAMPLE:
@@ -327,7 +325,7 @@ def _is_table(head: str) -> bool:
 
 
 def _flagged(batch: Batch, is_deleted: Callable[[RowData], bool]) -> Batch:
-    """The batch with its tombstones marked; a flag that says neither is its row's problem."""
+    """The batch with its tombstones marked; an invalid flag is a problem of its row."""
     rows: list[Row] = []
     problems: list[RowProblem] = []
     for item in decoded(batch):
@@ -343,7 +341,7 @@ def _flagged(batch: Batch, is_deleted: Callable[[RowData], bool]) -> Batch:
 
 
 def sample_of(batches: Sequence[Batch], most: int) -> list[RowData]:
-    """The first rows that can be decoded."""
+    """The first decodable rows."""
     found: list[RowData] = []
     for batch in batches:
         for item in decoded(batch):

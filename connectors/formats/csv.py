@@ -1,9 +1,9 @@
 """CSV to rows: detected dialect, strict quoting, values that stay text.
 
-Lines without a quote are never taken apart until one of their values is wanted, so an unchanged
-row costs little more than finding the end of its line. Quoting follows RFC 4180; where a line
-breaks it, that line alone is a problem and reading goes on with the next one, so one stray quote
-cannot swallow the rows behind it.
+A line without quotes is not split until one of its values is needed, so an unchanged row costs
+little more than finding the end of its line. Quoting follows RFC 4180. A malformed line is a
+problem of its own, and reading continues with the next one, so one stray quote cannot swallow
+the rows after it.
 """
 
 from __future__ import annotations
@@ -30,15 +30,13 @@ from connectors.sdk import Batch, ConfigModel, DataError, JsonValue, RowProblem
 
 
 class CsvOptions(ConfigModel):
-    """How a CSV file is written. What is left out is detected; `check` shows what was found."""
+    """The format of a CSV file. Missing settings are detected; `check` shows the result."""
 
     encoding: str | None = Field(None, description="For example utf-8 or windows-1252; detected")
     delimiter: str | None = Field(None, description="One character, or 'tab'; detected")
-    quote: str = Field('"', description="The quote character; empty: nothing is quoted")
-    header_row: int = Field(
-        1, ge=0, description="The line that holds the column names; 0: there is none"
-    )
-    columns: list[str] = Field([], description="Column names when no line holds them")
+    quote: str = Field('"', description="Quote character; empty: no quoting")
+    header_row: int = Field(1, ge=0, description="Line number of the column names; 0: no header")
+    columns: list[str] = Field([], description="Column names if there is no header")
     nulls: list[str] = Field(
         [], description="Texts that mean null, for example '' or NULL; none by default"
     )
@@ -61,7 +59,7 @@ class CsvOptions(ConfigModel):
 
 @dataclass(slots=True)
 class _Piece:
-    """Records of one block of text, with the numbers of the lines they begin on."""
+    """Records of one block of text, with the numbers of their first lines."""
 
     records: list[bytes]
     lines: Sequence[int]
@@ -69,7 +67,7 @@ class _Piece:
 
 
 class CsvReader(base.FormatReader):
-    """Reads CSV; see `CsvOptions`. Raises DataError for a file without a usable header."""
+    """Reads CSV; see `CsvOptions`. Raises DataError for a file without a valid header."""
 
     def __init__(self, options: CsvOptions | None = None) -> None:
         super().__init__()
@@ -97,12 +95,12 @@ class CsvReader(base.FormatReader):
             line = head.malformed[0][1]
             if not head.records or line < head.lines[0]:
                 raise DataError(
-                    "A quote in the header is out of place or never closed",
+                    "A quote in the header is misplaced or not closed",
                     where=base.at(name, f"line {line}"),
-                    hint="Repair it, or set csv.quote or csv.header_row",
+                    hint="Correct it, or set csv.quote or csv.header_row",
                 )
         table = self._table(head, dialect, name)
-        assert head is not None  # _table refuses that
+        assert head is not None  # _table rejects that
         if self.options.header_row:
             head.records, head.lines = head.records[1:], head.lines[1:]
         self.facts = {
@@ -113,7 +111,7 @@ class CsvReader(base.FormatReader):
         return _batches(itertools.chain([head], pieces), table, batch_size)
 
     def _source(self, stream: BinaryIO, name: str) -> TextSource:
-        """The text, once it is clear that it is text, and may be CSV."""
+        """The text, after checking that it is text and may be CSV."""
         known = self.known("encoding", name)
         source = TextSource(
             stream,
@@ -142,10 +140,10 @@ class CsvReader(base.FormatReader):
         below = header_below(lines, delimiter, self.options.quote.encode())
         if below:
             raise DataError(
-                "The first line looks like a title above the table, not like its header",
+                "The first line looks like a title above the table, not a header",
                 where=base.at(name, f"line {first}"),
-                hint=f"Set csv.header_row to {first + below}, the line that holds the column "
-                f"names, or to {first} if line {first} does",
+                hint=f"Set csv.header_row to {first + below}, the line with the column "
+                f"names, or to {first} if it is line {first}",
             )
 
     def _table(self, head: _Piece | None, dialect: Dialect, name: str) -> Table:
@@ -159,7 +157,7 @@ class CsvReader(base.FormatReader):
             cells = [cell.strip() for cell in dialect.cells(head.records[0])]
         except UnicodeDecodeError:
             raise DataError(
-                "The header is not valid in the file's encoding",
+                "The header does not match the encoding of the file",
                 where=name,
                 hint="Set csv.encoding",
             ) from None
@@ -232,9 +230,9 @@ def _pieces(source: TextSource, dialect: Dialect, first: int) -> Iterator[_Piece
 def _quoted(
     lines: list[bytes], line: int, dialect: Dialect, terminator: bytes, *, last: bool
 ) -> tuple[_Piece, list[bytes], int]:
-    """Records of lines with quotes; also the lines of a record that the next block ends.
+    """Records of lines with quotes, and the lines of a record that continues in the next block.
 
-    The third result is the number of the first line that was not consumed.
+    The third result is the number of the first unread line.
     """
     quote, whole = dialect.quote_byte, dialect.whole
     edges, blank = frozenset(quote + dialect.delimiter_byte + b" "), dialect.blank
@@ -262,7 +260,7 @@ def _quoted(
 
 
 def _spanned(lines: list[bytes], index: int, dialect: Dialect) -> int:
-    """How many lines the record at `index` has; 0: it goes on behind them, -1: it is malformed."""
+    """How many lines the record at `index` has; 0: it continues after them, -1: malformed."""
     if not dialect.opens(lines[index]):
         return -1
     for end in range(index + 1, len(lines)):
@@ -294,7 +292,7 @@ def _not_blank(piece: _Piece) -> _Piece:
 
 
 def _batches(pieces: Iterable[_Piece], table: Table, size: int) -> Generator[Batch]:
-    """Pieces as batches of equal size; lines of delimiters alone hold nothing and are left out."""
+    """Pieces as batches of equal size, without lines of only delimiters."""
     nothing = table.dialect.delimiter_byte * (len(table.columns) - 1)
     records: list[bytes] = []
     lines: list[int] = []

@@ -1,7 +1,7 @@
 """Workbooks (xlsx, xlsm, xlsb, xls, ods) to rows.
 
-The process of `connectors.formats.workbook` hands out the rows of a sheet as JSON, some at a time,
-so memory does not grow with the sheet. They are decoded one by one, when they are wanted.
+The process of `connectors.formats.workbook` returns the rows of a sheet as JSON in chunks, so
+memory use does not grow with the sheet. Rows are decoded individually, on demand.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ _RANGE = re.compile(r"\$?([A-Za-z]{0,3})\$?(\d{0,7})(?::\$?([A-Za-z]{0,3})\$?(\d
 
 
 class ExcelOptions(ConfigModel):
-    """Which sheet of a workbook, and where on it the table is."""
+    """The sheet of a workbook, and where its table is."""
 
     sheet: str | int | None = Field(
-        None, description="Name, or number from 1; left out: the first visible sheet"
+        None, description="Name, or number from 1; default: the first visible sheet"
     )
     header_row: int | None = Field(
         None,
         ge=0,
-        description="Row number of the column names as the spreadsheet shows it; 0: there is "
-        "none; left out: the first row that is not blank, or the one below a title",
+        description="Row number of the column names, as shown in the spreadsheet; 0: no "
+        "header; default: the first row that is not blank, or the one below a title",
     )
-    range: str = Field("", description="The cells of the table with its header, such as B3:F200")
+    range: str = Field("", description="Cells of the table including its header, such as B3:F200")
     fill_merged: bool = Field(
-        False, description="Give every cell of a merged area the value that the area shows"
+        False, description="Give every cell of a merged area the value of that area"
     )
     nulls: list[str] = Field([], description="Texts that mean null; '' is an empty cell")
     error_cells: Literal["quarantine", "null"] = Field(
-        "quarantine", description="What a cell such as #DIV/0! does to its row"
+        "quarantine", description="How to treat a row with an error value such as #DIV/0!"
     )
 
     @field_validator("range")
@@ -52,7 +52,7 @@ class ExcelOptions(ConfigModel):
 
 @dataclass(frozen=True, slots=True)
 class Area:
-    """Rows and columns of a sheet, both ends included, counted from 0; None: to the last."""
+    """Rows and columns of a sheet, inclusive, counted from 0; None: to the last."""
 
     top: int = 0
     left: int = 0
@@ -137,7 +137,7 @@ class ExcelReader(base.FormatReader):
             yield from _batches(lines, table, batch_size, progress, strays)
 
     def _header_row(self, head: Sequence[Line], name: str) -> int | None:
-        """The number of the row with the names: as set, as found before, or as it looks."""
+        """The row number of the names: as set, as found earlier, or as detected."""
         if self.options.header_row is not None or not head:
             return self.options.header_row
         known = self.known("header_row", name)
@@ -147,7 +147,7 @@ class ExcelReader(base.FormatReader):
 
 
 class _Progress:
-    """How many rows there may be, by the share of the sheet that was read for those so far."""
+    """An estimate of the number of rows, from the share of the sheet read so far."""
 
     def __init__(self) -> None:
         self._rows = 0

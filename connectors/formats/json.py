@@ -1,4 +1,4 @@
-"""One JSON document to rows, streaming: the rows are the objects of one of its arrays."""
+"""One JSON document to rows, streaming: the rows are the objects in one of its arrays."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _HEAD = 4096
 
 
 class JsonReader(base.FormatReader):
-    """Reads a JSON document (UTF-8, RFC 8259 section 8.1) whatever its size.
+    """Reads a JSON document (UTF-8, RFC 8259 section 8.1) of any size.
 
-    `records` is the dotted path of the array of rows; empty means: what an earlier read found,
-    else what `connectors.sdk.bodies.records.find_rows` says.
+    `records` is the dotted path of the array of rows; empty: what an earlier read found, or else
+    the result of `connectors.sdk.bodies.records.find_rows`.
     """
 
     def __init__(self, records: str = "") -> None:

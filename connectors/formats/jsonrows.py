@@ -1,4 +1,4 @@
-"""Rows that are JSON texts: decoded when they are wanted, with a reason where that fails."""
+"""Rows as JSON texts, decoded on demand, with the reason if that fails."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def batch(
     key: Sequence[str],
     problems: Sequence[RowProblem] = (),
 ) -> LineBatch:
-    """A batch of JSON texts; `places` are their numbers, `noun` is what one is called ("line")."""
+    """A batch of JSON texts; `places` are their numbers, `noun` is their name ("line")."""
 
     def decode(text: bytes, index: int) -> Row:
         position = base.at(name, f"{noun} {places[index]}")
@@ -48,7 +48,7 @@ def batch(
 
 
 def not_an_object(text: bytes, position: str, noun: str) -> RowProblem:
-    """The problem of a JSON text that is a number, a list and so on."""
+    """The problem of a JSON text that is not an object."""
     kinds = {b"[": "an array", b'"': "text", b"t": "a boolean", b"f": "a boolean", b"n": "null"}
     kind = kinds.get(text[:1], "a number")
     shown: JsonValue = {noun: redact.shorten(text.decode(errors="replace"))}
@@ -62,7 +62,7 @@ def _reason(error: ValueError, raw: bytes) -> str:
     except UnicodeDecodeError as invalid:
         return f"is not valid UTF-8 (byte {invalid.start + 1})"
     if "surrogate" in text:
-        return "holds half a surrogate pair, which is not text (RFC 8259, section 8.2)"
+        return "contains a lone surrogate, which is not valid text (RFC 8259, section 8.2)"
     if text == canonical.TOO_DEEP or any(word in text for word in ("ecursion", "nested", "depth")):
         return f"is nested more than {canonical.DEEPEST} levels deep"
     if text == canonical.TOO_LONG:
@@ -71,7 +71,7 @@ def _reason(error: ValueError, raw: bytes) -> str:
 
 
 def certain_key(text: bytes, fields: Sequence[str]) -> str | None:
-    """The key of a JSON text that cannot be used as a whole, where it can be read all the same."""
+    """The key of an invalid JSON text, if it can be read anyway."""
     if not fields:
         return None
     try:
@@ -94,6 +94,6 @@ def _part(value: object) -> str | None:
     if part is not None:
         try:
             part.encode()
-        except UnicodeEncodeError:  # half a surrogate pair in the key itself
+        except UnicodeEncodeError:  # a lone surrogate in the key
             return None
     return part

@@ -1,8 +1,8 @@
-"""A JSON document of any size, taken apart at its brackets: the items of one array as bytes.
+"""Split a JSON document of any size at its brackets: the items of one array as bytes.
 
-Nothing but brackets, keys and strings is looked at here, so that an item that cannot be parsed
-(half a surrogate pair, a number of a million digits, a thousand levels) is a problem of its own and
-not of the document. What is around the items is parsed as a whole when it ends.
+Only brackets, keys and strings are examined, so that an invalid item (a lone surrogate, a number
+with a million digits, a thousand levels) is a problem of that item and not of the document. The
+text around the items is parsed at the end.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from connectors.sdk.paths import at
 
 LARGEST_ITEM = 64 * 1024 * 1024
 LARGEST_REST = 16 * 1024 * 1024
-"""Bytes of a document beside its arrays, up to which it is kept."""
+"""Maximum bytes of a document besides its arrays."""
 DEEPEST = 1000
 
 _CHUNK = 1024 * 1024
@@ -26,14 +26,14 @@ _BRACKET = re.compile(_PLAIN + rb"([{}\[\]])", re.DOTALL)
 
 
 def _levels(depth: int) -> bytes:
-    """A pattern for text in which brackets are nested `depth` deep at most."""
+    """A pattern for text in which brackets are nested at most `depth` levels."""
     if depth == 0:
         return _PLAIN
     inner = _levels(depth - 1)
     return rb'(?:[^"{}\[\]]++|' + _TEXT + rb"|\{" + inner + rb"\}|\[" + inner + rb"\])*+"
 
 
-# Most rows are matched as a whole: deeper ones are followed bracket by bracket.
+# Most rows are matched as a whole; deeper ones are scanned bracket by bracket.
 _FLAT_ITEM = re.compile(rb"[ \t\r\n]*+,[ \t\r\n]*+(\{" + _levels(3) + rb"\})", re.DOTALL)
 _KEY = re.compile(rb"(" + _TEXT + rb")[ \t\r\n]*+:[ \t\r\n]*+\Z", re.DOTALL)
 _STRINGS = re.compile(_TEXT, re.DOTALL)
@@ -41,7 +41,7 @@ _BLANK = b" \t\r\n"
 
 
 class JsonText:
-    """One pass over a JSON text. `rest` is the document around what was skipped or handed out."""
+    """One pass over a JSON text. `rest` is the document around skipped or returned items."""
 
     def __init__(self, stream: BinaryIO, name: str) -> None:
         self._stream = stream
@@ -53,12 +53,12 @@ class JsonText:
         self._names: list[str] = []
         self._open = bytearray()
         self._mark: int | None = None
-        """Where in the data an item begins that is not complete yet."""
+        """The offset of an incomplete item."""
 
     def outline(self) -> Any:
-        """The document with every array cut down to its first item; a list as ``[{}]`` or ``[0]``.
+        """The document with every array reduced to its first item; a list as ``[{}]`` or ``[0]``.
 
-        Raises DataError for what is not one JSON document, or has too much beside its arrays.
+        Raises DataError if it is not one JSON document, or is too large besides its arrays.
         """
         for path in self._arrays():
             if not path and not self._names:
@@ -70,8 +70,8 @@ class JsonText:
     def items(self, wanted: str) -> Iterator[bytes]:
         """The items of the array at a dotted path (empty: the document itself), as bytes.
 
-        Raises DataError when there is no such array. Null in its place is a list without items,
-        as the encoders of some languages write one (Go's encoding/json, for a nil slice).
+        Raises DataError if there is no such array. Null counts as an empty list, as written by
+        encoders of some languages (Go's encoding/json, for a nil slice).
         """
         found = False
         for path in self._arrays():
@@ -89,10 +89,10 @@ class JsonText:
                 hint="Set records to the dotted path of the array of rows",
             )
 
-    # The walk from bracket to bracket.
+    # Scanning from bracket to bracket.
 
     def _arrays(self) -> Iterator[str]:
-        """The path of each array outside arrays; the caller goes past its end before the next."""
+        """The path of each array outside arrays; the caller skips it before the next."""
         while True:
             found = self._bracket()
             if found is None:
@@ -103,13 +103,13 @@ class JsonText:
                 self._names.append(self._key(between[:-1]))
                 self._open += bracket
                 if len(self._open) > DEEPEST:
-                    raise self._error("it is nested too deeply")
+                    raise self._error("it is too deeply nested")
                 if bracket == b"[":
                     yield ".".join(self._names[1:])
                     self._names.pop()
                     self._open.pop()
             elif not self._open or self._open.pop() != (ord("{") if bracket == b"}" else ord("[")):
-                raise self._error("a bracket is closed that was not opened")
+                raise self._error("a closing bracket has no opening bracket")
             else:
                 self._names.pop()
             if not self._open:
@@ -122,10 +122,10 @@ class JsonText:
         self._at = len(self._data)
 
     def _finish(self) -> None:
-        """Only blanks may stand behind the document."""
+        """Only whitespace may follow the document."""
         while True:
             if self._data[self._at :].strip(_BLANK):
-                raise self._error("something stands behind its end", lines=True)
+                raise self._error("there is more after its end", lines=True)
             self._at = len(self._data)
             if not self._fill():
                 return
@@ -134,7 +134,7 @@ class JsonText:
         found = _KEY.search(between) if between.rstrip(_BLANK).endswith(b":") else None
         if found is None:
             return ""
-        # Searching may begin within a string; the last of all strings is the key for certain.
+        # The search may start within a string; the last string is certainly the key.
         text = [match.group() for match in _STRINGS.finditer(between)][-1]
         try:
             return str(canonical.loads(text))
@@ -142,7 +142,7 @@ class JsonText:
             return text.decode(errors="replace")
 
     def _items(self) -> Iterator[bytes]:
-        """The items of the array whose bracket was just passed, up to its end."""
+        """The items of the array whose bracket was just read, up to its end."""
         first = True
         while True:
             while not first and (flat := _FLAT_ITEM.match(self._data, self._at)) is not None:
@@ -153,7 +153,7 @@ class JsonText:
                 raise self._error()
             bracket = found.group(1)
             if bracket == b"}":
-                raise self._error("a bracket is closed that was not opened")
+                raise self._error("a closing bracket has no opening bracket")
             scalars = self._scalars(found.group(0)[:-1], first=first, last=bracket == b"]")
             yield from scalars
             if bracket == b"]":
@@ -163,7 +163,7 @@ class JsonText:
             first = False
 
     def _nested(self) -> bytes:
-        """The item whose first bracket was just passed, up to its last one."""
+        """The item whose first bracket was just read, up to its last one."""
         self._mark = self._at - 1
         self._skip()
         item = self._data[self._mark : self._at]
@@ -171,7 +171,7 @@ class JsonText:
         return item
 
     def _scalars(self, between: bytes, *, first: bool, last: bool) -> list[bytes]:
-        """Items that are neither objects nor arrays, and the commas between all of them."""
+        """Items that are neither objects nor arrays, and the commas between all items."""
         text = between.strip(_BLANK)
         if not first and text.startswith(b","):
             text = text[1:].lstrip(_BLANK)
@@ -183,7 +183,7 @@ class JsonText:
             text = text[:-1].rstrip(_BLANK)
             is_right = is_right and bool(text)
         if not is_right:
-            raise self._error("a comma between items is missing, or one too many")
+            raise self._error("a comma between items is missing or superfluous")
         if not text:
             return []
         try:
@@ -193,7 +193,7 @@ class JsonText:
         return [canonical.dumps_in_order(value) for value in values]
 
     def _first_item(self) -> bytes:
-        """What the array that begins here has as its first item, in short; its bracket was kept."""
+        """A short form of the array's first item; its bracket was kept."""
         while not (begin := self._data[self._at :].lstrip(_BLANK)):
             self._at = len(self._data)
             if not self._fill():
@@ -202,7 +202,7 @@ class JsonText:
         return kinds.get(begin[0], b"0]")
 
     def _skip(self) -> None:
-        """Go past the end of what the bracket that was just passed opened."""
+        """Skip to the end of what the bracket just read opened."""
         depth = 1
         while depth:
             found = self._bracket()
@@ -211,7 +211,7 @@ class JsonText:
             depth += 1 if found.group(1) in b"{[" else -1
 
     def _bracket(self) -> re.Match[bytes] | None:
-        """Go past the next bracket outside strings; the match begins where this was called."""
+        """Move past the next bracket outside strings; the match begins at the current position."""
         while (found := _BRACKET.match(self._data, self._at)) is None:
             if not self._fill():
                 return None
@@ -219,15 +219,15 @@ class JsonText:
         return found
 
     def _fill(self) -> bool:
-        """Read on, and let go of what is done with. False at the end.
+        """Read more, and discard what was processed. False at the end.
 
-        As much is read as is kept, so that a long item is not looked through time and again.
+        As much is read as is kept, so that a long item is not scanned again and again.
         """
         begin = self._at if self._mark is None else self._mark
         kept = len(self._data) - begin
         if kept > LARGEST_ITEM:
             raise DataError(
-                f"An item of the JSON document has more than {LARGEST_ITEM // 2**20} MiB",
+                f"An item of the JSON document is larger than {LARGEST_ITEM // 2**20} MiB",
                 where=self._name,
                 hint="Check the format of the source and the setting records",
             )
@@ -238,7 +238,7 @@ class JsonText:
             self._mark = 0
         return bool(more)
 
-    # What is around the items.
+    # The text around the items.
 
     def _keep(self, piece: bytes) -> None:
         self._size += len(piece)
@@ -248,7 +248,7 @@ class JsonText:
                 self._rest = None
 
     def _parsed_rest(self) -> Any:
-        """The document without its arrays' items. Raises DataError when it is not valid JSON."""
+        """The document without its arrays' items. Raises DataError for invalid JSON."""
         if self._rest is None:
             return None
         try:
@@ -261,7 +261,7 @@ class JsonText:
             return DataError(
                 "The JSON document ends too early",
                 where=self._name,
-                hint="Nothing was deleted. It may not have been transferred completely",
+                hint="Nothing was deleted. The transfer may be incomplete",
             )
         return DataError(
             f"This is not one JSON document: {redact.shorten(reason, 160)}",

@@ -12,12 +12,12 @@ from connectors.sdk import Batch
 
 
 class NdjsonReader(base.FormatReader):
-    """Reads JSON Lines in UTF-8, or in UTF-16 with a byte order mark. Blank lines do not count."""
+    """Reads JSON Lines in UTF-8, or in UTF-16 with a byte order mark. Blank lines are ignored."""
 
     def batches(
         self, stream: BinaryIO, *, name: str = "", batch_size: int = base.BATCH_SIZE
     ) -> Generator[Batch]:
-        source = TextSource(stream, "utf-8")  # RFC 8259, section 8.1; a mark is stronger
+        source = TextSource(stream, "utf-8")  # RFC 8259, section 8.1; a byte order mark wins
         head = source.sample[:4096]
         what = signatures.wide_text(head) or signatures.other_text(head)
         if what is not None and what[0] != "JSON":

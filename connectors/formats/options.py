@@ -1,4 +1,4 @@
-"""The settings that every file-like source shares, and the reader that they ask for."""
+"""Settings of all file-like sources, and the reader for them."""
 
 from __future__ import annotations
 
@@ -35,47 +35,47 @@ ENDINGS: dict[str, Format] = {
 
 
 class FileFields(ConnectorConfig):
-    """Which files, what is in them, and what happens to them."""
+    """Which files to read, their content, and what happens to them."""
 
     path: str = Field(
         min_length=1, description="Path of the file, or a glob: * and ? within a name, ** across"
     )
-    format: Format | None = Field(None, description="Left out: by the ending of the file's name")
-    records: str = Field("", description="JSON: dotted path of the array; XML: path of the element")
-    csv: CsvOptions = Field(CsvOptions(), description="How the CSV is written")
-    xml: XmlOptions = Field(XmlOptions(), description="How XML elements become fields")
-    excel: ExcelOptions = Field(ExcelOptions(), description="Which sheet, and where its table is")
+    format: Format | None = Field(None, description="Default: by the file name extension")
+    records: str = Field("", description="JSON: path of the array; XML: path of the elements")
+    csv: CsvOptions = Field(CsvOptions(), description="Format of CSV files")
+    xml: XmlOptions = Field(XmlOptions(), description="Conversion of XML elements to fields")
+    excel: ExcelOptions = Field(ExcelOptions(), description="Sheet and position of the table")
     compression: Literal["auto", "none", "gzip", "zip"] = Field(
-        "auto", description="Seen by the first bytes of the file, unless given"
+        "auto", description="Default: detected from the first bytes"
     )
-    member: str = Field("", description="Glob of the members of a zip file that are read")
+    member: str = Field("", description="Glob for the members of a zip file to read")
     select: Literal["all", "newest"] = Field(
-        "all", description="Every file that matches, or the one that was written last"
+        "all", description="Read every matching file, or only the newest"
     )
     contents: Literal["snapshot", "changes"] | None = Field(
         None,
-        description="snapshot: the files together are all rows there are, so a row that is gone "
-        "from them is gone; changes: each file adds to the ones before. Left out: snapshot, "
-        "or changes where files are moved or deleted afterwards",
+        description="snapshot: the files together contain all rows, so a missing row was "
+        "deleted; changes: each file adds to the previous ones. Default: snapshot, or changes "
+        "if files are moved or deleted afterwards",
     )
     missing: Literal["error", "nothing_new"] = Field(
-        "error", description="What it means that no file matches"
+        "error", description="What to do if no file matches"
     )
     settle: float = Field(
         1.0,
         ge=0,
         le=60,
-        description="Seconds that size and time of a new file must not change before it is read",
+        description="Seconds during which a new file must be unchanged before it is read",
     )
     after: Literal["keep", "move", "delete"] = Field(
-        "keep", description="What happens to a file once its rows are committed"
+        "keep", description="What to do with a file once its rows are committed"
     )
-    move_to: str = Field("", description="The directory for files that were read (after: move)")
+    move_to: str = Field("", description="Directory for files that were read (after: move)")
 
     @model_validator(mode="after")
     def _target_of_move(self) -> FileFields:
         if (self.after == "move") != bool(self.move_to.strip()):
-            raise ValueError("move_to goes with after: move, and is needed there")
+            raise ValueError("move_to requires after: move, and the reverse")
         return self
 
     @property
@@ -86,11 +86,11 @@ class FileFields(ConnectorConfig):
 
 
 def format_of(name: str, given: Format | None = None) -> Format:
-    """The format of a file by its name, unless given. Raises ConfigurationError."""
+    """The format of a file, by its name unless given. Raises ConfigurationError."""
     found = given or known_format(name)
     if found is None:
         raise ConfigurationError(
-            f"The format of '{PurePosixPath(name).name}' cannot be told from its name",
+            f"The format of '{PurePosixPath(name).name}' cannot be determined from its name",
             where="format",
             hint="Set format to csv, json, ndjson, xml or excel",
         )
@@ -98,13 +98,13 @@ def format_of(name: str, given: Format | None = None) -> Format:
 
 
 def known_format(name: str) -> Format | None:
-    """The format that the ending of a name stands for; a ``.gz`` behind it does not count."""
+    """The format for a file name extension, ignoring a ``.gz`` after it."""
     plain = name.lower().removesuffix(".gz")
     return ENDINGS.get(PurePosixPath(plain).suffix)
 
 
 def reader(format: Format, fields: FileFields | None = None) -> FormatReader:  # noqa: A002
-    """A reader of one format with the options of `fields` (without: everything detected)."""
+    """A reader for one format with the options of `fields` (without: everything is detected)."""
     if format == "csv":
         return CsvReader(fields.csv if fields else None)
     if format == "json":

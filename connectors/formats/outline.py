@@ -1,4 +1,4 @@
-"""What an XML document says beside its rows: links, totals and tokens, as a small document."""
+"""What an XML document contains besides its rows: links, totals and tokens."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _HARDENED: dict[str, Any] = {
 
 
 def outline(body: bytes, rows: str) -> tuple[str, dict[str, Any]]:
-    """The name of the root and what is in it but for the elements at the path `rows`.
+    """The name of the root, and its content except the elements at the path `rows`.
 
-    Names are without namespaces. An element without children is its text, a link its attributes;
-    other attributes stand at the top. Empty for what is not well-formed: its reader
-    says so.
+    Names are without namespaces. An element without children becomes its text, a link its
+    attributes; other attributes are at the top. Empty if the document is not well-formed, which
+    its reader reports.
     """
     wanted = rows.split("/") if rows else []
     here: list[str] = []
@@ -75,7 +75,7 @@ def _put(
         value = {**attributes, **node}
     else:
         for key, text in attributes.items():
-            # `cursor` of OAI-PMH says where this page began
+            # `cursor` of OAI-PMH is the start of this page
             if key != "cursor":
                 top.setdefault(key, text)
     if name not in parent:

@@ -1,4 +1,4 @@
-"""The table on a sheet: where its header is, and how its rows become fields."""
+"""The table on a sheet: its header row, and how rows become fields."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ from connectors.sdk import (
 )
 
 Cells: TypeAlias = "list[Any] | dict[str, Any]"
-"""The cells of a row from column A on; of a wide and mostly blank one only what it holds."""
+"""The cells of a row from column A on; of a wide, mostly blank row only the filled ones."""
 
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _LINE_BREAK = re.compile(r"\s*[\r\n\t]+\s*")
 _LONG_TITLE = 20
 _ALL_FIELDS = 1024
-"""Columns up to which a row without a header has a field for each."""
+"""Maximum number of columns for which a row without a header has a field each."""
 
 
 class Line(NamedTuple):
-    """A row of the sheet: its number from 0, its cells as JSON, and those that are none."""
+    """A row of the sheet: its number from 0, its cells as JSON, and its unreadable cells."""
 
     row: int
     json: bytes
     bad: dict[int, tuple[str, str]]
-    """What a cell shows and what is wrong with it, by its place."""
+    """The displayed value and the problem of unreadable cells, by column."""
 
     def cells(self) -> dict[int, Any]:
-        """What is not blank, by its place."""
+        """The cells that are not blank, by column."""
         found = canonical.loads(self.json)
         pairs = found.items() if isinstance(found, dict) else enumerate(found)
         return {int(place): value for place, value in pairs if value != ""}
@@ -48,11 +48,11 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SheetTable:
-    """Where the cells of a row go; the first column is `left`, counted from 0."""
+    """The columns of a table; the first one is `left`, counted from 0."""
 
     columns: tuple[str, ...]
     unnamed: frozenset[str]
-    """Columns without a heading; they count only where they hold something."""
+    """Columns without a heading; they count only if they are not empty."""
     nulls: frozenset[str]
     left: int
     name: str
@@ -64,7 +64,7 @@ class SheetTable:
     def of(
         cls, names: Sequence[str], *, left: int, keep_all: bool, nulls: Iterable[str], where: str
     ) -> SheetTable:
-        """Raises DataError when two columns have the same name."""
+        """Raises DataError if two columns have the same name."""
         columns = base.column_names(names, where)
         unnamed = (c for c, name in zip(columns, names, strict=True) if not name)
         headed = (left + at for at, name in enumerate(names) if name or keep_all)
@@ -83,7 +83,7 @@ class SheetTable:
         return base.at(self.name, f"row {row + 1}")
 
     def column(self, place: int) -> str:
-        """The name of a column, also where the header has none."""
+        """The name of a column, even if the header has none."""
         at = place - self.left
         if at < 0:
             return f"column_{at}"
@@ -129,7 +129,7 @@ class SheetTable:
         return bool(places) and self.headed.isdisjoint(places)
 
     def problem(self, line: Line) -> RowProblem:
-        """A row with cells that cannot be read, and what else it holds."""
+        """A row with unreadable cells, and its other values."""
         raw = self.data(canonical.loads(line.json))
         raw.update({self.column(place): shown for place, (shown, _) in line.bad.items()})
         errors = tuple(
@@ -182,16 +182,16 @@ def table_of(
     nulls: Sequence[str],
     where: str,
 ) -> tuple[SheetTable, int | None, Iterator[Line]]:
-    """The table, the row of its header from 0 (None: there is none), and the rows below it.
+    """The table, its header row from 0 (None: no header), and the rows below it.
 
-    `head` are the first rows, `lines` those that follow; `wanted` is the number of the row with
-    the names, 0 where none holds them. Raises DataError where that row holds nothing.
+    `head` are the first rows, `lines` the following ones; `wanted` is the row number of the
+    names, 0 if there are none. Raises DataError if that row is empty.
     """
     rest = itertools.chain(head, lines)
     first = next((line for line in rest if not wanted or line.row >= wanted - 1), None)
     if first is None or (wanted and first.row != wanted - 1):
         raise DataError(
-            f"Row {wanted} holds no column names" if wanted else "There is nothing to read",
+            f"Row {wanted} has no column names" if wanted else "There is nothing to read",
             where=where,
             hint="Set sheet, header_row or range; nothing was deleted",
         )
@@ -208,11 +208,11 @@ def table_of(
         return table, None, itertools.chain([first], rest)
     if first.bad:
         shown, message = next(iter(first.bad.values()))
-        what = f"The header holds the error {shown}" if shown in message else message
+        what = f"The header contains the error {shown}" if shown in message else message
         raise DataError(
             what,
             where=base.at(where, f"row {first.row + 1}"),
-            hint="Repair the cell, or set header_row or range",
+            hint="Correct the cell, or set header_row or range",
         )
     cells = first.cells()
     left = min([left, *cells])
@@ -222,7 +222,7 @@ def table_of(
 
 
 def _name(value: Any) -> str:
-    """The name that a header cell gives; one that is broken into lines is one name."""
+    """The name in a header cell; line breaks within a name are ignored."""
     shown = {True: "True", False: "False"}.get(value, value) if type(value) is bool else value
     return _LINE_BREAK.sub(" ", str(shown).strip())
 
@@ -230,8 +230,8 @@ def _name(value: Any) -> str:
 def header_of(head: Sequence[Line]) -> int:
     """The row of the column names: the first one, or the first below a title.
 
-    A title is a row of few cells, all text, above a row of at least twice as many, all different
-    text; a blank row between them, or words as no column is called, shows that it is one.
+    A title is a row with few cells, all text, above a row with at least twice as many, all
+    distinct texts; a blank row between them, or words unlike a column name, confirm it.
     """
     first = head[0]
     is_title = False

@@ -1,4 +1,4 @@
-"""The rows of a CSV table: records as they stand in the file, decoded one by one on demand."""
+"""The rows of a CSV table: raw records, decoded individually on demand."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Where the cells of a record go."""
+    """The columns of a table."""
 
     dialect: Dialect
     columns: tuple[str, ...]
     unnamed: tuple[str, ...]
-    """Columns without a heading; they count only where they hold something."""
+    """Columns without a heading; they count only if they are not empty."""
     nulls: frozenset[str]
     name: str
     fingerprint: bytes
-    """Eight bytes that differ when the same line would mean another row (a renamed column)."""
+    """Eight bytes that change if the same line would give another row (a renamed column)."""
     key: tuple[int, ...] | None
-    """The places of the columns that make up the key; None: not known, or not plain columns."""
+    """The indices of the key columns; None if unknown or not plain columns."""
 
     def position(self, line: int) -> str:
         return base.at(self.name, f"line {line}")
@@ -46,17 +46,17 @@ class Table:
         return base.problem(self.position(line), message, shown, key=key)
 
     def malformed(self, record: bytes, line: int) -> RowProblem:
-        """The problem of a record whose quotes are wrong; what is before them can be trusted."""
+        """The problem of a record with invalid quotes; the cells before them are reliable."""
         key = self._key_of(list(self.dialect.raw_cells(record)))
-        return self.problem(record, line, "A quote is out of place or never closed", key)
+        return self.problem(record, line, "A quote is misplaced or not closed", key)
 
     def row(self, record: bytes, line: int) -> Row:
-        """Decode one record. Raises RowDecodeError when it is ragged or not valid text."""
+        """Decode one record. Raises RowDecodeError if it is ragged or not valid text."""
         try:
             cells: list[str] = self.dialect.cells(record)
         except UnicodeDecodeError as error:
             message = (
-                f"Byte {error.start + 1} is not valid in this file's encoding; set csv.encoding"
+                f"Byte {error.start + 1} does not match the encoding of this file; set csv.encoding"
             )
             cells_ = list(self.dialect.raw_cells(record))
             key = self._key_of(cells_) if len(cells_) == len(self.columns) else None
@@ -72,27 +72,27 @@ class Table:
         return Row(data, self.position(line))
 
     def _fitted(self, cells: list[str], record: bytes, line: int) -> list[str]:
-        """The cells of a row whose surplus or missing ones at the end hold nothing anyway."""
+        """The cells of a row, adjusted if surplus or missing cells at the end are empty."""
         wanted = len(self.columns)
         if len(cells) > wanted and not any(cells[wanted:]):
             return cells[:wanted]
         missing = self.columns[len(cells) :]
         if missing and all(name in self.unnamed for name in missing):
             return [*cells, *[""] * len(missing)]
-        message = f"{counted(len(cells), 'cell')} where the header has {wanted}"
-        # A delimiter too many or too few moves every cell but the first.
+        message = f"{counted(len(cells), 'cell')}, but the header has {wanted}"
+        # An extra or missing delimiter shifts every cell but the first.
         key = self._key_of([cells[0].encode()]) if self.key == (0,) else None
         raise RowDecodeError(self.problem(record, line, message, key))
 
     def _key_of(self, cells: Sequence[bytes]) -> str | None:
-        """The key, where all its cells are among the first ones, which `cells` are."""
+        """The key, if all its cells are among the first ones, given as `cells`."""
         if not self.key or max(self.key) >= len(cells):
             return None
         parts = [self.key_text(cells[index]) for index in self.key]
         return parts[0] if len(parts) == 1 else canonical.join_key(parts)
 
     def key_text(self, cell: bytes) -> str | None:
-        """A cell as a part of a key; None where it is blank, means null or is not valid."""
+        """A cell as part of a key; None if it is blank, null or invalid."""
         try:
             text = self.dialect.text(cell)
         except UnicodeDecodeError:
@@ -102,7 +102,7 @@ class Table:
 
 @dataclass(slots=True, kw_only=True)
 class CsvBatch(Batch):
-    """Records as they stand in the file (in UTF-8), decoded one by one on demand."""
+    """Raw records (in UTF-8), decoded individually on demand."""
 
     table: Table
     records: Sequence[bytes]
@@ -166,7 +166,7 @@ class CsvBatch(Batch):
         return keys
 
     def _key_of_row(self, place: int, index: int) -> str | None:
-        """The key of a row that may be ragged: only its decoding tells."""
+        """The key of a possibly ragged row, which must be decoded."""
         try:
             return canonical.key_part(self.row(place).data.get(self.table.columns[index]))
         except RowDecodeError:

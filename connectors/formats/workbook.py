@@ -1,7 +1,7 @@
-"""Workbooks are read in a process of their own, under a ceiling of memory.
+"""Read workbooks in a separate process with a memory limit.
 
-A parser that panics, loops or asks for half a terabyte ends that process. Here it is an error
-like any other, in the web server as in a run.
+A parser that crashes, loops or requests half a terabyte ends only that process. Here that is an
+error like any other, both in the web server and in a run.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ from connectors.sdk import (
 )
 
 MEMORY = 1024**3
-"""Bytes of address space that reading one workbook may take."""
+"""Bytes of address space for reading one workbook."""
 
 STALL = 300.0
-"""Seconds without a word after which the process is given up."""
+"""Seconds without output after which the process is killed."""
 
 _ERRORS: dict[str, type[FatalError]] = {
     error.__name__: error for error in (AuthenticationError, DataError, LimitError, MissingError)
@@ -46,14 +46,14 @@ _LARGEST_FRAME = 256 * 1024 * 1024
 
 
 class Frame(NamedTuple):
-    """What the process said: a line of JSON, and the JSON of some rows."""
+    """Output of the process: a line of JSON, and the JSON of some rows."""
 
     header: dict[str, Any]
     lines: list[bytes]
 
 
 def frames(stream: BinaryIO, request: dict[str, Any], where: str) -> Generator[Frame]:
-    """Start the process on a workbook and hand out what it says, up to the end of the sheet.
+    """Start the process for a workbook and yield its output up to the end of the sheet.
 
     Closing the generator ends the process. Raises ConnectorError.
     """
@@ -71,7 +71,7 @@ def frames(stream: BinaryIO, request: dict[str, Any], where: str) -> Generator[F
 
 @contextmanager
 def _as_file(stream: BinaryIO) -> Iterator[IO[bytes]]:
-    """The stream itself where it is a file from its beginning, else a copy on disk."""
+    """The stream itself if it is a file at its start, else a copy on disk."""
     raw = getattr(stream, "raw", None)
     buffered = isinstance(stream, (io.BufferedReader, io.BufferedRandom))
     if buffered and isinstance(raw, io.FileIO) and stream.tell() == 0:
@@ -87,7 +87,7 @@ def _as_file(stream: BinaryIO) -> Iterator[IO[bytes]]:
 def _process(file: IO[bytes], request: dict[str, Any]) -> Iterator[subprocess.Popen[bytes]]:
     descriptor = file.fileno()
     told = {"memory": MEMORY, **request, "fd": descriptor}
-    # Nothing else of the environment: it may hold secrets, and a parser needs none.
+    # Pass nothing else of the environment: it may contain secrets.
     path = [str(Path(place).parent) for place in connectors.__path__]
     environment = {
         "PYTHONPATH": os.pathsep.join([*path, *filter(None, sys.path)]),
@@ -127,7 +127,7 @@ def _exactly(
     while size:
         if not _has_more(out, deadline):
             raise LimitError(
-                f"Reading the workbook came to nothing in {STALL:.0f} seconds",
+                f"Reading the workbook timed out after {STALL:.0f} seconds",
                 where=where,
                 hint="Save the sheet as CSV",
             )
@@ -140,7 +140,7 @@ def _exactly(
 
 
 def _has_more(out: IO[bytes], deadline: float) -> bool:
-    poll = select.poll()  # select() itself refuses descriptors above 1023
+    poll = select.poll()  # select() rejects descriptors above 1023
     poll.register(out, select.POLLIN)
     return bool(poll.poll(max(deadline - time.monotonic(), 0) * 1000))
 

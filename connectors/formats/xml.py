@@ -1,4 +1,4 @@
-"""XML to rows, streaming: every element at one path is a row. Entities and DTDs are refused."""
+"""XML to rows, streaming: every element at one path is a row. Entities and DTDs are rejected."""
 
 from __future__ import annotations
 
@@ -43,22 +43,20 @@ class XmlOptions(ConfigModel):
     """How elements become fields."""
 
     lists: list[str] = Field(
-        [], description="Element names that are always a list, even where there is only one"
+        [], description="Element names that always become a list, even for one element"
     )
-    prefixes: bool = Field(
-        False, description="Keep the prefixes of namespaces in the names of fields: gml:id"
-    )
+    prefixes: bool = Field(False, description="Keep namespace prefixes in field names: gml:id")
 
 
 class XmlReader(base.FormatReader):
-    """Reads an XML document whatever its size.
+    """Reads an XML document of any size.
 
     `records` is the path of the row elements from the root, without namespaces:
-    ``catalog/book``. Empty: what an earlier read found, else see `Survey.rows`. Attributes become
-    ``@name``, text beside attributes or children ``#text``, a repeated child a list, an element
-    with neither attributes nor children its text. Namespaces are left out of names, unless two
-    names would become one. `encoding` is what a transport states (RFC 7303, section 3); it beats
-    the declaration of the document, and a byte order mark beats both.
+    ``catalog/book``. Empty: what an earlier read found, or else `Survey.rows`. Attributes become
+    ``@name``, text next to attributes or children ``#text``, a repeated child a list, an element
+    with neither attributes nor children its text. Namespaces are omitted from names unless two
+    names would become one. `encoding` is declared by the transport (RFC 7303, section 3); it
+    takes precedence over the document's declaration, and a byte order mark over both.
     """
 
     def __init__(
@@ -101,7 +99,7 @@ class XmlReader(base.FormatReader):
             yield batch
 
     def _encoding(self, head: bytes) -> str | None:
-        """The encoding to read in, where the document's own declaration is not to be followed."""
+        """The encoding to use, if the document's own declaration is not to be followed."""
         self.facts = {}
         if (mark := marked(head)) is not None:
             return None if mark.name.startswith("utf-16") else mark.name
@@ -111,13 +109,13 @@ class XmlReader(base.FormatReader):
         wide = codec is not None and codec.startswith(("utf-16", "utf-32"))
         if not said or (codec is not None and not (wide and b"\0" not in head)):
             return codec if self._stated else None
-        # An unknown name, or a wide encoding that these bytes are not in.
+        # An unknown name, or a wide encoding that does not match these bytes.
         found = detect(head, complete=len(head) < _HEAD)
-        self.facts["encoding"] = f"{found.described()}, although it is said to be {said}"
+        self.facts["encoding"] = f"{found.described()}, although {said} is declared"
         return found.name
 
     def _clashes(self, survey: Survey, name: str) -> list[str]:
-        """Names to be told apart by their prefixes: the same ones in every run."""
+        """Names to distinguish by their prefixes: the same ones in every run."""
         if self.options.prefixes or not survey.elements:
             return []
         known, found = self.known("prefixed", name), survey.clashes
@@ -170,7 +168,7 @@ def _row(
 def _events(
     stream: BinaryIO, name: str, encoding: str | None = None
 ) -> Iterator[tuple[str, etree._Element]]:
-    """Start and end of every element. Raises DataError for a DTD before anything of it is used."""
+    """Start and end of every element. Raises DataError for a DTD before using any of it."""
     checked = False
     with _faults(name):
         for event, element in etree.iterparse(
@@ -180,16 +178,16 @@ def _events(
                 checked = True
                 if element.getroottree().docinfo.internalDTD is not None:
                     raise DataError(
-                        "The XML document has a DTD, which is refused",
+                        "The XML document has a DTD, which is not allowed",
                         where=name,
-                        hint="Entities and DTDs are a way to attack a reader; remove the DOCTYPE",
+                        hint="Entities and DTDs can be used for attacks; remove the DOCTYPE",
                     )
             if isinstance(element.tag, str):
                 yield event, element
 
 
 def _iconv(encoding: str | None) -> str | None:
-    """Python's name of an encoding as libxml2 knows it."""
+    """libxml2's name for Python's name of an encoding."""
     return None if encoding is None else encoding.replace("-le", "le").replace("-be", "be")
 
 

@@ -1,4 +1,4 @@
-"""What elements and attributes are called as fields, and where in a document its rows are."""
+"""Field names of elements and attributes, and where the rows are in a document."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def local(tag: str | bytes) -> str:
 
 
 class NameClashError(ValueError):
-    """Two names of different namespaces would be one field, and a value would be lost."""
+    """Two names of different namespaces would become one field, and a value would be lost."""
 
 
 class Names:
-    """Field names: without namespaces, but with their prefixes where `clashes` says so.
+    """Field names: without namespaces, but with prefixes for names in `clashes`.
 
     A clash is ``tag@name`` for an attribute and ``tag/name`` for a child element.
     """
@@ -67,7 +67,7 @@ def _prefixed(element: etree._Element, name: str) -> str:
 
 
 class Survey:
-    """What the first elements of a document show."""
+    """The structure of the first elements of a document."""
 
     def __init__(self, events: Events) -> None:
         self._repeated: Counter[str] = Counter()
@@ -79,14 +79,14 @@ class Survey:
 
     @property
     def clashes(self) -> list[str]:
-        """Where names of several namespaces meet under one name; see `Names`."""
+        """Names that occur in several namespaces; see `Names`."""
         return sorted(place for place, names in self._names.items() if len(names) > 1)
 
     def rows(self, where: str) -> str:
-        """The path of the row elements: the outermost that is repeated within one parent.
+        """The path of the row elements: the outermost ones repeated within one parent.
 
-        Where the element around it is a record itself (an order with its lines), that one is; a
-        list of one record repeats nothing else. Raises DataError when there is none.
+        If the parent element is itself a record (an order with its lines), that is the row; a list
+        with one record repeats nothing else. Raises DataError if there is none.
         """
         if self._repeated:
             path = min(self._repeated, key=lambda path: (path.count("/"), -self._repeated[path]))
@@ -98,7 +98,7 @@ class Survey:
                     return record
                 if signs:
                     raise DataError(
-                        f"This looks like one record, with its own '{signs}', and not like a list",
+                        f"This looks like one record, with its own '{signs}', not like a list",
                         where=where,
                         hint=f"Set records to {path} if the rows are there",
                     )
@@ -112,7 +112,7 @@ class Survey:
         )
 
     def _record_signs(self, path: str, *, root: bool) -> str:
-        """The field by which an element shows that it is a record and no envelope of rows."""
+        """The field that identifies an element as a record and not a list of rows."""
         leaves = sorted(self._leaves[path])
         identified = [name for name in leaves if name.lstrip("@").lower() in IDENTIFYING]
         other = [
@@ -159,7 +159,7 @@ class Survey:
 
 
 def forget(element: etree._Element) -> None:
-    """Free an element that is done with, and what was left of those before it."""
+    """Free a processed element, and what is left of those before it."""
     element.clear()
     parent = element.getparent()
     if parent is not None:

@@ -130,7 +130,7 @@ def test_error_cells_put_their_row_into_quarantine() -> None:
     assert isinstance(third, RowProblem)
     assert second.position == "sheet Persons, row 2"
     assert (second.errors[0].path, second.errors[0].value) == ("n", "#N/A")
-    assert third.errors[0].message == "The cell holds the error #DIV/0!"
+    assert third.errors[0].message == "The cell contains the error #DIV/0!"
     assert [row["n"] for row in rows(data_of(book), error_cells="null")] == ["", 5, ""]
 
 
@@ -157,7 +157,7 @@ def test_the_table_may_stand_anywhere() -> None:
     assert rows(data_of(book), range="B3:C4") == [{"id": 1, "name": "Ann"}]
     assert rows(data_of(book), range="B3:B5") == [{"id": 1}, {"id": 2}]
     assert rows(data_of(book), range="B4:C5", header_row=0)[1] == {"column_1": 2, "column_2": "x"}
-    with pytest.raises(DataError, match="Row 2 holds no column names"):
+    with pytest.raises(DataError, match="Row 2 has no column names"):
         read(data_of(book), header_row=2)
 
 
@@ -281,7 +281,7 @@ def _protected() -> bytes:
     [
         (b"", DataError, "empty"),
         (b"id,name\n1,Ann\n", DataError, "not a workbook"),
-        (PERSONS[: len(PERSONS) // 2], DataError, "damaged or cut off"),
+        (PERSONS[: len(PERSONS) // 2], DataError, "damaged or incomplete"),
         (_protected(), AuthenticationError, "password-protected"),
     ],
 )

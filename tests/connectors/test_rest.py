@@ -702,7 +702,7 @@ def test_check_tells_how_the_source_pages_and_what_its_rows_hold(
     api.on("/rows", http_api.numbered(ROWS, 5))
     found = connector(api, quick)
     result = found.check()
-    assert result.message == "5 rows on the first page, 23 in all"
+    assert result.message == "5 rows on the first page, 23 in total"
     assert result.row_estimate == 23
     assert result.facts["pagination"] == "page"
     assert result.facts["records"] == "items"

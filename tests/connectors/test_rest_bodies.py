@@ -276,7 +276,11 @@ REFUSED: dict[str, tuple[str | bytes, str, str]] = {
     "a sentence": ("Error: maintenance until 06:00, sorry", "text/plain", "not the JSON"),
     "a page": ("<!DOCTYPE html><title>Log in</title>", "text/html", "an HTML page"),
     "a page for csv": ("<html><body>x</body></html>", "text/csv", "an HTML page"),
-    "a zip named csv": (b"PK\x03\x04\x14\0\0\0", "text/csv", "a zip file (a workbook such as xlsx"),
+    "a zip named csv": (
+        b"PK\x03\x04\x14\0\0\0",
+        "text/csv",
+        "a zip file (or a workbook such as xlsx",
+    ),
     "a workbook": (b"PK\x03\x04\x14\0", "application/octet-stream", "a zip file"),
     "an old workbook": (
         b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",

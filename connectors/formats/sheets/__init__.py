@@ -1,5 +1,5 @@
-"""What reads workbooks, in a process of its own: `connectors.formats.workbook` starts it.
+"""The workbook parsers, run in a separate process by `connectors.formats.workbook`.
 
-Nothing here is imported by the application itself, so a parser that crashes, hangs or wants all
-of the memory ends that process and no other.
+The application does not import any of this, so a parser that crashes, hangs or uses all memory ends
+only that process.
 """

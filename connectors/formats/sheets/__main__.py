@@ -1,9 +1,9 @@
-"""The process that reads one workbook; `connectors.formats.workbook` speaks to it.
+"""The process that reads one workbook, started by `connectors.formats.workbook`.
 
     python -m connectors.formats.sheets '{"fd": 5, "memory": 1073741824, …}'
 
-Writes frames to standard output: four bytes of length, a line of JSON, then a line of JSON for
-each row. The last frame says ``end`` or ``error``; without one the process died.
+Writes frames to standard output: four bytes of length, a line of JSON, then a line of JSON per
+row. The last frame is ``end`` or ``error``; without one the process died.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from connectors.formats.sheets.book import Book
 from connectors.formats.sheets.cells import BLANK, Line, Refused, damaged
 
 _FIRST_ROWS = 50
-"""Rows of the first frame: enough to tell where the header is."""
+"""Rows in the first frame: enough to detect the header."""
 
 _FRAME_BYTES = 512 * 1024
 _FRAME_ROWS = 1000
 _DENSE = 256
-"""Cells up to which a row is an array; a wider one that is mostly blank is an object."""
+"""Maximum cells for which a row is an array; a wider, mostly blank row is an object."""
 
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ZIP = b"PK\x03\x04"
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def answer(request: dict[str, Any], out: BinaryIO) -> None:
-    """Write the frames of one workbook, the last of which says how it ended."""
+    """Write the frames of one workbook; the last one is its result."""
     try:
         try:
             _read(request, out)
@@ -57,8 +57,8 @@ def answer(request: dict[str, Any], out: BinaryIO) -> None:
         except MemoryError:
             raise _out_of_memory(request) from None
         except BrokenPipeError:
-            os._exit(0)  # nobody wants more rows
-        except BaseException as error:  # a panic of a parser is no Exception
+            os._exit(0)  # the reader has stopped
+        except BaseException as error:  # a parser panic is not an Exception
             raise _explained(error) from None
     except Refused as refused:
         last = {"error": refused.kind, "what": refused.what, "hint": refused.hint}
@@ -99,7 +99,7 @@ def _read(request: dict[str, Any], out: BinaryIO) -> None:
 
 
 def _content(fd: int) -> BinaryIO:
-    """The file with a position of its own: the one of `fd` is shared with who handed it over."""
+    """The file with a separate position; that of `fd` is shared with the parent."""
     try:
         return Path(f"/proc/self/fd/{fd}").open("rb")
     except OSError:
@@ -107,7 +107,7 @@ def _content(fd: int) -> BinaryIO:
 
 
 def _open(stream: BinaryIO) -> Book:
-    # Each kind needs parsers that the others do not, and this process reads one workbook.
+    # Each kind needs its own parsers, and this process reads only one workbook.
     head = stream.read(len(_OLE))
     stream.seek(0)
     if head.startswith(_ZIP):
@@ -141,7 +141,7 @@ def _open(stream: BinaryIO) -> Book:
 
 
 def _is_locked(stream: BinaryIO) -> bool:
-    """Whether an xlsx was encrypted: it becomes a compound file with streams of these names."""
+    """Whether an xlsx is encrypted: it is then a compound file with these streams."""
     before = b""
     found = False
     while (chunk := stream.read(1024 * 1024)) and not found:
@@ -154,14 +154,14 @@ def _is_locked(stream: BinaryIO) -> bool:
 def _what_else(stream: BinaryIO) -> str:
     head = stream.read(1024).lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if head.startswith((b"<!doctype html", b"<html", b"<table", b"<meta", b"<head")):
-        return "This is an HTML page, whatever it is called, not a workbook"
+        return "This is an HTML page, not a workbook"
     if head.startswith(b"<?xml") and b"urn:schemas-microsoft-com:office:spreadsheet" in head:
         return "This is an XML spreadsheet of Excel 2003, not a workbook; save it as xlsx"
     return "This is not a workbook"
 
 
 def _chosen(book: Book, wanted: Any, known: Any) -> str:
-    """The sheet that is meant: as set, as an earlier read found it, or the first that shows."""
+    """The selected sheet: as set, as found earlier, or the first visible one."""
     if known is not None and any(sheet.name == known for sheet in book.sheets):
         return str(known)
     visible = [sheet.name for sheet in book.sheets if sheet.is_visible]
@@ -183,7 +183,7 @@ def _chosen(book: Book, wanted: Any, known: Any) -> str:
 
 
 def _wanted(lines: Iterator[Line], request: dict[str, Any]) -> Iterator[Line]:
-    """The rows within the range that are not blank, without blank cells at their end."""
+    """The non-blank rows within the range, without trailing blank cells."""
     top, left, bottom, right = request["area"]
     keeps_errors = request["error_cells"] == "quarantine"
     crops = left or right is not None
@@ -227,11 +227,11 @@ def _out_of_memory(request: dict[str, Any]) -> Refused:
 def _repeats(size: int) -> Refused:
     from connectors.formats.sheets.package import too_large
 
-    return too_large(f"The rows of the sheet come to {size // 2**20} MiB, far more than its file")
+    return too_large(f"The rows of the sheet need {size // 2**20} MiB, far more than its file")
 
 
 def _explained(error: BaseException) -> Refused:
-    """What a damaged workbook did to its parser, in words where the parser found any."""
+    """The error for a damaged workbook, with the parser's message if it has one."""
     name = f"{type(error).__module__}.{type(error).__name__}"
     if name == "python_calamine._python_calamine.PasswordError":
         return cells.locked()

@@ -1,4 +1,4 @@
-"""What every kind of workbook has in common."""
+"""The base of all kinds of workbooks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias
 from connectors.formats.sheets.cells import BLANK, Line
 
 Area: TypeAlias = "tuple[int, int, int, int]"
-"""Top, left, bottom and right of merged cells, all counted from 0 and included."""
+"""Top, left, bottom and right of merged cells, inclusive, counted from 0."""
 
 
 class SheetInfo(NamedTuple):
@@ -18,20 +18,20 @@ class SheetInfo(NamedTuple):
 
 
 class Book(ABC):
-    """An open workbook. Anything may be raised by a damaged one."""
+    """An open workbook. A damaged one may raise anything."""
 
     def __init__(self, most: int) -> None:
         self.most = most
-        """Bytes of JSON that its rows may come to; more is a bomb."""
+        """Maximum bytes of JSON for its rows; more indicates a decompression bomb."""
         self.sheets: list[SheetInfo] = []
         """Worksheets in their order, without charts."""
         self.done = 0
         self.size = 0
-        """How much of the sheet has been read, and how much there is, in any unit."""
+        """How much of the sheet was read, and its total, in any unit."""
 
     @abstractmethod
     def lines(self, sheet: str, *, fill_merged: bool) -> Iterator[Line]:
-        """The rows of a sheet in their order; those without a cell may be left out."""
+        """The rows of a sheet in order; empty rows may be missing."""
 
     @property
     def share(self) -> float:
@@ -39,12 +39,12 @@ class Book(ABC):
 
 
 def filled(lines: Iterable[Line], merged: Sequence[Area]) -> Iterator[Line]:
-    """Give every cell of a merged area the value of its upper left one."""
+    """Give every cell of a merged area the value of its top left cell."""
     waiting = sorted(merged, reverse=True)
     active: list[tuple[int, int, int, bytes, Line]] = []
     expected = 0
     for line in lines:
-        while active and expected < line.row:  # rows that are not in the file
+        while active and expected < line.row:  # rows missing from the file
             active = [area for area in active if area[0] >= expected]
             if not active:
                 break

@@ -1,7 +1,7 @@
 """Cells of a worksheet as JSON, in the canonical form of `connectors.sdk.canonical`.
 
-What cannot be read without changing it is a `Bad` cell: its row becomes a problem, because an
-empty cell in its place would clear a value that is there.
+A cell that cannot be read without changing its value is a `Bad` cell. Its row becomes a problem,
+because an empty cell would clear an existing value.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ TRUE, FALSE = b"true", b"false"
 
 
 class Bad(NamedTuple):
-    """A cell that cannot be read: what it shows, and why that is no value."""
+    """An unreadable cell: its displayed value, and the reason."""
 
     shown: str
     message: str
     is_error: bool = False
-    """Whether the spreadsheet itself says so (``#N/A``), so that the source may want null."""
+    """Whether it is an error value of the spreadsheet (``#N/A``), which may be read as null."""
 
 
 Cell: TypeAlias = "bytes | Bad"
@@ -36,7 +36,7 @@ Convert: TypeAlias = Callable[[bytes], Cell]
 
 @dataclass(slots=True)
 class Line:
-    """One row of a sheet, its number counted from 0; `cells` begin in column A, as JSON."""
+    """One row of a sheet, counted from 0; `cells` begin in column A, as JSON."""
 
     row: int
     cells: list[bytes]
@@ -44,21 +44,21 @@ class Line:
 
 
 class Refused(Exception):  # noqa: N818 (an answer, not an error of this process)
-    """The workbook cannot be read: `kind` names the error of `connectors.sdk` to raise."""
+    """The workbook cannot be read: `kind` is the error class of `connectors.sdk` to raise."""
 
     def __init__(self, kind: str, what: str, hint: str = "") -> None:
         super().__init__(what)
         self.kind, self.what, self.hint = kind, what, hint
 
 
-DAMAGED_HINT = "Upload it again; nothing was deleted"
+DAMAGED_HINT = "Nothing was deleted; upload it again"
 
 
 def damaged(reason: object = "") -> Refused:
     said = " ".join(str(reason).split())[:100]
     return Refused(
         "DataError",
-        f"The workbook is damaged or cut off{f' ({said})' if said else ''}",
+        f"The workbook is damaged or incomplete{f' ({said})' if said else ''}",
         DAMAGED_HINT,
     )
 
@@ -75,7 +75,7 @@ def no_workbook(what: str = "This is not a workbook") -> Refused:
     return Refused(
         "DataError",
         what,
-        "xlsx, xlsm, xlsb, xls and ods are read; for text set format: csv",
+        "Use xlsx, xlsm, xlsb, xls or ods; for text set format: csv",
     )
 
 
@@ -84,8 +84,8 @@ def text(value: str) -> bytes:
 
 
 def error(code: str) -> Bad:
-    """A cell with an error value: ``#N/A``, ``#SPILL!``, ``Err:502`` or one of tomorrow's."""
-    return Bad(code, f"The cell holds the error {code}", is_error=True)
+    """A cell with an error value: ``#N/A``, ``#SPILL!``, ``Err:502`` or a future one."""
+    return Bad(code, f"The cell contains the error {code}", is_error=True)
 
 
 def no_result(formula: str) -> Bad:
@@ -101,14 +101,14 @@ _PLAIN = re.compile(rb"-?(?:0|[1-9]\d{0,14})(?:\.\d{0,13}[1-9])?")
 _WHOLE = re.compile(rb"-?\d+")
 _EXACT_TO = 2**53
 _DIGITS = 15
-"""Significant digits of a spreadsheet's number; what is typed beyond them becomes zero."""
+"""Significant digits of a spreadsheet number; further digits become zero."""
 
 
 def number(value: bytes) -> Cell:
-    """A number as the file spells it.
+    """A number as written in the file.
 
-    Beyond 2^53 a spreadsheet keeps 15 digits: an identifier of 19 is another one afterwards, and
-    two may have become one. A whole number that a program wrote out with more digits is exact.
+    Above 2^53 a spreadsheet keeps 15 digits: an identifier with 19 digits is changed, and two may
+    become equal. An integer that a program wrote with more digits is exact.
     """
     if len(value) <= 16 and _PLAIN.fullmatch(value) and value != b"-0":
         return value
@@ -130,7 +130,7 @@ def number(value: bytes) -> Cell:
 
 
 def spelled(value: float) -> bytes:
-    """The digits of a number that a format stores in binary."""
+    """The digits of a number stored in binary."""
     if type(value) is int:
         return b"%d" % value
     if value.is_integer() and abs(value) < _EXACT_TO:
@@ -146,12 +146,12 @@ def _significant(value: bytes) -> int:
 def _rounded(value: bytes) -> Bad:
     return Bad(
         _shown(value),
-        "A number of more than 15 digits, which spreadsheets round; format the column as text",
+        "A number of more than 15 digits, which spreadsheets round. Format the column as text",
     )
 
 
 def _no_number(value: bytes) -> Bad:
-    return Bad(_shown(value), "The cell does not hold a number")
+    return Bad(_shown(value), "The cell does not contain a number")
 
 
 def _shown(value: bytes) -> str:
@@ -169,7 +169,7 @@ _BRACKETS = re.compile(r"\[[^\]]*\]")
 
 
 def kind_of(format_id: int, code: str | None) -> str:
-    """What a number format shows: ``number``, ``date``, ``time`` (of day) or ``span``.
+    """What a number format displays: ``number``, ``date``, ``time`` (of day) or ``span``.
 
     ECMA-376 part 1, section 18.8.30 (numFmts).
     """
@@ -191,7 +191,7 @@ def kind_of(format_id: int, code: str | None) -> str:
 
 
 def converter(kind: str, *, from_1904: bool) -> Convert:
-    """What turns the number of a cell into its value."""
+    """The function that converts the number in a cell to its value."""
     if kind == "number":
         return number
     if kind == "span":
@@ -207,7 +207,7 @@ _EPOCH_1904 = dt.datetime(1904, 1, 1)  # noqa: DTZ001
 
 
 def _moment(value: bytes, *, is_time: bool, from_1904: bool) -> Cell:
-    """ISO 8601 of a serial; see docs/connectors/excel.md for the days before March 1900."""
+    """ISO 8601 for a serial number; docs/connectors/excel.md covers days before March 1900."""
     try:
         serial = float(value)
         span = dt.timedelta(milliseconds=round(serial * _DAY))
@@ -228,7 +228,7 @@ def _moment(value: bytes, *, is_time: bool, from_1904: bool) -> Cell:
 
 
 def moment(value: dt.datetime) -> bytes:
-    """A date where it is midnight sharp: workbooks do not tell the two apart."""
+    """A date if the time is exactly midnight: workbooks do not distinguish the two."""
     if value.time() == dt.time():
         return text(value.date().isoformat())
     return text(value.isoformat())
@@ -236,18 +236,18 @@ def moment(value: dt.datetime) -> bytes:
 
 def _no_date(value: bytes) -> Bad:
     shown = _shown(value)
-    return Bad(shown, f"The number {shown} is formatted as a date, but is none that existed")
+    return Bad(shown, f"The number {shown} is formatted as a date, but is not a valid date")
 
 
 def _span(value: bytes) -> Cell:
     try:
         return text(duration(dt.timedelta(milliseconds=round(float(value) * _DAY))))
     except (ValueError, OverflowError):
-        return Bad(_shown(value), "The cell does not hold a duration")
+        return Bad(_shown(value), "The cell does not contain a duration")
 
 
 def duration(span: dt.timedelta) -> str:
-    """ISO 8601, in hours as spreadsheets count them: ``PT36H5M``."""
+    """ISO 8601 in hours, like spreadsheets: ``PT36H5M``."""
     seconds = span.total_seconds()
     sign, seconds = ("-", -seconds) if seconds < 0 else ("", seconds)
     minutes, rest = divmod(seconds, 60)
@@ -261,7 +261,7 @@ _MIDNIGHT = re.compile(r"T00:00(:00(\.0+)?)?Z?$")
 
 
 def iso(value: str) -> bytes:
-    """A date that the file spells out itself."""
+    """A date written as text in the file."""
     return text(_MIDNIGHT.sub("", value.strip()))
 
 

@@ -84,7 +84,7 @@ class OdsBook(Book):
         if not (line.cells or line.bad):
             return
         if times * sum(map(len, line.cells)) > self.most:
-            raise too_large("The sheet repeats its cells beyond any reason")
+            raise too_large("The sheet repeats its cells far too often")
         for number in range(line.row, line.row + times):
             yield Line(number, list(line.cells), dict(line.bad))
 
@@ -94,7 +94,7 @@ def _depth(element: Any) -> int:
 
 
 def _repeated(element: Any, name: str, most: int) -> int:
-    """How often a row or a cell stands there; never more than a sheet has room for."""
+    """How often a row or a cell is repeated, at most as often as a sheet has room for."""
     times = element.get(f"{_TABLE}{name}", "1")
     return max(1, min(int(times), most)) if times.isdigit() and len(times) < 10 else 1
 
@@ -146,19 +146,19 @@ def _cell(cell: Any) -> Cell:
 def _time(value: str) -> Cell:
     match = _DURATION.fullmatch(value)
     if match is None or not value.strip("-PT"):
-        return Bad(value[:40], "The cell does not hold a duration")
+        return Bad(value[:40], "The cell does not contain a duration")
     sign, days, hours, minutes, seconds = match.groups()
     try:
         span = dt.timedelta(
             int(days or 0), float(seconds or 0), 0, 0, int(minutes or 0), int(hours or 0)
         )
     except OverflowError:
-        return Bad(value[:40], "The cell does not hold a duration")
+        return Bad(value[:40], "The cell does not contain a duration")
     return cells.text(cells.duration(-span if sign else span))
 
 
 def _text_of(cell: Any) -> str:
-    """The paragraphs of a cell, a line each; comments are not part of it."""
+    """The paragraphs of a cell, one per line, without comments."""
     return "\n".join(_paragraph(child) for child in cell.iterchildren(f"{_TEXT}p", f"{_TEXT}h"))
 
 
@@ -169,7 +169,7 @@ def _paragraph(element: Any) -> str:
 
 
 _BLANK_MARK, _TAB_MARK, _BREAK_MARK = "\x01", "\x02", "\x03"
-"""For white space that counts, which XML never holds, until all other is put together."""
+"""Stands for significant white space, and cannot occur in XML, until the text is complete."""
 
 _MEANT = str.maketrans({_BLANK_MARK: " ", _TAB_MARK: "\t", _BREAK_MARK: "\n"})
 
@@ -179,7 +179,7 @@ def _gather(element: Any, parts: list[str]) -> None:
     for child in element.iterchildren(tag=etree.Element):
         if child.tag == f"{_TEXT}s":
             times = child.get(f"{_TEXT}c", "1")
-            most = 10_000  # more is no text that anybody wrote
+            most = 10_000  # nobody writes longer texts
             parts.append(_BLANK_MARK * min(int(times) if times.isdigit() else 1, most))
         elif child.tag == f"{_TEXT}tab":
             parts.append(_TAB_MARK)

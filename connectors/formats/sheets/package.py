@@ -1,4 +1,4 @@
-"""The zip file that most workbooks are."""
+"""The zip file of most workbooks."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ LARGEST = 2 * 1024**3
 """Unpacked bytes of a workbook."""
 
 RATIO = 250
-"""More unpacked bytes per packed byte than real workbooks have."""
+"""More unpacked bytes per packed byte than in real workbooks."""
 
 RATIO_FROM = 64 * 1024 * 1024
-"""Unpacked bytes up to which the ratio does not matter."""
+"""Unpacked bytes up to which the ratio is ignored."""
 
 SHORT_PART = 64 * 1024 * 1024
-"""Bytes of a part that is read as a whole: lists of sheets, styles."""
+"""Maximum bytes of a part that is read completely: lists of sheets, styles."""
 
 
 class Package:
-    """Parts by name; capitals do not count, and some programs write backslashes."""
+    """Parts by name, ignoring case and with backslashes, which some programs write."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._archive = zipfile.ZipFile(stream)
@@ -54,7 +54,7 @@ class Package:
 
     def read(self, name: str) -> bytes:
         if self.size(name) > SHORT_PART:
-            raise too_large(f"The part {name} of the workbook has {self.size(name) // 2**20} MiB")
+            raise too_large(f"The part {name} of the workbook is {self.size(name) // 2**20} MiB")
         with self.open(name) as file:
             return file.read()
 
@@ -63,7 +63,7 @@ class Package:
 
 
 def too_large(what: str) -> Refused:
-    return Refused("LimitError", what, "Save the sheet as CSV: that is read line by line")
+    return Refused("LimitError", what, "Save the sheet as CSV, which is read line by line")
 
 
 def parse(data: bytes) -> etree._Element:
@@ -72,14 +72,14 @@ def parse(data: bytes) -> etree._Element:
 
 
 def elements(file: IO[bytes], tags: tuple[str, ...], events: tuple[str, ...]) -> Iterator[Any]:
-    """Elements as they come; whoever takes one clears it."""
+    """Elements as they are parsed; the caller clears them."""
     yield from etree.iterparse(
         file, events=events, tag=tags, resolve_entities=False, no_network=True, huge_tree=True
     )
 
 
 def forget(element: Any) -> None:
-    """Free an element that has been dealt with, and those before it."""
+    """Free a processed element, and those before it."""
     element.clear(keep_tail=False)
     parent = element.getparent()
     while parent is not None and element.getprevious() is not None:

@@ -1,7 +1,7 @@
-"""Rows that are written alike, read with one expression each.
+"""Read rows with the same markup with one regular expression each.
 
-Most rows of a sheet differ in their values alone. An expression made of one of them, with a group
-for each value, takes a row apart in one step; it accepts nothing but the same markup.
+Most rows of a sheet differ only in their values. An expression generated from one row, with a group
+per value, parses a row in one step and accepts only the same markup.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Found: TypeAlias = "tuple[bytes, bytes, bytes, bytes, bytes]"
 """Column, attributes, formula, value and inline text of a cell."""
 
 _SEEN = 20
-"""Rows alike before an expression is made, which takes as long as reading a hundred."""
+"""Equal rows required before an expression is compiled, which costs as much as 100 rows."""
 _MOST = 32
 _TRIED = 8
 _VALUE = rb"([^<&\r]+)"
@@ -69,7 +69,7 @@ _ALL_BYTES = {bytes}
 
 
 def _markup(piece: bytes, found: re.Match[bytes]) -> bytes:
-    """The expression of one cell: any row number, any value, any formula."""
+    """The expression for one cell: any row number, any value, any formula."""
     start, end = found.span()
     changing = [(found.end(1), piece.index(b'"', found.end(1)), rb"\d{1,7}")]
     if found[3]:
@@ -85,7 +85,7 @@ def _markup(piece: bytes, found: re.Match[bytes]) -> bytes:
 
 
 class Shapes:
-    """The shapes of one sheet, the one that was seen last first."""
+    """The shapes of one sheet, most recently used first."""
 
     def __init__(self, cell: re.Pattern[bytes]) -> None:
         self._cell = cell
@@ -110,7 +110,7 @@ class Shapes:
         convert: Callable[[Found], Convert | None],
         column: Callable[[bytes], int],
     ) -> None:
-        """Note a row that was read; when many were alike, the next ones are read by a shape."""
+        """Record a row; after many equal ones, the next are read by a shape."""
         if self._made == _MOST or not head[1] or not all(cell[0] for cell in found):
             return
         alike = hash(tuple((cell[0], cell[1], *map(bool, cell[2:])) for cell in found))

@@ -1,4 +1,4 @@
-"""xls, the binary format of Excel 2 to 2003, by xlrd."""
+"""xls, the binary format of Excel 2 to 2003, with xlrd."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _FORMULAS = (0x0006, 0x0206, 0x0406)
 _CALCULATE = 0x03  # fAlwaysCalc, and calculate on load
 _EMPTY_TEXT = b"\x03\0\0\0\0\0\xff\xff"
 _NO_CALCULATOR = (0x0DBB, 0x07CC)
-"""Build and year of Excel 97, which xlwt and programs like it write to this day."""
+"""Build and year of Excel 97, which xlwt and similar programs still write."""
 
 LARGEST = 512 * 1024 * 1024
 
@@ -28,7 +28,7 @@ class XlsBook(Book):
         content = stream.read(LARGEST)
         super().__init__(max(64 * 1024 * 1024, len(content) * 250))
         try:
-            # Formats tell a date from a duration; the log would go to standard output.
+            # Formats distinguish dates from durations; the log would go to standard output.
             self._book = xlrd.open_workbook(
                 file_contents=content, formatting_info=True, logfile=io.StringIO(), on_demand=True
             )
@@ -82,7 +82,7 @@ class XlsBook(Book):
             yield line
 
     def _unsaved(self, number: int) -> set[tuple[int, int]]:
-        """Formulas that are to be calculated when the workbook is opened.
+        """Formulas that are calculated when the workbook is opened.
 
         Programs that do not calculate save a zero and a flag, or an empty text, in the FORMULA
         record (MS-XLS 2.4.127), whatever the result will be.

@@ -1,4 +1,4 @@
-"""xlsb (MS-XLSB), by calamine, which holds the sheet in memory."""
+"""xlsb (MS-XLSB), with calamine, which keeps the sheet in memory."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class XlsbBook(Book):
             yield line
 
     def _errors(self, sheet: str) -> dict[tuple[int, int], str]:
-        """The error cells of a sheet, which calamine hands out as empty ones."""
+        """The error cells of a sheet, which calamine returns as empty ones."""
         part = self._part(sheet)
         if part is None:
             return {}
@@ -101,7 +101,7 @@ class XlsbBook(Book):
 
 
 def _records(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Type and content of every record (MS-XLSB 2.1.4); raises IndexError where it is cut off."""
+    """Type and content of every record (MS-XLSB 2.1.4); raises IndexError if truncated."""
     at = 0
     while at < len(data):
         kind = data[at]
@@ -122,7 +122,7 @@ def _records(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _text(data: bytes, at: int) -> tuple[str, int]:
-    """A text with its length before it, and where it ends."""
+    """A text preceded by its length, and its end."""
     end = at + 4 + 2 * int.from_bytes(data[at : at + 4], "little")
     return data[at + 4 : end].decode("utf-16-le", "replace"), end
 
@@ -143,4 +143,4 @@ def _cell(value: Any) -> Cell:
             return cells.text(value.isoformat())
         case dt.timedelta():
             return cells.text(cells.duration(value))
-    return Bad(str(value)[:60], "The cell holds a value of an unknown kind")
+    return Bad(str(value)[:60], "The cell contains a value of an unknown type")

@@ -1,7 +1,7 @@
 """xlsx and xlsm (ECMA-376, transitional and strict), row by row.
 
-Rows are cut out of the text of a sheet and their cells found with one expression, which is some
-five times faster than a parser; a row that the expression does not cover whole goes to lxml.
+Rows are cut out of the text of a sheet and their cells found with one expression, which is about
+five times faster than a parser; a row that the expression does not match completely goes to lxml.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class XlsxBook(Book):
 
 
 def _document(package: Package) -> str:
-    """The part of the workbook, which is not always called so."""
+    """The workbook part, whose name varies."""
     if "_rels/.rels" in package:
         for link in package.xml("_rels/.rels"):
             kind = (link.get("Type") or "").lower()
@@ -169,7 +169,7 @@ _ENCODING = re.compile(rb"\A[^>]*encoding=[\"'](?!utf-8|us-ascii)", re.IGNORECAS
 
 
 def _root_of(start: bytes) -> bytes | None:
-    """The tag of the root element, with its namespaces; None where only a parser will do."""
+    """The root tag with its namespaces; None if a parser is required."""
     match = _ROOT.match(start)
     if match is None or match[1].endswith(b"/>") or b":" in match[2] or _ENCODING.match(start):
         return None
@@ -181,7 +181,7 @@ def _closing(root: bytes) -> bytes:
 
 
 def _text_of(item: etree._Element) -> str:
-    """The text of a string item or an inline string, without its phonetic hints."""
+    """The text of a string item or an inline string, without phonetic hints."""
     return unescaped(
         "".join(
             element.text or ""
@@ -192,7 +192,7 @@ def _text_of(item: etree._Element) -> str:
 
 
 def unescaped(value: str) -> str:
-    """``_x000D_`` is how control characters are written (ST_Xstring)."""
+    """Decode control characters such as ``_x000D_`` (ST_Xstring)."""
     if "_x" not in value:
         return value
     return _ESCAPE.sub(_character, value)
@@ -231,7 +231,7 @@ class _Sheet:
             yield from self._cut(file, text[begin.end() :], root)
 
     def _cut(self, file: IO[bytes], rest: bytes, root: bytes) -> Iterator[Line]:
-        """Rows by splitting the text; `root` declares the namespaces of what lxml has to read."""
+        """Rows by splitting the text; `root` declares the namespaces for lxml."""
         number = -1
         shapes = self._shapes
         done = False
@@ -270,7 +270,7 @@ class _Sheet:
                 yield line
 
     def _matched(self, piece: bytes, before: int) -> Line | None:
-        """A row by expression alone; None where it holds anything unusual."""
+        """A row by expression alone; None if it contains anything unusual."""
         head = _ROW.match(piece)
         if head is None or b"<!" in piece or b"<?" in piece:
             return None
@@ -299,7 +299,7 @@ class _Sheet:
             if value or inline:
                 cell = convert(value or inline)
             elif is_text:
-                cell = BLANK  # a formula whose result is the empty text
+                cell = BLANK  # a formula whose result is an empty text
             else:
                 cell = cells.no_result(f"={_plain(formula)}")
             if type(cell) is bytes:
@@ -312,7 +312,7 @@ class _Sheet:
         return line
 
     def _convert(self, cell: Found) -> Convert | None:
-        """What reads the value of a cell; None where it has none."""
+        """The converter for the value of a cell; None if it has no value."""
         _, attributes, _, value, inline = cell
         return self._kind(attributes)[0] if value or inline else None
 

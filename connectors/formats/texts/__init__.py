@@ -1,1 +1,1 @@
-"""Text below the formats: encodings, dialects, what a file really is."""
+"""Text formats: encodings, CSV dialects, file signatures."""

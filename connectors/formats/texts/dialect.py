@@ -1,4 +1,4 @@
-"""The grammar of a CSV file: delimiter and quote, and how lines become records and cells."""
+"""The dialect of a CSV file: delimiter and quote, and splitting lines into records and cells."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _SAMPLE_LINES = 200
 _LONGEST_CELL_LINES = 50
 _SEPARATOR = re.compile(rb"""(?i)("?)sep=([^\w\s"\x80-\xff]|\t)\1(?:\r\n|\n|\r)""")
 
-# The module's own limit is 128 KiB per field; ours is per record.
+# The csv module limits fields to 128 KiB; our limit applies to records.
 csv.field_size_limit(LONGEST_RECORD)
 
 
 class Dialect:
-    """Delimiter and quote with what is compiled from them; cuts records into cells."""
+    """Delimiter, quote and compiled patterns; splits records into cells."""
 
     def __init__(self, delimiter: str, quote: str) -> None:
         self._local = threading.local()
@@ -43,7 +43,7 @@ class Dialect:
         return re.escape(self.delimiter_byte), re.escape(self.quote_byte) or b"(?!)"
 
     def _grammar(self, blanks: bytes) -> bytes:
-        """Compile it; `blanks` may stand around the quotes of a cell. Returns that of one cell."""
+        """Compile the patterns; allows `blanks` around quotes. Returns the pattern of one cell."""
         d, q = self._escaped()
         not_q = b"[^" + q + b"]" if self.quote else b"."
         inside = not_q + b"*+(?:" + q + q + not_q + b"*+)*+"
@@ -55,10 +55,10 @@ class Dialect:
             b"(?:" + blanks + q + b"(" + inside + b")" + q + blanks + b"|(" + bare + b"))"
         )
         more = b"(?:" + d + cell + b")*+"
-        # A line on its own: well-formed, or well-formed so far and ending within quotes.
+        # A complete line: well-formed, or well-formed so far and ending within quotes.
         self.whole = re.compile(cell + more, re.DOTALL).fullmatch
         self.opens = re.compile(b"(?:" + cell + d + b")*+" + opening, re.DOTALL).fullmatch
-        # A line that begins within quotes: it ends the record, or it leaves quotes open.
+        # A line that begins within quotes: it ends the record, or leaves the quotes open.
         self.closes = re.compile(inside + q + blanks + more, re.DOTALL).fullmatch
         self.stays_open = re.compile(
             inside + b"(?:" + q + blanks + more + d + opening + b")?+", re.DOTALL
@@ -66,10 +66,10 @@ class Dialect:
         return self._captured
 
     def look(self, sample: bytes) -> None:
-        """Allow blanks around quotes, also where lines are put together, if the sample has them.
+        """Allow spaces around quotes if the sample has them, also in multi-line records.
 
-        They are not part of the value, unlike in RFC 4180, section 2, rule 4: files such as
-        `1, "x, y"` mean them so, and nobody wants a value with quotes in it.
+        They are not part of the value, unlike in RFC 4180, section 2, rule 4: that is what files
+        such as `1, "x, y"` mean.
         """
         if self.quote and self._around and self._has_blanks.search(sample):
             self._grammar(self._around)
@@ -89,18 +89,18 @@ class Dialect:
         waiting.append(text)
         try:
             cells: list[str] = next(reader)
-        except csv.Error:  # a line end of another kind within a cell
+        except csv.Error:  # a different line ending within a cell
             return [self.text(cell) for cell in self.raw_cells(record)]
         if mark in text:
             return [_unmarked(cell, self.quote) for cell in cells]
         return cells
 
     def text(self, cell: bytes) -> str:
-        """The text of one cell that was cut out. Raises UnicodeDecodeError."""
+        """The text of one extracted cell. Raises UnicodeDecodeError."""
         return _unmarked(cell.decode(), self.quote) if self.quote else cell.decode()
 
     def _new_reader(self) -> tuple[list[str], Iterator[list[str]]]:
-        """One reader for all records of a thread: making one costs as much as using it."""
+        """One reader per thread: creating one costs as much as using it."""
         waiting: list[str] = []
         reader = csv.reader(
             iter(waiting.pop, None), delimiter=self.delimiter, quotechar=self.quote, strict=True
@@ -109,7 +109,7 @@ class Dialect:
         return waiting, reader
 
     def raw_cells(self, record: bytes) -> Iterator[bytes]:
-        """The bytes of the cells, one by one, as far as they are well-formed."""
+        """The bytes of the cells, as far as they are well-formed."""
         position, twice = 0, self.quote_byte * 2
         while (found := self._next.match(record, position)) is not None:
             quoted, bare, delimiter = found.groups()
@@ -119,9 +119,9 @@ class Dialect:
             position = found.end()
 
     def cell_pattern(self, index: int, cells: int) -> re.Pattern[bytes]:
-        """Matches a record of so many cells: group 1 is the quoted text of one, group 2 its bare.
+        """Matches a record with this many cells: group 1 is a cell's quoted text, group 2 unquoted.
 
-        The first one is looked for alone: it does not depend on how many follow.
+        The pattern for the first cell does not depend on how many follow.
         """
         d = re.escape(self.delimiter_byte)
         before = b"(?:%b%b){%d}" % (self._cell, d, index)
@@ -130,20 +130,20 @@ class Dialect:
 
 
 def _unmarked(cell: str, quote: str) -> str:
-    """``="001"``, by which spreadsheets are made to keep a text, is that text."""
+    """The text of ``="001"``, with which spreadsheets are forced to keep a text."""
     inner = cell[2:-1]
     marked = len(cell) > 2 and cell.startswith(f"={quote}") and cell.endswith(quote)
     return inner if marked and quote not in inner else cell
 
 
 def separator_line(sample: bytes) -> str | None:
-    """The delimiter that spreadsheets write as a first line of its own: ``sep=;``."""
+    """The delimiter in a spreadsheet's first line ``sep=;``."""
     found = _SEPARATOR.match(sample)
     return found.group(2).decode() if found else None
 
 
 def logical_lines(lines: Sequence[bytes], quote: bytes) -> list[bytes]:
-    """The first lines, those that a quoted line break parts put together, quoted text left out."""
+    """The first lines, with quoted line breaks joined and quoted text removed."""
     found: list[bytes] = []
     index, lines = 0, lines[:_SAMPLE_LINES]
     while index < len(lines):
@@ -162,9 +162,9 @@ def logical_lines(lines: Sequence[bytes], quote: bytes) -> list[bytes]:
 
 
 def detect_delimiter(lines: Sequence[bytes], quote: bytes = b'"') -> str | None:
-    """The delimiter that parts most lines into as many cells as the first, the header, has.
+    """The delimiter that splits most lines into as many cells as the header, the first line.
 
-    None when the header has none of the usual ones: a table of one column.
+    None if the header has none of the usual ones: a table with one column.
     """
     bare = [line for line in logical_lines(lines, quote) if line.strip()]
     best, best_score = None, (0.0, 0)
@@ -178,10 +178,10 @@ def detect_delimiter(lines: Sequence[bytes], quote: bytes = b'"') -> str | None:
 
 
 def header_below(lines: Sequence[bytes], delimiter: str | None, quote: bytes) -> int:
-    """How many lines below the first the header seems to be, where the first is a title; else 0.
+    """How many lines below the first one the header seems to be, if the first is a title; else 0.
 
-    A title has one cell, also one that a spreadsheet filled up with empty ones, and most lines
-    below have as many cells as each other, more than it.
+    A title has one cell (possibly followed by empty ones), and most lines below it have the same,
+    higher number of cells.
     """
     whole = logical_lines(lines, quote)
     first, below = (whole[0], whole[1:]) if whole else (b"", [])
@@ -202,7 +202,7 @@ def header_below(lines: Sequence[bytes], delimiter: str | None, quote: bytes) ->
 
 
 def _likely(first: bytes, below: Sequence[bytes], delimiter: str | None) -> Sequence[str]:
-    """The delimiters that the lines below a title may have: that of the first line if it is one."""
+    """Likely delimiters of the lines below a title: that of the first line, if it has one."""
     if delimiter is None:
         return DELIMITERS
     byte = delimiter.encode()

@@ -1,7 +1,7 @@
-"""Which encoding a text is in: its byte order mark, UTF-8, else the most plausible legacy one.
+"""Detect the encoding of a text: byte order mark, UTF-8, or the most plausible legacy encoding.
 
-Only encodings that people use are considered. What is chosen is stated with the certainty it was
-chosen with; below `SURE` nothing is chosen, because a wrong guess would garble every name.
+Only encodings in common use are considered. The result includes its certainty; below `SURE` none is
+chosen, because a wrong guess would garble names.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import charset_normalizer
 from connectors.sdk import ConfigurationError, DataError
 from connectors.sdk.charsets import known_codec
 
-# The longer byte order marks first: UTF-32's begins with UTF-16's.
+# The longer byte order marks first, as UTF-32's begins with UTF-16's.
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -27,7 +27,7 @@ _MARKS = (
 )
 WESTERN = "cp1252"
 SURE = 0.75
-"""The certainty below which a person has to name the encoding."""
+"""Below this certainty the user must set the encoding."""
 STATED = "byte order mark"
 
 _UTF8_PART = re.compile(
@@ -38,14 +38,14 @@ _UTF8_PART = re.compile(
 _HIGH = re.compile(rb"[\x80-\xff]+")
 _BYTES = re.compile(rb"[A-Za-z\x80-\xff]+")
 _FEWEST = 5
-"""Bytes above ASCII below which only Western European is believed."""
+"""With fewer bytes above ASCII, only Western European is considered."""
 _FEW = 12
-"""Bytes above ASCII below which two alphabets that both make sense cannot be told apart."""
+"""With fewer bytes above ASCII, two plausible alphabets cannot be distinguished."""
 _MOSTLY = 0.5
-"""Legacy text is hardly ever valid UTF-8 by chance: 10 % in the densest East Asian encodings."""
+"""Legacy text is rarely valid UTF-8 by chance: 10 % in the densest East Asian encodings."""
 _MIXED = 0.25
 
-_WEST = ("àáâãäåæçèéêëìíîïñòóôõöøœùúûüßÿ",)  # š, ž, ð, þ and ý are mostly another encoding's
+_WEST = ("àáâãäåæçèéêëìíîïñòóôõöøœùúûüßÿ",)  # š, ž, ð, þ and ý usually indicate another encoding
 _CENTRAL = (
     "ąćęłńóśźż",
     "áčďéěíňóřšťúůýžäĺľŕô",
@@ -64,7 +64,7 @@ _LETTERS = {
     "cp1254": ("çğıöşüâîûi̇",),
     "cp1257": ("ąčęėįšųūž", "āčēģīķļņšūž", "õäöüšž"),
 }
-"""Latin encodings and the letters above ASCII that texts in them have, language by language."""
+"""Latin encodings and the letters above ASCII in their texts, by language."""
 _OTHER_ALPHABETS = [
     "cp1251",
     "koi8_r",
@@ -96,7 +96,7 @@ _SCRIPTS = (
 )
 _MANIFEST = 0.95
 _LINES = 64 * 1024
-# A word begins where no letter stands before: else a long one is looked through from each letter.
+# A word begins after a non-letter; otherwise a long one would be scanned from each letter.
 _WORD = re.compile(r"(?<![^\W\d_])[^\W\d_]*[^\x00-\x7f](?:[^\W\d_]|[^\x00-\x7f])*")
 _GREEK = re.compile("[\u0391-\u03a9]?[\u03b1-\u03c9]{4,}")
 _OPENING = frozenset("€„‘’“¡£§©«®°±µ¿–—•")
@@ -106,7 +106,7 @@ _ALONE = "".join(_OPENING | _CLOSING) + "‚‹›·¹¼½¾¢¥¦¬¶×÷\xa0\x
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """A text encoding: its Python name, how many bytes of mark to skip, how it is known."""
+    """A text encoding: its Python name, how many bytes of mark to skip, how it was determined."""
 
     name: str
     mark: int
@@ -114,12 +114,12 @@ class Encoding:
     certainty: float = 1.0
     """From 0 to 1."""
     plain: bool = False
-    """Whether nothing but ASCII was seen, so that the name says nothing about the file."""
+    """Whether only ASCII was seen, so that the name says nothing about the file."""
     invalid: int = 0
     """Bytes of the sample that are not valid in it."""
 
     def described(self) -> str:
-        """For people: ``cp1252 (detected, 92 % certain)``."""
+        """For display: ``cp1252 (detected, 92 % certain)``."""
         how = self.origin
         if self.origin == "detected" and not self.plain:
             how += f", {int(self.certainty * 100)} % certain"
@@ -129,7 +129,7 @@ class Encoding:
 
 
 def marked(sample: bytes) -> Encoding | None:
-    """The encoding that a byte order mark states."""
+    """The encoding declared by a byte order mark."""
     for mark, name in _MARKS:
         if sample.startswith(mark):
             return Encoding(name, len(mark), STATED)
@@ -137,15 +137,15 @@ def marked(sample: bytes) -> Encoding | None:
 
 
 def detect(sample: bytes, *, complete: bool = False) -> Encoding:
-    """The encoding of the head of a text.
+    """The encoding of the beginning of a text.
 
-    `complete` says that the sample does not end within a character. Raises DataError for what is
-    not text, and where no encoding is certain enough.
+    `complete`: the sample does not end within a character. Raises DataError for what is not
+    text, and if no encoding is certain enough.
     """
     if (found := marked(sample)) is not None:
         return found
     if b"\0" in sample:
-        # Mostly Latin text in UTF-16 has its zeros in every other byte.
+        # Mostly Latin text in UTF-16 has a zero in every other byte.
         even, odd = sample[0::2].count(0), sample[1::2].count(0)
         if max(even, odd) * 5 > len(sample):
             return Encoding("utf-16-le" if odd > even else "utf-16-be", 0, "detected", 0.95)
@@ -195,7 +195,7 @@ def _legacy(sample: bytes) -> Encoding:
     if _within_latin_words(lines):  # `Größe`: only East Asian texts mix scripts within words
         found = latin or (other if other and other.name in _EAST_ASIAN and not few else None)
     elif other and few:
-        found = None  # six letters of Russian are as good French, two of Japanese as good Chinese
+        found = None  # six Russian letters could be French, two Japanese ones Chinese
     else:
         found = other or latin
     if found is None:
@@ -204,11 +204,11 @@ def _legacy(sample: bytes) -> Encoding:
 
 
 def _unsure(what: str, such_as: str) -> DataError:
-    return DataError(what, hint=f"Set csv.encoding to the encoding it is in, such as {such_as}")
+    return DataError(what, hint=f"Set csv.encoding to the right encoding, such as {such_as}")
 
 
 def _latin(lines: bytes) -> Encoding | None:
-    """The Latin encoding in which the words make sense; Western European in case of doubt."""
+    """The Latin encoding in which the words are plausible; Western European if in doubt."""
     readings = {name: lines.decode(name, "replace") for name in _LETTERS}
     scores = {name: _sense(text, name) for name, text in readings.items()}
     best = max(scores.values())
@@ -225,14 +225,14 @@ def _detected(name: str, certainty: float) -> Encoding:
 
 
 def _sense(text: str, encoding: str) -> float:
-    """The share of characters above ASCII that stand where they do in words of one language."""
+    """The share of characters above ASCII in positions plausible for one language."""
     words = [(word, sum(letter > "\x7f" for letter in word)) for word in _WORD.findall(text)]
     total = sum(high for _, high in words)
     best = 0
     for language in _LETTERS[encoding]:
         letters = frozenset(language)
         if "õ" in letters and "ã" in letters and "ã" not in text.lower():
-            letters -= {"õ"}  # Portuguese has both; alone it is a Hungarian ő read wrong
+            letters -= {"õ"}  # Portuguese has both; alone it is a misread Hungarian ő
         best = max(best, sum(high for word, high in words if _makes_sense(word, letters)))
     return best / total if total else 0.0
 
@@ -251,20 +251,20 @@ def _makes_sense(word: str, letters: frozenset[str]) -> bool:
 
 
 def _in_runs(sample: bytes) -> bool:
-    """Whether most bytes above ASCII stand together, as in any other than the Latin alphabet."""
+    """Whether most bytes above ASCII are consecutive, as in non-Latin alphabets."""
     runs = [len(run) for run in _HIGH.findall(sample)]
     return sum(length for length in runs if length > 1) * 2 > sum(runs)
 
 
 def _within_latin_words(sample: bytes) -> bool:
-    """Whether most bytes above ASCII stand in words that have letters of ASCII as well."""
+    """Whether most bytes above ASCII are in words that also have ASCII letters."""
     words = [(len(b"".join(_HIGH.findall(word))), word) for word in _BYTES.findall(sample)]
     within = sum(high for high, word in words if high < len(word))
     return within * 2 > sum(high for high, _ in words)
 
 
 def _other_alphabet(lines: bytes) -> Encoding | None:
-    """An encoding of another alphabet, where nearly all characters are letters of one script."""
+    """An encoding of another alphabet, if nearly all characters are letters of one script."""
     matches = charset_normalizer.from_bytes(lines, cp_isolation=list(_OTHER_ALPHABETS))
     scored = [
         (_letters_of_a_script(str(match)), -match.chaos, match.coherence, match.encoding)
@@ -277,7 +277,7 @@ def _other_alphabet(lines: bytes) -> Encoding | None:
 
 
 def _is_japanese(lines: bytes) -> bool:
-    """Whether it reads as Shift JIS: what others write is there half-width kana, or invalid."""
+    """Whether it is Shift JIS: other encodings read as half-width kana, or are invalid."""
     try:
         text = lines.decode("cp932")
     except UnicodeDecodeError:
@@ -286,12 +286,12 @@ def _is_japanese(lines: bytes) -> bool:
 
 
 def _letters_of_a_script(text: str) -> float:
-    """The share of characters above ASCII that are letters of the most frequent script."""
+    """The share of characters above ASCII that belong to the most frequent script."""
     scripts: Counter[str] = Counter()
     words = _WORD.findall(text)
     for word in words:
         proper = word.isupper() or not any(letter.isupper() for letter in word[1:])
-        if proper and _GREEK.fullmatch(word):  # Greek without an accent is Cyrillic read wrong
+        if proper and _GREEK.fullmatch(word):  # Greek without an accent is misread Cyrillic
             proper = False
         for letter in word:
             if letter > "\x7f" and proper and letter.isalpha():
@@ -300,15 +300,15 @@ def _letters_of_a_script(text: str) -> float:
     del scripts[""]
     total = sum(letter > "\x7f" for word in words for letter in word)
     east_asian = sum(scripts[name] for name in ("CJK", "HANGUL", "HIRAGANA", "KATAKANA"))
-    shouted = all(word.isupper() for word in words)  # Hebrew read as Cyrillic is all capitals
+    shouted = all(word.isupper() for word in words)  # Hebrew misread as Cyrillic is all capitals
     share = max(east_asian, *scripts.values(), 0) / total if scripts else 0.0
     return share * 0.9 if shouted else share
 
 
 def given(name: str, sample: bytes) -> Encoding:
-    """An encoding named by a person; a byte order mark in the file is stronger still.
+    """An encoding set by the user; a byte order mark in the file takes precedence.
 
-    Raises ConfigurationError for a name that no encoding has.
+    Raises ConfigurationError for an unknown name.
     """
     codec = known_codec(name)
     if codec is None:

@@ -1,4 +1,4 @@
-"""What a file really is where its name says otherwise: recognised by its first bytes."""
+"""Identify a file by its first bytes, whatever its name."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import codecs
 import re
 
 _SIGNATURES = (
-    (b"PK\x03\x04", "a zip file (a workbook such as xlsx is one, too)", "zip"),
+    (b"PK\x03\x04", "a zip file (or a workbook such as xlsx)", "zip"),
     (b"PK\x05\x06", "an empty zip file", "zip"),
     (b"\x1f\x8b", "a gzip file", "gzip"),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Office file, such as xls", "excel"),
@@ -37,14 +37,14 @@ _HINTS = {
     "excel": "Set format: excel",
     "json": "Set format: json, or format: ndjson for one object per line",
     "xml": "Set format: xml",
-    "html": "The server may have answered with a page instead of the file: check the address, "
+    "html": "The server may have returned a page instead of the file: check the URL, "
     "the credentials, and whether the service is down",
-    "wide": "JSON is exchanged in UTF-8 (RFC 8259, section 8.1): save it as UTF-8",
+    "wide": "JSON must be in UTF-8 (RFC 8259, section 8.1): save it as UTF-8",
 }
 
 
 def binary(head: bytes) -> tuple[str, str] | None:
-    """What a binary file is ("a PDF document"), and what to do about it; None if it is not one."""
+    """The type of a binary file ("a PDF document") and how to fix it; None if it is not one."""
     for signature, name, kind in _SIGNATURES:
         if head.startswith(signature):
             return name, _HINTS.get(kind, "Unpack or convert it first")
@@ -52,7 +52,7 @@ def binary(head: bytes) -> tuple[str, str] | None:
 
 
 def other_text(head: bytes) -> tuple[str, str] | None:
-    """The same for HTML, XML and JSON under another name; `head` is UTF-8 without its mark."""
+    """The same for HTML, XML and JSON; `head` is UTF-8 without a byte order mark."""
     for pattern, name, kind in (
         (_HTML, "an HTML page", "html"),
         (_XML, "an XML document", "xml"),

@@ -1,8 +1,8 @@
-"""Bytes to lines: the encoding found or given, everything as UTF-8, in blocks of lines.
+"""Bytes to lines: detect or use an encoding, convert to UTF-8, in blocks of lines.
 
-Downstream code sees UTF-8 only, so the raw form of a row does not depend on how its file was
-encoded. Bytes that are not valid in the file's encoding stay invalid in UTF-8 as well: they are
-noticed row by row, when a row is decoded, instead of failing the whole file.
+Downstream code only sees UTF-8, so the raw form of a row does not depend on the encoding of its
+file. Bytes that are invalid in the file's encoding stay invalid in UTF-8 as well: they are
+reported per row, when it is decoded, instead of failing the whole file.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ LONGEST_LINE = 64 * 1024 * 1024
 _PROBES = 16
 _PROBE = 64 * 1024
 _END_OF_FILE = b"\x1a"
-"""Ctrl-Z, which programs of the DOS kind write behind a text (Windows still stops at it)."""
+"""Ctrl-Z, which DOS programs write at the end of a text (Windows still stops at it)."""
 
 
 class TextSource:
     """A binary stream as blocks of UTF-8 lines, its encoding detected unless given.
 
-    The head of the stream is read by the constructor and available as `sample` (UTF-8, at most
-    `SAMPLE` bytes before transcoding). Raises DataError when the stream is not text.
+    The constructor reads the beginning of the stream, available as `sample` (UTF-8, at most
+    `SAMPLE` bytes before conversion). Raises DataError if the stream is not text.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class TextSource:
         self.terminator = _terminator(self.sample, quote)
 
     def _detect(self, known: str | None) -> Encoding:
-        """What the text says itself; where it is not certain, what an earlier read found."""
+        """The encoding according to the text; if uncertain, the one an earlier read found."""
         if (stated := marked(self._head)) is not None:
             return stated
         complete = len(self._head) < SAMPLE
@@ -71,9 +71,9 @@ class TextSource:
         return found
 
     def _spread(self) -> bytes:
-        """The head, and lines from all over the file where the head does not decide.
+        """The beginning, plus lines from all over the file if that is not conclusive.
 
-        One accent may stand far down, and the first invalid byte before the first valid letter.
+        The only accent may be far down, and the first invalid byte before the first valid letter.
         """
         head = self._head.rpartition(b"\n")[0] or self._head
         if b"\0" in head or not self._stream.seekable():
@@ -92,7 +92,7 @@ class TextSource:
                 self._stream.seek(here + (size - here) * number // _PROBES)
                 pieces.append(_whole_lines(self._stream.read(_PROBE)))
             return b"\n".join(pieces)
-        except ValueError:  # gzip streams know no end to count from
+        except ValueError:  # gzip streams cannot seek from the end
             return head
         finally:
             self._stream.seek(here)
@@ -133,7 +133,7 @@ class TextSource:
                 rest += block
                 if len(rest) > LONGEST_LINE:
                     raise DataError(
-                        f"A line of more than {LONGEST_LINE // 2**20} MiB is no row",
+                        f"A line is longer than {LONGEST_LINE // 2**20} MiB",
                         hint="Check the format of the source",
                     )
             if not following:
@@ -144,7 +144,7 @@ class TextSource:
             yield rest
 
     def split(self, block: bytes) -> list[bytes]:
-        """The lines of a piece without terminator; a carriage return before it stays."""
+        """The lines of a block without newlines; a carriage return before it is kept."""
         lines = block.split(self.terminator)
         if not lines[-1]:
             lines.pop()
@@ -152,11 +152,11 @@ class TextSource:
 
 
 def _terminator(sample: bytes, quote: bytes) -> bytes:
-    """What ends a line: old Macintosh files have CR alone, and LF within quotes at most."""
+    """The line terminator: old Macintosh files use CR alone, with LF only within quotes."""
     if b"\r" not in sample or re.search(rb"\r(?!\n|$)", sample) is None:
         return b"\n"
     bare = sample
-    if quote:  # what is quoted says nothing about the ends of lines
+    if quote:  # quoted text is no evidence for line endings
         q = re.escape(quote)
         bare = re.sub(q + rb"[^" + q + rb"]*(?:" + q + rb"|$)", b"", sample)
     if bare.count(b"\r\n"):
@@ -165,7 +165,7 @@ def _terminator(sample: bytes, quote: bytes) -> bytes:
 
 
 def _without_end_mark(rest: bytes) -> bytes:
-    """The last line without the Ctrl-Z that ends a text of the DOS kind."""
+    """The last line without the Ctrl-Z of DOS texts."""
     return rest.rstrip(_END_OF_FILE) if rest.endswith(_END_OF_FILE) else rest
 
 
@@ -182,12 +182,12 @@ def _same(sample: bytes, one: str, other: str) -> bool:
 
 
 def _whole_lines(piece: bytes) -> bytes:
-    """A piece from the middle of a file without the parts of lines at its ends."""
+    """A piece from the middle of a file without the partial lines at its ends."""
     return piece.partition(b"\n")[2].rpartition(b"\n")[0]
 
 
 def _read_fully(stream: BinaryIO, size: int) -> bytes:
-    """Up to `size` bytes, however short the single reads of a network stream are."""
+    """Up to `size` bytes, however short the reads of a network stream are."""
     parts: list[bytes] = []
     while size > 0 and (part := stream.read(size)):
         parts.append(part)

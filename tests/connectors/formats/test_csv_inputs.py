@@ -229,7 +229,7 @@ REFUSED: dict[str, tuple[bytes | str, str, str]] = {
         "mixes UTF-8 with another encoding",
         "jawah/charset_normalizer#174",
     ),
-    "an encoding that cannot be told": (
+    "an encoding that cannot be determined": (
         "n\nZoë\n".encode("cp850"),
         "encoding of the file cannot be determined",
         "akvo/akvo-lumen#543",

@@ -294,7 +294,7 @@ def test_a_file_larger_than_allowed_is_refused(folder: Path) -> None:
 
 def test_an_unknown_ending_asks_for_the_format(folder: Path) -> None:
     write(folder / "data.bin", CSV)
-    with pytest.raises(ConfigurationError, match="cannot be told"):
+    with pytest.raises(ConfigurationError, match="cannot be determined"):
         read_all(files(folder / "data.bin"))
     assert ids(read_all(files(folder / "data.bin", format="csv"))) == ["1", "2", "3"]
 

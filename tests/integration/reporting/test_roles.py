@@ -237,7 +237,7 @@ def test_a_role_or_register_that_is_not_there_is_named(app: Application) -> None
         reporting.grant(app, "nobody-there")
     with pytest.raises(NotFoundError, match="'nowhere'"):
         reporting.grant(app, "nobody-there", register="nowhere")
-    with pytest.raises(UsageError, match="by itself"):
+    with pytest.raises(UsageError, match="already reads"):
         reporting.grant(app, READER)
 
 

@@ -147,7 +147,7 @@ def test_single_records_that_a_source_calls_deleted_go_at_once(bench: Bench) -> 
 def test_a_rejected_row_of_unknown_key_deletes_nothing(bench: Bench) -> None:
     bench.define(on_missing="delete")
     bench.play(full(ROWS))
-    unclear = RowProblem("line 3", Stage.READ, (FieldError("", "a quote is out of place"),), '7,"x')
+    unclear = RowProblem("line 3", Stage.READ, (FieldError("", "a quote is misplaced"),), '7,"x')
     run = bench.play(full(ROWS[:11], problems=[unclear]), full=True)
     assert figures(run) == {"read": 12, "unchanged": 11, "errors": 1}
     assert any("1 rejected row has no readable key" in warning for warning in run.warnings)
@@ -169,7 +169,7 @@ def test_the_key_of_a_rejected_row_is_taken_where_it_is_certain(bench: Bench) ->
     cell = RowProblem(
         "sheet A, row 2",
         Stage.READ,
-        (FieldError("name", "The cell holds the error #N/A", "#N/A"),),
+        (FieldError("name", "The cell contains the error #N/A", "#N/A"),),
         {"code": "000", "name": "#N/A"},
     )
     run = bench.play(full(ROWS[1:11], problems=[cell]), full=True)

@@ -56,7 +56,7 @@ def test_sheet_and_header_that_were_found_are_used_again(tmp_path: Path) -> None
         (_table(*ROWS, title="Other"), "sheet is 'Other' now, but the first read .* found 'S'"),
         (_table(["id", "name"], [], ["1", "Ann"]), "no column 'id', which is part of the key"),
         (_table(["id", "name"], ["1", "Ann"], ["2", "Bob"]), "no column 'id'"),
-        (_table(["id", "name"], ["1", "Ann"]), "Row 3 holds no column names"),
+        (_table(["id", "name"], ["1", "Ann"]), "Row 3 has no column names"),
         (_table(["x"], [], ["a", "b"], ["1", "2"]), "no column 'id'"),
     ],
 )

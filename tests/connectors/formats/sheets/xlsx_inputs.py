@@ -22,15 +22,15 @@ def one(cell: str, **more: Any) -> bytes:
 NO_RESULT = (
     "v: The formula has no saved result; open the workbook in a spreadsheet program and save it"
 )
-ROUNDED = "v: A number of more than 15 digits, which spreadsheets round; format the column as text"
+ROUNDED = "v: A number of more than 15 digits, which spreadsheets round. Format the column as text"
 
 
 def holds(code: str) -> list[str]:
-    return [f"v: The cell holds the error {code}"]
+    return [f"v: The cell contains the error {code}"]
 
 
 def no_date(shown: str) -> list[str]:
-    return [f"v: The number {shown} is formatted as a date, but is none that existed"]
+    return [f"v: The number {shown} is formatted as a date, but is not a valid date"]
 
 
 UTF_16 = cells('<c r="B2" t="str"><v>é</v></c>')
@@ -130,12 +130,12 @@ INPUTS: dict[str, tuple[str, bytes, list[Any]]] = {
     "a number that is none": (
         f"{SPEC} 18.18.11",
         one('<c r="B2"><v>12a</v></c>'),
-        [["v: The cell does not hold a number"]],
+        [["v: The cell does not contain a number"]],
     ),
     "infinity": (
         "JSON has none",
         one('<c r="B2"><v>1e999</v></c>'),
-        [["v: The cell does not hold a number"]],
+        [["v: The cell does not contain a number"]],
     ),
     "minus zero and leading zeros": (
         "JSON has no 007",
