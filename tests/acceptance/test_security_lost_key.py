@@ -145,7 +145,7 @@ def test_other_changes_leave_a_secret_for_whoever_finds_the_key(
     cli("source:enable", "towns").ok()
     tested = cli("source:edit", "towns", "--schedule", "manual")
     assert tested.exit_code == 1
-    assert "another key" in tested.stderr
+    assert "a different key" in tested.stderr
     moved = cli("source:edit", "towns", "--set", "url=http://127.0.0.1:9/", "--no-test")
     assert moved.exit_code == 2
     assert "token: Field required" in moved.stderr

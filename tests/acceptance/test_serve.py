@@ -102,7 +102,7 @@ def test_with_users_and_tls_or_a_proxy_it_listens_anywhere(
     if not said:
         refused = cli("serve", *anywhere)
         assert refused.exit_code == 2
-        for needed in ("--tls-certificate", "--behind-proxy", "end TLS", "deploy/nginx.conf"):
+        for needed in ("--tls-certificate", "--behind-proxy", "terminate TLS", "deploy/nginx.conf"):
             assert needed in refused.stderr
         cli = cli.having(OPENREGISTER_BEHIND_PROXY="true")  # as the container image sets it
     with serving(cli, *anywhere) as (_, url):

@@ -718,6 +718,6 @@ def test_a_test_of_a_port_that_never_answers_ends_within_ten_seconds() -> None:
         port = silent.getsockname()[1]
         connector = RestConnector(parse(RestConfig, {"url": f"http://127.0.0.1:{port}"}))
         began = time.monotonic()
-        with pytest.raises(UnreachableError, match="stopped answering"):
+        with pytest.raises(UnreachableError, match="stopped responding"):
             connector.check()
         assert time.monotonic() - began < 10

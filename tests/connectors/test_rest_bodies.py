@@ -273,7 +273,7 @@ SOAP = (
 
 
 REFUSED: dict[str, tuple[str | bytes, str, str]] = {
-    "a sentence": ("Error: maintenance until 06:00, sorry", "text/plain", "not the JSON"),
+    "a sentence": ("Error: maintenance until 06:00, sorry", "text/plain", "not valid JSON"),
     "a page": ("<!DOCTYPE html><title>Log in</title>", "text/html", "an HTML page"),
     "a page for csv": ("<html><body>x</body></html>", "text/csv", "an HTML page"),
     "a zip named csv": (
@@ -292,8 +292,8 @@ REFUSED: dict[str, tuple[str | bytes, str, str]] = {
     "Parquet": (b"PAR1\x15\x04", "application/octet-stream", "a Parquet file"),
     "Zstandard": (b"\x28\xb5\x2f\xfd\x04", "application/json", "a zstd file"),
     "JSON where CSV was set": ('{"a": 1}', "text/csv", "JSON, not csv"),
-    "a body cut off": ('[{"id": 1}, {"id"', "application/json", "not the JSON"),
-    "JSON behind a prefix": (")]}',\n[]", "application/json", "not the JSON"),
+    "a body cut off": ('[{"id": 1}, {"id"', "application/json", "not valid JSON"),
+    "JSON behind a prefix": (")]}',\n[]", "application/json", "not valid JSON"),
 }
 
 

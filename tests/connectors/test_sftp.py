@@ -165,7 +165,7 @@ def test_an_unknown_host_is_refused_and_its_fingerprint_shown(
 
 def test_a_key_that_the_server_does_not_know_is_refused(sftp: Sftp, files: Path) -> None:
     stranger = str(sftp.server.host_keys / "host_ed25519")
-    with pytest.raises(AuthenticationError, match="refused user"):
+    with pytest.raises(AuthenticationError, match="rejected user"):
         sftp.open(files / "persons.csv", private_key_file=stranger).check()
 
 

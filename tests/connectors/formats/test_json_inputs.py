@@ -287,7 +287,7 @@ def test_half_a_surrogate_pair_is_rejected_in_a_file() -> None:
         ('[,{"a": 1}]', "comma"),
         ('[{"a": 1} {"a": 2}]', "comma"),
         ('[{"a": 1} 7]', "comma|not one JSON"),
-        ('[{"a": 1}}', "not opened"),
+        ('[{"a": 1}}', "no opening bracket"),
         ('{"rows": [{"a": 1}], "x": tru}', "not one JSON document"),
         ('[{"a": 1}] x', "after its end"),
         ('[{"a": 1}][{"a": 2}]', "after its end"),

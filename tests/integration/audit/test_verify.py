@@ -251,5 +251,5 @@ def test_an_object_slipped_in_and_one_taken_out_are_found(
 
 @pytest.mark.parametrize("document", [[], {"heads": []}])
 def test_a_file_without_heads_proves_nothing(document: object) -> None:
-    with pytest.raises(UsageError, match="holds no heads"):
+    with pytest.raises(UsageError, match="contains no heads"):
         heads.parse(document)

@@ -48,7 +48,7 @@ def test_a_new_key_in_front_of_the_old_one_opens_old_secrets_and_encrypts_new_on
 
 def test_another_key_is_named_as_the_cause():
     token = SecretBox(new_key()).encrypt(SECRET)
-    with pytest.raises(SecretKeyError, match="another key"):
+    with pytest.raises(SecretKeyError, match="a different key"):
         SecretBox(new_key()).decrypt(token)
 
 

@@ -237,7 +237,7 @@ def test_a_token_server_that_never_answers_keeps_no_one_waiting(
         },
     }
     began = time.monotonic()
-    with pytest.raises(UnreachableError, match="stopped answering"):
+    with pytest.raises(UnreachableError, match="stopped responding"):
         RestConnector(parse(RestConfig, document), Context()).check()
     assert time.monotonic() - began < 3
 

@@ -225,7 +225,7 @@ def test_gzip_gives_every_byte_back(api: HttpApi, client: HttpClient, length: in
 def test_a_gzip_body_cut_short_is_an_error(api: HttpApi, client: HttpClient) -> None:
     body = gzip.compress(b"x" * 100_000)[:-20]
     api.on("/x", lambda call: http_api.answer(body, headers={"Content-Encoding": "gzip"}))
-    with pytest.raises(UnreachableError, match="no end"):
+    with pytest.raises(UnreachableError, match="is incomplete"):
         client.request(get(api.url + "/x"))
 
 
@@ -255,7 +255,7 @@ def test_a_gzip_bomb_stops_at_the_limit(api: HttpApi, quick: Context) -> None:
 def test_a_body_that_stops_coming_is_a_timeout(api: HttpApi, client: HttpClient) -> None:
     api.on("/x", http_api.dripping(b"{}", 2.0))
     quick_client = HttpClient(api.url, client._context, timeouts=Timeouts(1, 0.1, 5), retries=0)
-    with quick_client, pytest.raises(UnreachableError, match="stopped answering"):
+    with quick_client, pytest.raises(UnreachableError, match="stopped responding"):
         quick_client.request(get(api.url + "/x"))
 
 

@@ -333,7 +333,7 @@ def test_a_last_page_that_repeats_ends_the_read_and_is_not_handed_on_twice(
     batches = list(opened(api, quick, pagination="page").read())
     assert sum(map(len, batches)) == 20
     assert batches[-1].end is End.UNPROVEN  # two full pages: the second may not be the last
-    assert "once more" in batches[-1].doubt
+    assert "again" in batches[-1].doubt
 
 
 # Cursors.

@@ -19,7 +19,7 @@ def test_a_choice_of_shapes_shows_the_words_of_all_of_them() -> None:
     rest = fields("rest")
     assert rest["auth.type"]["type"] == "none|basic|bearer|api_key|oauth2|jwt"
     assert rest["auth.type"]["default"] == "none"
-    assert rest["auth.type"]["help"] == "Who we are"
+    assert rest["auth.type"]["help"] == "Authentication"
     assert rest["pagination.type"]["type"] == rest["pagination"]["type"]
 
 
