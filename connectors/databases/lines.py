@@ -138,9 +138,7 @@ class LineFormat:
         data: dict[str, JsonValue] = dict(zip([c.name for c in self.columns], texts, strict=False))
         position = place(self.subject, number, self.key, data)
         if len(texts) != len(self.columns):
-            fault = FieldError(
-                "", f"{counted(len(texts), 'column')}, expected {len(self.columns)}"
-            )
+            fault = FieldError("", f"{counted(len(texts), 'column')}, expected {len(self.columns)}")
             return RowProblem(position, Stage.READ, (fault,), data)
         faults = []
         for column, text in zip(self.columns, texts, strict=True):

@@ -329,11 +329,11 @@ class Ledger:
 
     def _doubt(self, paginator: Paginator, page: Page) -> str:
         if not self._settings:
-            return f"{counted(self.rows, 'row')} were read, and nothing says whether there are more."
+            return f"{counted(self.rows, 'row')} read, and nothing says whether there are more."
         if page.past_end:
             return (
-                f"{counted(self.rows, 'row')} were read, as many as the source reports, but it "
-                "refuses the page after them, and such a round number may be a limit of the source. "
+                f"{counted(self.rows, 'row')} read, as many as the source reports, but it refuses "
+                "the page after them, and such a round number may be a limit of the source. "
                 "Request smaller parts, or set pagination.total to the path of an exact number."
             )
         if self.again:
@@ -344,15 +344,15 @@ class Ledger:
             )
         if paginator.name in ("cursor", "next_url", "link_header"):
             return (
-                f"{counted(self.rows, 'row')} were read, and no page had the "
-                f"{_LED[paginator.name]} of pagination. If this is everything, set {advice.EVERYTHING}."
+                f"{counted(self.rows, 'row')} read, and no page had the {_LED[paginator.name]} of "
+                f"pagination. If this is everything, set {advice.EVERYTHING}."
             )
         own = paginator.total is not None and paginator.total == page.rows
         total = "a total that is only the size of the page" if own else "no total"
         return (
-            f"{counted(self.rows, 'row')} were read, and nothing says whether there are more: "
-            f"{total}, no flag, no link, no token, and the usual page parameters change nothing. If this is everything, "
-            f"set {advice.EVERYTHING}; otherwise set pagination to its paging style."
+            f"{counted(self.rows, 'row')} read, and nothing says whether there are more: "
+            f"{total}, no flag, no link, no token, and the usual page parameters change nothing. "
+            f"If that is all, set {advice.EVERYTHING}; otherwise set pagination to its style."
         )
 
 
