@@ -1,1 +1,1 @@
-"""A row in, an object or a problem out. Pure: no input, no output."""
+"""From a row to an object or a problem. Pure code, without I/O."""

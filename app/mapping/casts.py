@@ -1,8 +1,8 @@
-"""Casts: conversions that a person asked for by name, before the schema's own coercion.
+"""Casts: conversions requested by name, applied before the coercion to the schema.
 
-They may do what coercion never guesses: read yes and ja as true, a decimal comma, a date in
-another order, a zone for a time that has none, text as a list or as JSON. Null stays null and
-blank text becomes null, but for `string`.
+They may do what coercion never guesses: read yes and ja as true, a decimal comma, a date in another
+order, a timezone for a time without one, text as a list or as JSON. Null stays null, and blank text
+becomes null except for `string`.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from app.mapping.spec import Cast
 from connectors.sdk import canonical, truth
 
 Converter: TypeAlias = Callable[[Any], Any]
-"""Raises ValueProblem with a text that can follow the value: ``is not a date…``."""
+"""Raises ValueProblem with a text that follows the value: ``is not a date…``."""
 
 
 def compile_cast(cast: str | Cast) -> Converter:
-    """The function of a cast. Raises ValueError for a zone that does not exist."""
+    """The function of a cast. Raises ValueError for an unknown timezone."""
     spec = Cast.model_validate({"type": cast}) if isinstance(cast, str) else cast
     convert = _CASTS[spec.type](spec)
 
@@ -45,7 +45,7 @@ def _integer(spec: Cast) -> Converter:
     def convert(value: Any) -> int:
         number = values.number(value, spec.decimal)
         if type(number) is not int:
-            raise ValueProblem("is not a whole number; round(…) makes it one")
+            raise ValueProblem("is not a whole number; use round(…)")
         return number
 
     return convert
@@ -72,7 +72,7 @@ def _datetime(spec: Cast) -> Converter:
         moment = dates.read(value, spec.format, where)
         if moment.tzinfo is None:
             raise ValueProblem(
-                "has no time zone; name one: {type: datetime, zone: Europe/Amsterdam}"
+                "has no time zone; set one: {type: datetime, zone: Europe/Amsterdam}"
             )
         return dates.iso(moment)
 

@@ -1,4 +1,4 @@
-"""Compiling a mapping against a schema into a `RowPlan`, with all faults reported at once."""
+"""Compile a mapping and a schema to a `RowPlan`, reporting all errors at once."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ __all__ = [
 ]
 
 ENGINE_VERSION = 2
-"""Raise it when the same mapping and schema would give other objects: all rows are read anew."""
+"""Increase it if the same mapping and schema would give other objects: all rows are read again."""
 
 
 def plain_key(spec: MappingSpec) -> tuple[str, ...]:
-    """The fields of a row that make up the key; empty where it is made of anything else."""
+    """The row fields of the key; empty if it is composed of anything else."""
     found: list[str] = []
     for name in spec.key:
         rule = spec.fields.get(name, name)
@@ -66,22 +66,22 @@ def plain_key(spec: MappingSpec) -> tuple[str, ...]:
 def compile_plan(
     spec: MappingSpec, schema: dict[str, Any], *, lookups: LookupPort | None = None, where: str = ""
 ) -> RowPlan:
-    """Compile a mapping against a schema. Raises ConfigurationError naming all faults at once."""
+    """Compile a mapping against a schema. Raises ConfigurationError listing all errors."""
     compiler = _PlanCompiler(spec, schema)
     plan = compiler.plan(lookups)
     if compiler.faults:
         raise ConfigurationError(
-            "The mapping cannot be used",
+            "The mapping is not valid",
             where=where,
             faults=compiler.faults,
             hint="The mapping language is described in docs/mapping.md",
         )
-    assert plan is not None  # without faults there is a plan
+    assert plan is not None  # without errors there is a plan
     return plan
 
 
 def fingerprint(spec: MappingSpec, schema: Mapping[str, Any]) -> int:
-    """64 bits that change with everything that decides what a row becomes."""
+    """64 bits that change with everything that determines the object of a row."""
     document = {
         "engine": ENGINE_VERSION,
         "mapping": spec.model_dump(mode="json", by_alias=True),
@@ -91,7 +91,7 @@ def fingerprint(spec: MappingSpec, schema: Mapping[str, Any]) -> int:
 
 
 class _PlanCompiler:
-    """Compiles piece by piece and keeps every fault under the field it belongs to."""
+    """Compiles piece by piece and records every error under its field."""
 
     def __init__(self, spec: MappingSpec, schema: dict[str, Any]) -> None:
         self.spec = spec
@@ -102,7 +102,7 @@ class _PlanCompiler:
 
     @cached_property
     def _environment(self) -> Environment:
-        from app.mapping.language.expressions import Environment  # Jinja, which few mappings need
+        from app.mapping.language.expressions import Environment  # imports Jinja, rarely needed
 
         return Environment(self.spec.tables, strict=True)
 
@@ -118,7 +118,7 @@ class _PlanCompiler:
             steps for name in self.spec.unset if (steps := self._steps("unset", name)) is not None
         ]
         if any(rule.lookup for rule in rules) and lookups is None:
-            self.faults["fields"] = "lookups in other schemas are not possible here"
+            self.faults["fields"] = "lookups in other schemas are not available here"
         if self.faults:
             return None
         null_if = self.spec.null_if
@@ -141,7 +141,7 @@ class _PlanCompiler:
         )
 
     def _reads(self, rules: Sequence[FieldRule]) -> dict[str, paths.Getter]:
-        """The fields of the row that the rules ask for, by the path that a person wrote."""
+        """The row fields that the rules read, by the path in the mapping."""
         found: dict[str, paths.Getter] = {}
         for rule in rules:
             if rule.source:
@@ -156,21 +156,21 @@ class _PlanCompiler:
 
     def _fingerprint(self) -> int | None:
         if self.faults:
-            return 0  # of the schema: there will be no plan, only more faults to tell of
+            return 0  # an invalid schema: only report further errors
         try:
             canonical.value(self.spec.model_dump(exclude_defaults=True))
             return fingerprint(self.spec, self.schema)
         except RecursionError:
             self.faults["(mapping)"] = canonical.TOO_DEEP
         except UnicodeError:
-            self.faults["(mapping)"] = "holds text that is not valid Unicode"
+            self.faults["(mapping)"] = "contains text that is not valid Unicode"
         except (TypeError, ValueError) as error:
             own = type(error) is ValueError and "ircular" not in str(error)
-            self.faults["(mapping)"] = str(error) if own else "holds a value that is not JSON"
+            self.faults["(mapping)"] = str(error) if own else "contains a value that is not JSON"
         return None
 
     def _quick_ways(self, rules: Sequence[FieldRule]) -> dict[str, Any]:
-        """Those for plain rows, where nothing beside fields and types has a say."""
+        """The fast paths for plain rows, if only fields and types matter."""
         spec = self.spec
         if spec.null_if or spec.casts or spec.unset:
             return {}
@@ -186,7 +186,7 @@ class _PlanCompiler:
             **{name: FieldSpec(constant=value) for name, value in self.spec.constants.items()},
         }
         for name in self.spec.fields.keys() & self.spec.constants.keys():
-            self.faults[f"constants.{name}"] = "has a rule in `fields` already"
+            self.faults[f"constants.{name}"] = "already has a rule in `fields`"
         rules = []
         for target, field in specs.items():
             where = f"fields.{target}" if target in self.spec.fields else f"constants.{target}"
@@ -200,7 +200,7 @@ class _PlanCompiler:
         return rules
 
     def _check_target(self, where: str, steps: tuple[str, ...]) -> None:
-        """A closed schema must know the property: otherwise not one row could be valid."""
+        """A closed schema must define the property; otherwise no row could be valid."""
         node: Any = self.schema
         for name in steps:
             if not isinstance(node, dict) or node.get("additionalProperties") is not False:
@@ -239,11 +239,11 @@ class _PlanCompiler:
             except paths.PathError as error:
                 self.faults["key"] = str(error)
                 continue
-            assert steps is not None  # a rule without a path was handled above
+            assert steps is not None  # rules without a path were handled above
             parts.append((name, paths.getter(steps)))
             names.append(paths.plain_name(steps))
         if parts and all(name in by_target and by_target[name].constant for name, _ in parts):
-            self.faults["key"] = "is constant: every row would be the same object"
+            self.faults["key"] = "is constant, so every row would be the same object"
         plain = tuple(name for name in names if name is not None)
         return parts, plain if parts and len(plain) == len(names) else None
 
@@ -273,7 +273,7 @@ class _PlanCompiler:
         if block != "unset" and not self.spec.takes_everything:
             mapped = {*self.spec.fields, *self.spec.constants}
             if not any(target == name or target.startswith(f"{name}.") for name in mapped):
-                self.faults[f"{block}.{target}"] = "no such property is mapped"
+                self.faults[f"{block}.{target}"] = "this property is not mapped"
                 return None
         return steps
 

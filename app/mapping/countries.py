@@ -1,4 +1,4 @@
-"""ISO 3166 codes of countries by their codes and names, in eleven languages."""
+"""ISO 3166 country codes by code or name, in eleven languages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _LANGUAGES = ("en", "nl", "de", "fr", "es", "it", "pt", "da", "sv", "nb", "pl")
 
 @lru_cache(maxsize=1)
 def _countries() -> dict[str, str]:
-    from babel import Locale  # most mappings name no country, and its import takes a while
+    from babel import Locale  # slow to import, and few mappings use countries
     from babel.core import get_global
 
     english: Mapping[str, str] = Locale("en").territories
@@ -30,13 +30,13 @@ def _countries() -> dict[str, str]:
 
 
 def slug(text: str, separator: str = "-") -> str:
-    """Lower-case ASCII letters and digits; everything else separates."""
+    """Lower-case ASCII letters and digits; all other characters separate."""
     plain = unicodedata.normalize("NFKD", text.replace("ß", "ss"))
     kept = plain.encode("ascii", "ignore").decode().lower()
     return separator.join(re.findall(r"[a-z0-9]+", kept))
 
 
 def code(name: str) -> str | None:
-    """The two-letter ISO 3166 code of a country's code or name, None for an unknown one."""
+    """The two-letter ISO 3166 code for a country's code or name; None if unknown."""
     known = _countries()
     return known.get(name.casefold()) or known.get(slug(name))

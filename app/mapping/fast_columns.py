@@ -1,10 +1,10 @@
-"""Mapping, coercion and validation of many plain rows at once, column by column.
+"""Map, coerce and validate many plain rows at once, column by column.
 
-Covers the mappings of `app.mapping.fast_rows` under schemas whose root says nothing but which
-properties there are and which are required. The members of the objects are put together as JSON
-text; a value is only made where the schema has a say in it that the column's kind does not settle.
-Anything out of the ordinary makes it give up with None, and the rows go one by one, which also
-words every error. So both ways give the same objects, to the byte.
+Covers the mappings of `app.mapping.fast_rows` with schemas whose root only lists properties and
+which of them are required. Objects are assembled as JSON text; a value is created only if the
+schema checks something that the column's kind does not settle. For anything unusual it returns
+None, and the rows are processed individually, which also produces all error messages. Both ways
+give identical objects, to the byte.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ _ANNOTATIONS = frozenset(
 )
 _ROOT = _ANNOTATIONS | {"$id", "type", "properties", "required", "additionalProperties"}
 _NUL = "\\u0000"
-"""How JSON spells the character that PostgreSQL's jsonb cannot hold."""
+"""The JSON escape of the character that PostgreSQL's jsonb cannot store."""
 
 
-class _GiveUp(Exception):  # noqa: N818  # no error: the rows go the other way
-    """These rows have to be looked at one by one."""
+class _GiveUp(Exception):  # noqa: N818  # not an error: the rows are processed individually
+    """These rows must be processed individually."""
 
 
 class Columnwise:
-    """The quick way of one mapping and schema. `names`: the fields it wants; None: every one."""
+    """The fast path of one mapping and schema. `names`: the fields it needs; None: all."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class Columnwise:
         self._known: dict[str, _Property] = {}
 
     def __call__(self, columns: Mapping[str, Column], count: int) -> list[bytes] | None:
-        """Canonical JSON of the objects that `count` rows become, or None."""
+        """Canonical JSON of the objects for `count` rows, or None."""
         sources = {name: name for name in columns} if self._sources is None else self._sources
         try:
             members = {
@@ -88,7 +88,7 @@ class Columnwise:
 def compile_columnwise(
     rules: Sequence[FieldRule], schema: Mapping[str, Any], *, takes_everything: bool
 ) -> Columnwise | None:
-    """The quick way for this mapping and schema, or None where they need the general one."""
+    """The fast path for this mapping and schema, or None if they need the general one."""
     properties = plain_properties(schema)
     closed = schema.get("additionalProperties", True) not in (True, {})
     if dialect_of(schema) != DIALECT:
@@ -109,7 +109,7 @@ def compile_columnwise(
 
 
 def _refers_far(schema: Mapping[str, Any]) -> bool:
-    """Whether a property may depend on more of the schema than itself and `$defs`."""
+    """Whether a property may depend on parts of the schema besides itself and `$defs`."""
     text = canonical.dumps(schema)
     near = text.count(b'"$ref":"#/$defs/')
     anchored = b'"$dynamic' in text or b'"$anchor"' in text
@@ -118,7 +118,7 @@ def _refers_far(schema: Mapping[str, Any]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Members:
-    """One property of many objects, as `Column.texts`; None where an object lacks it."""
+    """One property of many objects, as `Column.texts`; None if an object lacks it."""
 
     texts: Sequence[str | None]
     complete: bool = True
@@ -126,7 +126,7 @@ class _Members:
 
 
 class _Property:
-    """What a schema makes of a column."""
+    """How a schema processes a column."""
 
     def __init__(self, convert: Convert, schema: Any, definitions: Mapping[str, Any]) -> None:
         self._convert = convert
@@ -141,7 +141,7 @@ class _Property:
         return compile_items(self._whole, self._definitions)
 
     def members(self, column: Column) -> _Members:
-        """The property of each object. Raises _GiveUp where the schema wants another value."""
+        """The property of each object. Raises _GiveUp if the schema requires another value."""
         if _has_nul(column):
             raise _GiveUp
         if not self._keeps(column):
@@ -159,7 +159,7 @@ class _Property:
         return _Members(column.texts, complete=False, plain=column.plain)
 
     def _keeps(self, column: Column) -> bool:
-        """Whether every value but null is certain to stay as it is."""
+        """Whether every value except null is certain to stay unchanged."""
         rule = self._rule
         if rule is None or column.kind not in rule.column_kinds:
             return False
@@ -169,7 +169,7 @@ class _Property:
         return column.plain and all(map(str.strip, texts))  # type: ignore[arg-type]
 
     def _settled(self, kind: Kind) -> bool:
-        """Whether the kind alone says that values that stay as they are, and null, are valid."""
+        """Whether the kind alone implies that unchanged values, and null, are valid."""
         said = self._schema.keys() - _ANNOTATIONS
         if kind is Kind.DATE and self._schema.get("format") == "date":
             said -= {"format"}
@@ -179,7 +179,7 @@ class _Property:
         convert = self._convert
         try:
             values = [convert(value) for value in _values(column)]
-        except Exception:  # the general way words it
+        except Exception:  # the general path reports it
             raise _GiveUp from None
         present = [value for value in values if value is not MISSING]
         if not self._is_valid(present):
@@ -208,11 +208,11 @@ def _values(column: Column) -> list[Any]:
 
 
 def _documents(members: Mapping[str, _Members]) -> list[bytes] | None:
-    """Objects of the members, in the order that canonical JSON has."""
+    """Objects with these members, in canonical JSON order."""
     pieces: list[Iterable[str]] = []
     names = sorted(members)
-    opened = members[names[0]].complete  # then the brace can stand before it, and no comma
-    behind = ""  # what still belongs behind the last value
+    opened = members[names[0]].complete  # then the brace can precede it, without a comma
+    behind = ""  # what must follow the last value
     for number, name in enumerate(names):
         found = members[name]
         comma = "{" if opened and not number else ","

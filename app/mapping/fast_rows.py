@@ -1,9 +1,9 @@
-"""Mapping and coercion of plain rows as one generated function: most rows of most sources.
+"""Map and coerce plain rows with one generated function, which covers most rows.
 
-It covers mappings whose fields are single fields of the row (or constants) and schemas whose
-root is a plain list of properties. Anything out of the ordinary in a row makes the function give
-up with None; the row then goes the general way, which also words every error. So both ways give
-the same objects, and this one only decides how soon.
+Covers mappings whose fields are single row fields (or constants) and schemas whose root is a plain
+list of properties. For anything unusual in a row the function returns None, and the row takes the
+general path, which also produces all error messages. Both paths give the same objects; this one
+is only faster.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from connectors.sdk import RowData, paths
 from connectors.sdk.paths import MISSING
 
 Fused: TypeAlias = Callable[[RowData], "RowData | None"]
-"""From a row to its typed document, or None when it has to go the general way."""
+"""From a row to its typed document, or None if it must take the general path."""
 
 
 def compile_fused(
     rules: Sequence[FieldRule], schema: Mapping[str, Any], *, takes_everything: bool
 ) -> Fused | None:
-    """The function for this mapping and schema, or None where they need the general way."""
+    """The function for this mapping and schema, or None if they need the general path."""
     properties = plain_properties(schema)
     if properties is None:
         return None
@@ -37,7 +37,7 @@ def compile_fused(
 
 
 def is_plain(rule: FieldRule) -> bool:
-    """Whether the property is one field of the row, or a constant, with nothing done to it."""
+    """Whether the property is one row field or a constant, without further processing."""
     simple = rule.constant or (rule.source is not None and paths.plain_name(rule.source))
     return (
         bool(simple)
@@ -49,7 +49,7 @@ def is_plain(rule: FieldRule) -> bool:
 
 
 def _generated(rules: Sequence[FieldRule], properties: Properties) -> Fused:
-    """Source code of a few lines per field; names reach it as values, never as code."""
+    """Generated code with a few lines per field; names are passed as values, never as code."""
     known: dict[str, Any] = {"MISSING": MISSING}
     lines = ["def fused(row):", "  get = row.get", "  data = {}", "  try:", "    pass"]
     for number, rule in enumerate(rules):
@@ -88,7 +88,7 @@ def _passthrough(properties: Properties) -> Fused:
                 converted = convert(value)
                 if converted is not MISSING:
                     data[name] = converted
-        except Exception:  # the general way words it
+        except Exception:  # the general path reports it
             return None
         return data
 

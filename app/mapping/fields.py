@@ -19,22 +19,22 @@ if TYPE_CHECKING:
     from app.mapping.language.operators import Tables
 
 Resolved: TypeAlias = Mapping[Lookup, Mapping[str, JsonValue]]
-"""Answers to lookups: for each, the value taken by the text of the value looked for."""
+"""Results of lookups: for each, the value found, by the text looked up."""
 
 
 class LookupPort(Protocol):
-    """How related objects are found; one call answers for many rows."""
+    """Finds related objects; one call resolves many rows."""
 
     def resolve(self, lookup: Lookup, values: Collection[str]) -> Mapping[str, JsonValue]:
-        """What `lookup.take` says of each object whose field `lookup.by` is one of `values`.
+        """The value of `lookup.take` of each object whose field `lookup.by` is one of `values`.
 
-        Values are compared as text (`canonical.key_part`); those that no object has are left
-        out. Raises ConfigurationError when the schema does not exist.
+        the result. Raises ConfigurationError if there is no such schema.
+        the result. Raises ConfigurationError if the schema does not exist.
         """
 
 
 class FieldValueError(ValueError):
-    """A value that a field rule cannot use; `value` is shown beside the message."""
+    """A value that a field rule cannot use; `value` is shown with the message."""
 
     def __init__(self, message: str, value: Any = None) -> None:
         super().__init__(message)
@@ -42,27 +42,27 @@ class FieldValueError(ValueError):
 
 
 Evaluate: TypeAlias = Callable[[RowData], Any]
-"""From row to value or MISSING. Raises FieldValueError, or what `in_words` has words for."""
+"""From row to value or MISSING. Raises FieldValueError, or an error known to `in_words`."""
 
 
 @dataclass(frozen=True, slots=True)
 class FieldRule:
-    """One target property: where it goes, what a person wrote, and how to get its value."""
+    """One target property: its place, its definition, and the function for its value."""
 
     target: str
     steps: tuple[str, ...]
-    """The target as nested names: one for a plain property."""
+    """The target as nested names; a single one for a plain property."""
     origin: str
     """The path or template as written, for messages and `object:explain`."""
     evaluate: Evaluate
     source: tuple[paths.Step, ...] | None = None
-    """The source path, when the value comes from one."""
+    """The source path, if the value comes from one."""
     lookup: Lookup | None = None
     finish: Converter | None = None
-    """What is done to the value after a lookup: default, cast."""
+    """Applied to the value after a lookup: default, cast."""
     constant: bool = False
     untouched: bool = False
-    """Whether `evaluate` gives the very value of the path or constant."""
+    """Whether `evaluate` returns the unchanged value of the path or constant."""
 
 
 def compile_field(
@@ -71,9 +71,9 @@ def compile_field(
     environment: Callable[[], Environment],
     tables: Tables,
 ) -> FieldRule:
-    """Compile one entry of `fields`. Raises ValueError that says what is wrong.
+    """Compile one entry of `fields`. Raises ValueError with the reason.
 
-    `environment` is asked for only where there is a template: it takes time to come by.
+    `environment` is called only for templates, because it is slow to create.
     """
     if isinstance(spec, str):
         spec = FieldSpec(template=spec) if is_template(spec) else FieldSpec(path=spec)
@@ -113,12 +113,12 @@ def target_steps(target: str) -> tuple[str, ...]:
     """The nested names of a target property. Raises ValueError for arrays, ``*`` and ``#``."""
     steps = paths.parse(target)
     if not steps or any(step.every for step in steps):
-        raise ValueError(f"{target!r} is not the name of a property")
+        raise ValueError(f"{target!r} is not a valid property name")
     return tuple(step.name for step in steps)
 
 
 def _refined(evaluate: Evaluate, spec: FieldSpec, tables: Tables) -> Evaluate:
-    """`null_if` and `table`, when the rule has them."""
+    """Apply `null_if` and `table`, if the rule has them."""
     nulls = null_values(spec.null_if)
     if spec.table is None and not nulls:
         return evaluate
@@ -144,7 +144,7 @@ def _refined(evaluate: Evaluate, spec: FieldSpec, tables: Tables) -> Evaluate:
 
 
 def _finisher(spec: FieldSpec) -> Converter | None:
-    """`default` and `cast`, when the rule has them."""
+    """Apply `default` and `cast`, if the rule has them."""
     has_default = "default" in spec.model_fields_set
     convert = compile_cast(spec.cast) if spec.cast is not None else None
     if not has_default and convert is None:
@@ -165,7 +165,7 @@ def _finisher(spec: FieldSpec) -> Converter | None:
 
 
 def null_values(values: Collection[Any]) -> frozenset[str]:
-    """Values that mean null, as canonical JSON, so that 0 and false stay apart."""
+    """Values that mean null, as canonical JSON, to distinguish 0 and false."""
     return frozenset(canonical.dumps(canonical.value(value)).decode() for value in values)
 
 
@@ -180,12 +180,12 @@ def means_null(value: Any, nulls: frozenset[str]) -> bool:
 
 
 def looked_up(rule: FieldRule, value: Any, resolved: Resolved) -> Any:
-    """The answer to the rule's lookup for `value`; for a list the answers in order.
+    """The result of the rule's lookup for `value`; for a list, the results in order.
 
-    Raises FieldValueError when no object has the value and the rule does not allow that.
+    Raises FieldValueError if no object has the value and the rule does not allow that.
     """
     lookup = rule.lookup
-    assert lookup is not None  # asked only of rules that have one
+    assert lookup is not None  # called only for rules that have one
     if value is MISSING or value is None:
         return value
     if type(value) is list:
@@ -202,7 +202,7 @@ def looked_up(rule: FieldRule, value: Any, resolved: Resolved) -> Any:
 
 
 def lookup_values(rule: FieldRule, row: RowData) -> list[str]:
-    """The texts that a row asks this rule's lookup for; a row that fails asks for none."""
+    """The texts that a row looks up with this rule; none if the row fails."""
     try:
         value = rule.evaluate(row)
     except StoppedError:

@@ -1,9 +1,8 @@
-"""Schema inference: a proposal for a JSON Schema from rows, with notes on what is unsure.
+"""Schema inference: propose a JSON Schema from rows, with notes on uncertain points.
 
-It only proposes. A person reads the notes and saves the schema; from then on the schema decides
-and nothing is guessed any more. Schema and casts together accept every row that they were made
-from. What a sample merely happens to show (no value missing, few different values) is noted with
-its evidence, and does not become a rule.
+The result is a proposal. A user reads the notes and saves the schema, which is then authoritative.
+Schema and casts together accept every row they were derived from. What a sample may show by chance
+(no missing values, few different values) becomes a note with its evidence, not a rule.
 """
 
 from __future__ import annotations
@@ -19,11 +18,11 @@ from connectors.sdk import RowData, canonical, paths
 from connectors.sdk.counting import counted
 
 MOST_NAMES = 1000
-"""Fields of one object; more are taken for keys of a map, which has no fixed properties."""
+"""Fields of one object; more are treated as keys of a map without fixed properties."""
 MOST_LEVELS = 50
-"""Levels looked at; what is deeper is left open."""
+"""Levels examined; deeper ones are left open."""
 MOST_VALUES = 5_000_000
-"""Values looked at, nested ones included."""
+"""Values examined, including nested ones."""
 
 _MOST_EXAMPLES = 3
 _LONGEST_EXAMPLE = 100
@@ -32,7 +31,7 @@ _OFTEN = 20
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What a person should look at, and where."""
+    """A point for the user to check, and where."""
 
     path: str
     message: str
@@ -40,7 +39,7 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Inference:
-    """The proposal: a schema, and the casts that a mapping needs for the rows to be valid."""
+    """The proposal: a schema, and the casts that a mapping needs for valid rows."""
 
     schema: dict[str, Any]
     notes: tuple[Note, ...]
@@ -57,8 +56,8 @@ def infer_schema(
 ) -> Inference:
     """Propose a draft 2020-12 schema for objects like these rows.
 
-    `enough` is asked after each row whether time is up; `without_casts` are the properties that
-    the mapping casts already.
+    `enough` is called after each row to check for a time-out; `without_casts` are properties
+    that the mapping already casts.
     """
     seen, budget = _Seen(), _Budget(MOST_VALUES)
     notes: list[Note] = []
@@ -66,7 +65,7 @@ def infer_schema(
         seen.add(row, budget)
         if budget.left <= 0 or enough():
             notes.append(
-                Note("", f"only the first {counted(seen.count, 'row was', 'rows were')} looked at")
+                Note("", f"only the first {counted(seen.count, 'row was', 'rows were')} examined")
             )
             break
     if not seen.count:
@@ -88,13 +87,13 @@ class _Budget:
 
 @dataclass(slots=True)
 class _Seen:
-    """What was seen in one place of the rows."""
+    """What was seen at one place in the rows."""
 
     count: int = 0
     kinds: dict[str, int] = field(default_factory=dict)
     blanks: int = 0
     members: dict[str, _Seen] | None = field(default_factory=dict)
-    """By name; None when there are too many names, or levels, to look at them."""
+    """By name; None if there are too many names or levels."""
     items: _Seen | None = None
     examples: list[Any] = field(default_factory=list)
     texts: Texts = field(default_factory=Texts)
@@ -148,7 +147,7 @@ def _kind(value: Any) -> str:
 
 
 class _Proposal:
-    """The schema put together place by place, with the casts and notes that go with it."""
+    """The schema, assembled place by place, with its casts and notes."""
 
     def __init__(self, notes: list[Note], without_casts: frozenset[str]) -> None:
         self._notes = notes
@@ -156,7 +155,7 @@ class _Proposal:
         self.casts: dict[str, Any] = {}
 
     def note_always_there(self, seen: _Seen) -> None:
-        """Name the fields that speak for `required`, which a sample cannot decide."""
+        """List the candidates for `required`, which a sample cannot decide."""
         always = [
             name
             for name, member in (seen.members or {}).items()
@@ -173,7 +172,7 @@ class _Proposal:
 
     def object(self, seen: _Seen, path: str, *, castable: bool) -> dict[str, Any]:
         if seen.members is None:
-            self._note(path, "has too many different names, or levels, so they are left open")
+            self._note(path, "has too many different names or levels, so they are left open")
             return {"properties": {}}
         return {
             "properties": {
@@ -187,7 +186,7 @@ class _Proposal:
     ) -> dict[str, Any]:
         kinds = set(seen.kinds) - {"null"}
         if not kinds:
-            self._note(path, "is always empty, so its type is not known")
+            self._note(path, "is always empty, so its type is unknown")
             return {}
         if kinds == {"integer", "number"}:
             kinds = {"number"}
@@ -201,7 +200,7 @@ class _Proposal:
             self._items(seen, path, words)
         own = words["type"]
         blank = item and seen.blanks and (own != "string" or "format" in words)
-        if "null" in seen.kinds or blank:  # an item that is blank cannot be left out
+        if "null" in seen.kinds or blank:  # a blank item cannot be omitted
             words["type"] = [*([own] if isinstance(own, str) else own), "null"]
         return words
 
@@ -218,14 +217,14 @@ class _Proposal:
     def _text(self, seen: _Seen, path: str, *, castable: bool) -> dict[str, Any]:
         reading = seen.texts.reading()
         if reading.cast is not None and (not castable or path in self._without_casts):
-            self._note(path, f"{reading.note}, which cannot be proposed here; proposed as text")
+            self._note(path, f"{reading.note}, which cannot be represented here; proposed as text")
             return {"type": "string", "examples": seen.examples}
         if reading.cast is not None:
             self.casts[path] = reading.cast
         if reading.note:
             self._note(path, reading.note)
         if "format" in reading.words and seen.blanks:
-            self._note(path, "is blank in some rows; those objects will not have it")
+            self._note(path, "is blank in some rows; their objects will not have it")
         words = dict(reading.words)
         if seen.examples:
             words["examples"] = [example(value, reading) for value in seen.examples]
@@ -236,7 +235,7 @@ class _Proposal:
         if seen.members is None:
             self._note(path, "has too many levels, so they are left open")
         elif items is None or not items.count:
-            self._note(path, "is always an empty list, so its items are not known")
+            self._note(path, "is always an empty list, so its items are unknown")
         else:
             words["items"] = self._place(items, f"{path}.*", castable=False, item=True)
 

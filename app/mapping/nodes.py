@@ -1,4 +1,4 @@
-"""Nodes of a JSON Schema: the types they name, and what their references point to."""
+"""Nodes of a JSON Schema: their types, and the targets of their references."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 
 def kinds(schema: Mapping[str, Any]) -> Sequence[str]:
-    """The types a node names, or those of its enum or const, or none."""
+    """The types of a node, or of its enum or const values; may be empty."""
     kinds = schema.get("type")
     if isinstance(kinds, str):
         return (kinds,)

@@ -1,9 +1,9 @@
-"""The compiled flow of one target: from a source's row to a valid object, or to a problem.
+"""The compiled mapping of one target: from a row to a valid object or a problem.
 
     row → filter → map → key → cast → coerce → validate → canonical JSON and its hash
 
-A `RowPlan` is made once, by `app.mapping.compile.compile_plan`; it then costs a few microseconds a
-row and may be used by several threads.
+`app.mapping.compile.compile_plan` creates a `RowPlan` once; it then needs a few microseconds
+per row and can be used by several threads.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ from connectors.sdk.paths import MISSING
 
 @dataclass(slots=True)
 class Mapped:
-    """A valid object. `json` is its canonical form, `data_hash` the SHA-256 of that (32 bytes)."""
+    """A valid object. `json` is its canonical form, `data_hash` its SHA-256 (32 bytes)."""
 
     key: str | None
     data: RowData
@@ -59,7 +59,7 @@ class Mapped:
 
 @dataclass(slots=True)
 class Filtered:
-    """A row that the filter does not let through."""
+    """A row rejected by the filter."""
 
     position: str
 
@@ -69,7 +69,7 @@ Outcome: TypeAlias = Mapped | Filtered | RowProblem
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """How one property of the object comes about, for people."""
+    """How a property of the object is derived, for display."""
 
     target: str
     origin: str
@@ -77,12 +77,12 @@ class Explanation:
 
 
 class RowPlan:
-    """One target's mapping and schema, compiled.
+    """The compiled mapping and schema of one target.
 
     `fingerprint`: 64 bits over mapping, schema and engine version.
-    `key_paths`: names of the row's own fields that make up the key, for `Batch.keys`; None when
-    a part is nested or a template, or when there is no key.
-    `reads`: the fields of the row that the mapping names, and how to get each.
+    `key_paths`: the row's own fields that form the key, for `Batch.keys`; None if a part is nested
+    or a template, or if there is no key.
+    `reads`: the row fields used by the mapping, and a getter for each.
     """
 
     def __init__(
@@ -132,8 +132,8 @@ class RowPlan:
     # --- key ----------------------------------------------------------------------------------
 
     def key(self, data: RowData) -> str | None:
-        """The canonical key of a row; None when a part is missing, null, blank or fails, and when
-        it cannot be stored.
+        """The canonical key of a row; None if a part is missing, null, blank or fails, or if it
+        cannot be stored.
         """
         key = self._whole_key(data)
         return None if key is None or canonical.key_fault(key) is not None else key
@@ -180,7 +180,7 @@ class RowPlan:
     # --- lookups ------------------------------------------------------------------------------
 
     def lookup_requests(self, rows: Sequence[Row]) -> dict[Lookup, set[str]]:
-        """The values that the rows look for, by lookup."""
+        """The values looked up by the rows, per lookup."""
         requests: dict[Lookup, set[str]] = {}
         for rule in self._rules:
             if rule.lookup is not None:
@@ -190,7 +190,7 @@ class RowPlan:
         return requests
 
     def resolve(self, rows: Sequence[Row]) -> Resolved:
-        """Ask for all lookups of these rows at once; give the answer to `process`."""
+        """Resolve all lookups of these rows at once; pass the result to `process`."""
         if not self.has_lookups or self._lookups is None:
             return {}
         requests = self.lookup_requests(rows)
@@ -199,10 +199,10 @@ class RowPlan:
             for lookup, wanted in requests.items()
         }
 
-    # --- the flow -----------------------------------------------------------------------------
+    # --- mapping -----------------------------------------------------------------------------
 
     def accepts(self, row: Row) -> bool | RowProblem:
-        """Whether the filter lets the row through."""
+        """Whether the filter accepts the row."""
         if self._filter is None:
             return True
         try:
@@ -214,12 +214,12 @@ class RowPlan:
     def process(
         self, row: Row, resolved: Resolved | None = None, key: str | None = None
     ) -> Outcome:
-        """The object a row becomes, or why it does not become one.
+        """The object for a row, or why there is none.
 
-        `resolved` comes from `resolve`; without it the row's lookups are asked for here. `key`
-        is the row's key where it is known already.
+        `resolved` comes from `resolve`; without it the row's lookups are resolved here. `key` is
+        the row's key, if already known.
         """
-        opened = self._evaluates and effort.begin()  # one account for all expressions of the row
+        opened = self._evaluates and effort.begin()  # one budget for all expressions of the row
         try:
             return self._process(row, resolved, key)
         except effort.StoppedError:
@@ -230,16 +230,16 @@ class RowPlan:
             effort.end(opened)
 
     def _unforeseen(self, row: Row, key: str | None, error: Exception) -> RowProblem:
-        """Whatever one row brings about is that row's problem."""
+        """An unexpected error for a row is a problem of that row."""
         fault = FieldError("", f"the row cannot be mapped: {in_words(error)}")
         with suppress(Exception):
             key = key or self.key(row.data)
         return RowProblem(row.position, Stage.COERCE, (fault,), raw=row.data, key=key)
 
     def documents(self, batch: Batch, indices: Sequence[int]) -> list[bytes] | None:
-        """Canonical JSON of the objects that the rows at `indices` become, which have a key.
+        """Canonical JSON of the objects for the rows at `indices`, which have keys.
 
-        None where they have to be processed one by one: `process` says what becomes of each.
+        None if they must be processed individually with `process`.
         """
         quick = self._columnwise
         columns = None if quick is None else batch.columns(indices, quick.names)
@@ -259,7 +259,7 @@ class RowPlan:
         return self._at_length(row, resolved, key)
 
     def _at_length(self, row: Row, resolved: Resolved | None, key: str | None) -> Outcome:
-        """The general way, step by step, which words every error."""
+        """The general path, step by step, which produces all error messages."""
         if resolved is None:
             resolved = self.resolve([row]) if self.has_lookups else {}
         errors: list[FieldError] = []
@@ -275,7 +275,7 @@ class RowPlan:
         if not data:
             fields = ", ".join(list(row.data)[:20]) or "(none)"
             empty = FieldError(
-                "", f"the mapping gives an empty object; the row's fields are {fields}"
+                "", f"the mapping produces an empty object; the row's fields are {fields}"
             )
             return self._problem(row, Stage.MAP, [empty], key)
         return self._checked(row, key, data)
@@ -347,7 +347,7 @@ class RowPlan:
         return RowProblem(row.position, stage, tuple(errors), raw=row.data, key=key)
 
     def _with_origins(self, errors: Iterable[FieldError]) -> list[FieldError]:
-        """The errors, each naming the expression that gave the value."""
+        """The errors, each with the expression that produced the value."""
         named = []
         for error in errors:
             origin = self.origin(error.path)
@@ -355,10 +355,10 @@ class RowPlan:
             named.append(FieldError(error.path, message, error.value))
         return named
 
-    # --- for people ---------------------------------------------------------------------------
+    # --- explanation ---------------------------------------------------------------------------
 
     def origin(self, path: str) -> str | None:
-        """The source path or template behind a property of the object, if a rule set it."""
+        """The source path or template of a property, if a rule set it."""
         for rule in self._rules:
             if path == rule.target or path.startswith(f"{rule.target}."):
                 return rule.origin
@@ -377,7 +377,7 @@ def _key_part(value: Any) -> str | None:
 
 
 def _put(result: RowData, rule: FieldRule, value: Any, errors: list[FieldError]) -> None:
-    """Set a nested property, on copies of what passthrough took from the row."""
+    """Set a nested property, copying what passthrough took from the row."""
     node: dict[str, Any] = result
     for name in rule.steps[:-1]:
         below = node.get(name)
@@ -398,7 +398,7 @@ def _holder(data: RowData, steps: tuple[str, ...]) -> dict[str, Any] | None:
 
 
 def _remove(data: RowData, steps: tuple[str, ...]) -> None:
-    """Take a property away, on copies of what passthrough took from the row."""
+    """Remove a property, copying what passthrough took from the row."""
     node: dict[str, Any] = data
     for name in steps[:-1]:
         below = node.get(name)

@@ -1,6 +1,6 @@
-"""Source fields that a mapping names and no row has: most likely a typing error.
+"""Detect source fields that a mapping uses but no row has: probably a misspelling.
 
-A field that is missing is no error of a row, so that only many rows together show it.
+A missing field is not an error of a row, so only many rows together reveal it.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from connectors.sdk.counting import counted
 from connectors.sdk.paths import MISSING
 
 ENOUGH = 10
-"""Rows from which on it is told; fewer only where they are all rows of the source."""
+"""Minimum number of rows for a warning; fewer only if they are all rows of the source."""
 
 
 class Presence:
-    """Looks at some rows for the fields that plans read."""
+    """Checks some rows for the fields that plans read."""
 
     def __init__(self, plans: Iterable[RowPlan]) -> None:
         self._absent = {name: get for plan in plans for name, get in plan.reads.items()}
@@ -26,7 +26,7 @@ class Presence:
         self.rows = 0
 
     def see(self, data: RowData) -> None:
-        """Look at one row."""
+        """Check one row."""
         self.rows += 1
         if not self._absent:
             return
@@ -38,14 +38,14 @@ class Presence:
     def warnings(self, *, whole: bool, known: Container[str] = ()) -> list[str]:
         """One sentence for each field that no row has.
 
-        `whole`: there are no more rows than these. `known`: fields that earlier reads saw, which
-        are gone rather than misspelled.
+        `whole`: these are all rows. `known`: fields that earlier reads saw, which have disappeared
+        rather than being misspelled.
         """
         if not self.rows or (self.rows < ENOUGH and not whole):
             return []
         some = counted(self.rows, "row") if whole else f"the first {counted(self.rows, 'row')}"
         return [
-            f"The mapping reads the field {name!r}, which occurs in none of {some}"
+            f"The mapping uses the field {name!r}, which occurs in none of {some}"
             f"{self._meant(name)}"
             for name in self._absent
             if name not in known
@@ -53,4 +53,4 @@ class Presence:
 
     def _meant(self, name: str) -> str:
         near = get_close_matches(name, self._names, 1, 0.6)
-        return f"; is {near[0]!r} meant?" if near and near[0] != name else ""
+        return f"; did you mean {near[0]!r}?" if near and near[0] != name else ""

@@ -1,8 +1,8 @@
-"""How the texts of one column can be read: as numbers, dates, booleans, or only as text.
+"""How the texts of a column can be read: as numbers, dates, booleans, or only as text.
 
-Every value counts. A reading is dropped by the first value that it cannot read, and where two
-readings are left that give different values, the column stays text: `1,644` alone may be 1644 or
-1.644, and a wrong guess would be stored a thousand times.
+Every value counts: the first value that a reading does not accept eliminates it. If two readings
+remain that give different values, the column stays text. `1,644` may be 1644 or 1.644, and a wrong
+guess would be stored a thousand times.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from connectors.sdk import FieldError
 from connectors.sdk.counting import counted
 
 LONGEST_TEXT = 1000
-"""Texts longer than this are nothing but text."""
+"""Longer texts are always text."""
 
 _MOST_VALUES = 12
 _INTEGER = re.compile(r"-?(?:0|[1-9]\d*)", re.ASCII)
@@ -64,22 +64,22 @@ _VALIDATORS = {
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a column of texts is proposed as."""
+    """The proposal for a column of texts."""
 
     words: Mapping[str, Any]
-    """Of the JSON Schema."""
+    """In the JSON Schema."""
     cast: Mapping[str, Any] | str | None = None
-    """The cast of the mapping that reads the texts so; None: coercion does."""
+    """The cast for the mapping; None if coercion suffices."""
     note: str = ""
 
 
 @dataclass(slots=True)
 class Texts:
-    """The texts of one column as they come; blank ones are not among them."""
+    """The texts of one column in order, without blank ones."""
 
     count: int = 0
     values: dict[str, int] | None = field(default_factory=dict)
-    """How often each value came, while there are few."""
+    """How often each value occurred, while there are few."""
     _numbers: dict[str, int] = field(default_factory=dict)
     _styles: set[str] = field(default_factory=lambda: set(_NUMBERS))
     _integers: int = 0
@@ -136,7 +136,7 @@ class Texts:
         self._layouts = tuple(layout for layout in layouts if _is_date(text, layout))
 
     def reading(self) -> Reading:
-        """The one reading that is left, or text with what is to be said about it."""
+        """The remaining reading, or text with a note."""
         return self._as_boolean() or self._as_number() or self._as_date() or self._as_text()
 
     def _as_boolean(self) -> Reading | None:
@@ -166,19 +166,19 @@ class Texts:
         if len(styles) > 1:
             said = " or ".join(_WORDS[style] for style in styles)
             note = (
-                f"may be numbers with {said}, and nothing tells which: proposed as text. "
+                f"may be numbers with {said}, and the texts do not show which: proposed as text. "
                 "Map it with the cast number and its decimal sign"
             )
             return Reading({"type": "string"}, note=note)
         style = styles[0]
         if style == "plain":
-            note = "is text that always reads as number; keep it text if it is a code"
+            note = "is text that can always be read as a number; keep it text if it is a code"
             return Reading({"type": "number"}, note=note)
         note = f"is numbers with {_WORDS[style]}: the mapping needs a cast"
         return Reading({"type": "number"}, _CASTS[style], note)
 
     def _as_integer(self) -> Reading:
-        note = "is text that always reads as integer; keep it text if it is a code"
+        note = "is text that can always be read as an integer; keep it text if it is a code"
         if self.values is not None and {value.strip() for value in self.values} == {"0", "1"}:
             note = f"has only 0 and 1: it may be a boolean. It {note}"
         elif self._compact:
@@ -190,7 +190,7 @@ class Texts:
             return None
         if len(self._layouts) > 1:
             said = " or ".join(self._layouts)
-            note = f"may be dates as {said}, and nothing tells which: proposed as text"
+            note = f"may be dates as {said}, and the texts do not show which: proposed as text"
             return Reading({"type": "string"}, note=note)
         (layout,) = self._layouts
         note = f"is dates as {layout}: the mapping needs a cast"
@@ -210,7 +210,7 @@ class Texts:
         return Reading({"type": "string"}, note=self._few_values())
 
     def _few_values(self) -> str:
-        """What speaks for an enum: a person decides, because other values may come."""
+        """Evidence for an enum, which a user must decide, because other values may follow."""
         values = self.values or {}
         if self.count < 50 or not len(values) >= 2 or min(values.values(), default=0) < 2:
             return ""
@@ -218,7 +218,7 @@ class Texts:
         shown = ", ".join(f"{value[:40]} ({times:,}×)" for value, times in ordered)
         return (
             f"has only {counted(len(values), 'different value')}: {shown}. Make it an enum "
-            f"if that is so"
+            f"if these are all"
         )
 
 
@@ -238,14 +238,14 @@ def _is_flag(word: str) -> bool:
 
 
 def _has_format(name: str, value: str) -> bool:
-    """Whether a value, once coerced, is valid in that format."""
+    """Whether a value, after coercion, is valid in that format."""
     errors: list[FieldError] = []
     coerced = _COERCED[name]({"x": value}, errors).get("x")
     return not errors and _VALIDATORS[name].is_valid(coerced)
 
 
 def example(value: Any, reading: Reading) -> Any:
-    """A text of the column in the proposed type, not in the source's spelling."""
+    """A text of the column converted to the proposed type."""
     if reading.cast is not None:
         cast = reading.cast
         return compile_cast(cast if isinstance(cast, str) else Cast.model_validate(cast))(value)

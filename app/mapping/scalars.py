@@ -1,4 +1,4 @@
-"""Coercion of single values; `app.mapping.type_rules` says which type takes which of these."""
+"""Coercion of single values; `app.mapping.type_rules` defines which type uses which."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Any, TypeAlias
 from connectors.sdk import canonical
 
 Convert: TypeAlias = Callable[[Any], Any]
-"""From a value to the typed one, or MISSING: leave it out. Raises CoercionError."""
+"""From a value to the typed one, or MISSING to omit it. Raises CoercionError."""
 Path: TypeAlias = tuple[str | int, ...]
-"""Where in a document a value stands."""
+"""The place of a value in a document."""
 
 _NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d{1,3})?", re.ASCII)
 
 
 class CoercionError(ValueError):
-    """A value that cannot become what the schema asks for; may carry several, with their paths."""
+    """A value that does not match the schema; may contain several, with their paths."""
 
     def __init__(self, *faults: tuple[Path, str, Any]) -> None:
         super().__init__(faults)
@@ -61,7 +61,7 @@ def number(value: Any) -> Any:
     if kind is float or kind is Decimal:
         return plain(value)
     if kind is str and _NUMBER.fullmatch(value.strip()):
-        # a double holds 15 digits without doubt, so short texts need no exact arithmetic
+        # a double represents 15 digits exactly, so short texts need no exact arithmetic
         short = len(value) < 16 and "e" not in value and "E" not in value
         return canonical.number(float(value)) if short else plain(Decimal(value.strip()))
     hint = "; number(…, ',') reads a decimal comma" if kind is str and "," in value else ""
@@ -94,7 +94,7 @@ def boolean(value: Any) -> Any:
 
 
 def _bit(value: Any) -> bool | None:
-    """1 and 0 as numbers of any kind; a signalling NaN can be compared with nothing."""
+    """1 and 0 as numbers of any kind; a signalling NaN cannot be compared."""
     if type(value) is Decimal and value.is_snan():
         return None
     if type(value) not in {int, float, Decimal} or value not in (0, 1):

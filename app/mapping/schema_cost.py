@@ -1,10 +1,9 @@
-"""What checking a document against a JSON Schema can cost, known before anything is checked.
+"""Estimate the cost of validating a document against a JSON Schema, before validating.
 
-A validator looks at one place of a document once for every subschema that applies there. A few
-references in `anyOf` double that number with each step: 26 of them make 67 million. The estimate
-counts these visits by level of the document, following references and every keyword that applies
-a subschema (JSON Schema 2020-12 core, section 10; older drafts' keywords as well). It errs on the
-high side.
+A validator visits a place in a document once for every subschema that applies there. References in
+`anyOf` can double that number at each step: 26 of them give 67 million visits. The estimate counts
+visits by level of the document, following references and every keyword that applies a subschema
+(JSON Schema 2020-12 core, section 10, and keywords of older drafts). It is an upper bound.
 """
 
 from __future__ import annotations
@@ -23,11 +22,11 @@ LARGEST_SCHEMA = 1_000_000
 DEEPEST_SCHEMA = 100
 """Levels of objects and arrays of a schema."""
 MOST_VISITS = 10_000
-"""Subschemas that may apply to one place of a document."""
+"""Subschemas that may apply to one place in a document."""
 DEEPEST_DOCUMENT = 200
 _CHEAP = 30
 _LARGEST_KNOWN = 50_000
-"""Bytes of a schema whose cost is kept: it is asked for several times while a plan is compiled."""
+"""Bytes of a schema whose cost is cached: compiling a plan needs it several times."""
 
 _LISTS = ("allOf", "anyOf", "oneOf")
 _SINGLE = ("not", "if", "then", "else")
@@ -42,15 +41,15 @@ _BACKTRACKS = re.compile(r"\(\?[=!<>]|\\[1-9k]|[*+?}]\+")
 
 
 class SchemaSizeError(ValueError):
-    """The schema is larger than a schema may be; the message says in what."""
+    """The schema is too large; the message states the limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """`visits[k]`: how often one place of a document, `k` levels down, may be looked at.
+    """`visits[k]`: how often a place `k` levels down in a document may be visited.
 
-    The last number holds for every deeper level. `deepest`: levels that a document may have.
-    `backtracks`: whether a pattern needs an engine that may try many ways.
+    The last number applies to all deeper levels. `deepest`: allowed levels of a document.
+    `backtracks`: whether a pattern needs an engine that may backtrack.
     """
 
     visits: tuple[int, ...]
@@ -59,17 +58,17 @@ class Cost:
 
     @property
     def cheap(self) -> bool:
-        """Whether documents need not be measured before they are checked."""
+        """Whether documents need not be measured before validation."""
         return self.most <= _CHEAP and self.deepest == DEEPEST_DOCUMENT
 
     @property
     def most(self) -> int:
-        """Visits of a place, wherever it is."""
+        """Maximum visits of any place."""
         return max(self.visits)
 
 
 def estimate(schema: Any) -> Cost:
-    """The cost of a schema. Raises SchemaSizeError for one that is too large to be used."""
+    """The cost of a schema. Raises SchemaSizeError for one that is too large."""
     try:
         text = canonical.dumps(schema)
     except (TypeError, ValueError, RecursionError):
@@ -128,7 +127,7 @@ def _check_size(schema: Any) -> None:
 
 
 class _Graph:
-    """The subschemas that a schema reaches, in an order in which parts come before the whole."""
+    """The subschemas reachable in a schema, parts before the whole."""
 
     def __init__(self, schema: dict[str, Any]) -> None:
         self._index = _Index(schema)
@@ -150,7 +149,7 @@ class _Graph:
             self._parts[key], self._weight[key] = [], 1
             return []
         parts = list(self._index.parts(node))
-        # what is unevaluated is found out by looking at the parts once more
+        # unevaluated members are determined by visiting the parts again
         twice = "unevaluatedProperties" in node or "unevaluatedItems" in node
         self._parts[key] = [id(part) for part in parts] * (2 if twice else 1)
         patterns = list(_patterns(node))
@@ -178,7 +177,7 @@ class _Graph:
                     done.add(node)
                     self.order.append(node)
                 elif part in within:
-                    raise SchemaSizeError("a reference leads back to itself without end")
+                    raise SchemaSizeError("a reference refers to itself without end")
                 elif part not in done:
                     within.add(part)
                     path.append((part, iter(self._parts[part])))
@@ -194,7 +193,7 @@ class _Graph:
         return found
 
     def _own(self, key: int, below: Mapping[int, int]) -> int:
-        """Visits by what a node says of members and items."""
+        """Visits caused by a node's rules for members and items."""
         groups = self._groups.get(key)
         if groups is None:
             return 0
@@ -204,7 +203,7 @@ class _Graph:
 
 
 def _groups(node: Mapping[str, Any]) -> tuple[list[dict[str, Any]], ...]:
-    """Subschemas for members by name, by pattern, for any member; for items by place, any item."""
+    """Subschemas for members by name, by pattern, for any member; for items by index, any item."""
     items = node.get("items")
     return (
         _values(node.get("properties")),
@@ -245,7 +244,7 @@ def _list(value: Any) -> list[Any]:
 
 
 class _Index:
-    """Where references lead, also between the resources of a bundled schema (core, 8.2 and 9.3)."""
+    """Resolves references, including between resources of a bundled schema (core, 8.2 and 9.3)."""
 
     def __init__(self, root: dict[str, Any]) -> None:
         self._base: dict[int, str] = {}
@@ -296,7 +295,7 @@ class _Index:
 
 
 def _joined(base: str, reference: str) -> str:
-    # urljoin forgets a base whose scheme it does not know, such as urn:
+    # urljoin drops a base with an unknown scheme, such as urn:
     return f"{base}{reference}" if reference.startswith("#") else urljoin(base, reference)
 
 

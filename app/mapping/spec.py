@@ -1,6 +1,6 @@
-"""The `mapping` block of a source document: what a person writes, checked for its form only.
+"""The `mapping` block of a source document, validated for its form only.
 
-`app.mapping.compile` compiles it against a schema; `docs/mapping.md` explains it to people.
+`app.mapping.compile` compiles it against a schema; `docs/mapping.md` documents it for users.
 """
 
 from __future__ import annotations
@@ -18,44 +18,44 @@ CastName: TypeAlias = Literal[
 
 
 class Cast(ConfigModel):
-    """A conversion that a person asked for; it may do what coercion never guesses."""
+    """A requested conversion, which may do what coercion never guesses."""
 
     type: CastName
     format: str | None = Field(
         None, description="date, datetime: a strptime layout such as %d-%m-%Y, or unix, unix_ms"
     )
-    zone: str | None = Field(None, description="datetime: where a time without an offset is meant")
+    zone: str | None = Field(None, description="datetime: time zone of times without an offset")
     decimal: Literal[".", ","] = Field(".", description="number, integer: the decimal sign")
-    separator: str = Field(",", description="list: what stands between the items", min_length=1)
+    separator: str = Field(",", description="list: separator between the items", min_length=1)
 
 
 class Lookup(ConfigModel):
-    """A relation: the object of another schema whose field `by` has this value."""
+    """A relation: the object of another schema whose property `by` has this value."""
 
     model_config = ConfigDict(populate_by_name=True)
 
-    schema_slug: str = Field(alias="schema", description="The schema to look in")
+    schema_slug: str = Field(alias="schema", description="Schema to search")
     register_slug: str | None = Field(
-        None, alias="register", description="Its register; the source's own when left out"
+        None, alias="register", description="Its register; default: that of the source"
     )
-    by: str = Field(description="The property of that schema to compare")
+    by: str = Field(description="Property of that schema to compare")
     take: str = Field("uuid", description="uuid, or a property of the object found")
     missing: Literal["error", "null"] = Field(
-        "error", description="What to do with a value that no object has"
+        "error", description="What to do with a value without an object"
     )
 
 
 class FieldSpec(ConfigModel):
-    """Where one target property comes from: exactly one of path, template and constant."""
+    """The origin of one target property: exactly one of path, template and constant."""
 
     path: str | None = None
     template: str | None = None
     constant: Any = None
     table: str | dict[str, Any] | None = Field(
-        None, description="Translate the value by a table: its name in `tables`, or the table"
+        None, description="Translate the value with a table: its name in `tables`, or the table"
     )
     lookup: Lookup | None = None
-    default: Any = Field(None, description="Used where the value is missing or null")
+    default: Any = Field(None, description="Value if the source value is missing or null")
     null_if: tuple[Any, ...] = Field((), description="Values that mean null")
     cast: CastName | Cast | None = None
 
@@ -63,15 +63,15 @@ class FieldSpec(ConfigModel):
     def _one_origin(self) -> FieldSpec:
         origins = self.model_fields_set & {"path", "template", "constant"}
         if len(origins) != 1:
-            raise ValueError("give exactly one of path, template and constant")
+            raise ValueError("set exactly one of path, template and constant")
         return self
 
 
 class MappingSpec(ConfigModel):
-    """The whole block. Left empty, every field of the row is taken over under its own name."""
+    """The whole block. If it is empty, every field of the row is copied under its own name."""
 
     filter: str | dict[str, Any] | None = Field(
-        None, description="An expression, or a JsonLogic document: rows it is true for are kept"
+        None, description="Expression or JsonLogic document; only rows that match are synced"
     )
     key: tuple[str, ...] = Field(
         (), description="Target properties (or source paths) that identify a row"
@@ -81,9 +81,9 @@ class MappingSpec(ConfigModel):
     )
     constants: dict[str, Any] = Field(default_factory=dict, description="Target property: value")
     passthrough: bool | None = Field(
-        None, description="Start from all fields of the row; so by itself when nothing is mapped"
+        None, description="Start from all fields of the row; the default if no fields are mapped"
     )
-    unset: tuple[str, ...] = Field((), description="Target properties to leave out at the end")
+    unset: tuple[str, ...] = Field((), description="Target properties to remove at the end")
     casts: dict[str, CastName | Cast] = Field(default_factory=dict)
     null_if: tuple[Any, ...] | dict[str, tuple[Any, ...]] = Field(
         (), description="Values that mean null: for every property, or by property"
@@ -102,7 +102,7 @@ class MappingSpec(ConfigModel):
     @field_validator("tables", mode="before")
     @classmethod
     def _text_keys(cls, value: Any) -> Any:
-        # YAML reads the keys of {1: open, true: yes} as a number and a boolean
+        # YAML parses the keys of {1: open, true: yes} as a number and a boolean
         if not isinstance(value, dict):
             return value
         return {
@@ -127,7 +127,7 @@ def _key_text(key: Any) -> str:
 
 
 def parse_mapping(document: dict[str, Any], *, where: str = "") -> MappingSpec:
-    """Read a mapping block. Raises ConfigurationError that names every faulty field."""
+    """Parse a mapping block. Raises ConfigurationError that lists every invalid field."""
     try:
         return MappingSpec.model_validate(document)
     except ValidationError as error:

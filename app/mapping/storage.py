@@ -1,4 +1,4 @@
-"""What the database cannot hold of an object that is otherwise valid."""
+"""Detect values that are valid JSON but cannot be stored in the database."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ def fault(data: Any) -> FieldError:
         if depth >= canonical.DEEPEST:
             return FieldError(".".join(path.split(".")[:3]), canonical.TOO_DEEP)
         if isinstance(value, str) and not _encodable(value):
-            return FieldError(path, "has half of a surrogate pair, which is not valid text")
+            return FieldError(path, "contains a lone surrogate, which is not valid text")
         if isinstance(value, dict):
             if not all(map(_encodable, value)):
                 return FieldError(
-                    path, "a field's name has half of a surrogate pair, which is not valid text"
+                    path, "a field's name contains a lone surrogate, which is not valid text"
                 )
             waiting += [(member, _below(path, name), depth + 1) for name, member in value.items()]
         elif isinstance(value, list):
@@ -41,10 +41,10 @@ def _encodable(text: str) -> bool:
 
 
 def nul_fault(value: Any, path: str) -> FieldError | None:
-    """The first text with a NUL character, which PostgreSQL's jsonb cannot hold."""
+    """The first text with a NUL character, which PostgreSQL's jsonb cannot store."""
     if isinstance(value, str):
         return (
-            FieldError(path, "has a NUL character, which cannot be stored")
+            FieldError(path, "contains a NUL character, which cannot be stored")
             if "\0" in value
             else None
         )

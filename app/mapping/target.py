@@ -1,4 +1,4 @@
-"""A target of a source: a register and schema, and the compiled plan that leads there."""
+"""A target of a source: a register, a schema and the compiled plan."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from app.mapping.plan import RowPlan
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where rows go: a register and schema, through a compiled plan."""
+    """The register and schema for the rows, with the compiled plan."""
 
     number: int
     register_id: int

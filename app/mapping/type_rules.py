@@ -1,8 +1,7 @@
-"""The rule of each type: how a value becomes it, and which values are of it already.
+"""The rule of each type: how values are converted to it, and which values already have it.
 
-Said once, for the general way (`app.mapping.types`) and for both fast ones (`fast_rows`,
-`fast_columns`): a fast way may leave out a conversion only where its rule says that the
-conversion would give the value back.
+The general path (`app.mapping.types`) and both fast ones (`fast_rows`, `fast_columns`) share these
+rules: a fast path may skip a conversion only if the rule says that it would return the same value.
 """
 
 from __future__ import annotations
@@ -17,18 +16,18 @@ from app.mapping.scalars import Convert, boolean, formatted, integer, number, st
 from connectors.sdk.columns import Kind
 
 BRANCHES = frozenset({"$ref", "allOf", "anyOf", "oneOf"})
-"""Words by which more than a type may decide what becomes of a value."""
+"""Keywords through which more than the type may determine a value."""
 
 
 @dataclass(frozen=True, slots=True)
 class TypeRule:
-    """What becomes of a value where the schema asks for one type.
+    """How a value is converted if the schema requires one type.
 
     `convert`: from a value that is neither null nor blank to the typed one.
-    `row_test`: a condition in Python over `v`; a value for which it is true stays as it is.
-    `column_kinds`: columns of these kinds hold nothing but values that stay, nulls and, where
+    `row_test`: a Python condition on `v`; a value for which it is true stays unchanged.
+    `column_kinds`: columns of these kinds contain only unchanged values, nulls and, if
     `blank_is_null`, blank texts.
-    `blank_is_null`: no value of this type is blank text, so blank text means null.
+    `blank_is_null`: blank text is never a value of this type, so it means null.
     """
 
     convert: Convert
@@ -44,7 +43,7 @@ TYPES: Mapping[str, TypeRule] = {
     "integer": TypeRule(integer, "type(v) is int", frozenset({Kind.INTEGER})),
     "number": TypeRule(
         number,
-        # the floats that are written without an exponent and are no whole number
+        # floats that are written without an exponent and are not whole numbers
         "type(v) is int or type(v) is float and 1e-4 <= v < 1e15 and v % 1.0",
         frozenset({Kind.INTEGER, Kind.NUMBER}),
     ),
@@ -52,29 +51,29 @@ TYPES: Mapping[str, TypeRule] = {
 }
 
 _SOLID = TypeRule(string, "type(v) is str and v and not v.isspace()", frozenset({Kind.STRING}))
-"""Text of a format that blank text never has."""
+"""Text in a format that is never blank."""
 
 FORMATS: Mapping[str, TypeRule] = {
-    # the same moment is written in many ways, of which one is kept: any text has to be read
+    # a time can be written in many ways, one of which is kept, so every text must be parsed
     "date": TypeRule(formatted(dates.to_date), "False", frozenset({Kind.DATE})),
     "date-time": TypeRule(formatted(dates.to_date_time), "False", frozenset()),
     **dict.fromkeys(("time", "duration", "ipv4", "ipv6", "uri", "iri", "uuid"), _SOLID),
     **dict.fromkeys(("email", "idn-email", "hostname", "idn-hostname"), _SOLID),
 }
-"""Formats of text with a rule of their own; text of any other follows that of strings."""
+"""Text formats with their own rule; text of other formats follows the rule of strings."""
 
 
 def rule_of(kind: str, schema: Mapping[str, Any]) -> TypeRule:
-    """The rule of a scalar type that `schema` names."""
+    """The rule for a scalar type named by `schema`."""
     string_rule = TYPES["string"]
     return FORMATS.get(schema.get("format", ""), string_rule) if kind == "string" else TYPES[kind]
 
 
 def only_rule(schema: Any) -> TypeRule | None:
-    """The rule that alone decides what becomes of a value that is not null, or None.
+    """The rule that alone determines a non-null value, or None.
 
-    None where the schema names no type, several, or one that is not scalar, and where its
-    branches may have a say.
+    None if the schema has no type, several types or a type that is not scalar, or if its
+    branches may matter.
     """
     if not isinstance(schema, dict) or not BRANCHES.isdisjoint(schema):
         return None

@@ -1,23 +1,23 @@
-"""Coercion: values take the types of the target schema, and never any other.
+"""Coercion: convert values to the types of the target schema.
 
-The schema decides, the value never does: ``02`` stays text where the schema says string and
-becomes 2 where it says integer. What cannot be carried over without loss is a problem of that
-field, not a cut value. The rules, by the type the schema asks for:
+The schema decides, not the value: ``02`` stays text if the schema says string, and becomes 2 if it
+says integer. A value that cannot be converted without loss is a problem of its field and is never
+truncated. The rules, by the type in the schema:
 
 ============  ====================================================================================
 string        numbers and booleans as their JSON text (``7.0`` → ``7``, true → ``true``)
 integer       text that is a whole number, also ``12.0`` and ``007``; not 12.5, not true
 number        text that is a plain decimal number with a point; a decimal comma needs `number(…)`
 boolean       ``true``/``false`` in any case, and 1/0; yes, ja, on … need the cast `boolean`
-array/object  nothing is turned into one; the casts `list` and `json` do that
+array/object  no conversion; use the casts `list` and `json`
 date          ISO dates; a date-time only at midnight, so that no time is lost
-date-time     ISO date-times with an offset, a blank instead of T allowed; a zone is never guessed
+date-time     ISO date-times with an offset, a space instead of T allowed; a zone is never guessed
 ============  ====================================================================================
 
-Blank text where it can never be a value (any type but string; dates, uuid, email and the like)
-is null. Null where the schema does not allow it is left out, so that `required` decides.
-Text stays text where the schema allows text beside other types. Without a type, values stay.
-A value that already satisfies the schema is never changed.
+Blank text that cannot be a value (any type but string; dates, uuid, email and the like) is null.
+Null is omitted if the schema does not allow it, so that `required` decides. Text stays text if the
+schema allows text among other types. Without a type, values are unchanged. A value that already
+satisfies the schema is never changed.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ from connectors.sdk import FieldError, RowData
 from connectors.sdk.paths import MISSING
 
 Coercion: TypeAlias = Callable[[RowData, "list[FieldError]"], RowData]
-"""From a document to its canonical, typed form; faults of single fields go into the list."""
+"""From a document to its canonical, typed form; errors of single fields go into the list."""
 
 
 _CONTAINER_WORDS = frozenset(
     {"properties", "patternProperties", "additionalProperties", "items", "prefixItems"}
 )
 _TYPE_ALONE = frozenset({"type", "title", "description"})
-"""Words of a branch whose type says all of it: values of that type are valid."""
+"""Keywords of a branch that only restricts the type: values of that type are valid."""
 
 
 def compile_coercion(schema: Mapping[str, Any]) -> Coercion:
-    """Compile a (valid) schema's types into a function over documents."""
+    """Compile the types of a (valid) schema to a function for documents."""
     convert = _Compiler(schema).node(schema)
     cost = schema_cost.estimate(schema)
     cheap = cost.cheap
@@ -69,23 +69,23 @@ def compile_coercion(schema: Mapping[str, Any]) -> Coercion:
 
 @dataclass(frozen=True, slots=True)
 class Properties:
-    """The members of a schema whose root says nothing but `properties` about types."""
+    """The members of a schema whose root only uses `properties` for types."""
 
     named: Mapping[str, Convert]
     other: Convert
     schemas: Mapping[str, Any]
 
     def convert(self, name: str) -> Convert:
-        """The conversion of the member called `name`."""
+        """The conversion of the member `name`."""
         return self.named.get(name, self.other)
 
     def schema(self, name: str) -> Any:
-        """Its schema; an empty one when it is not among the properties."""
+        """Its schema; an empty one if it is not among the properties."""
         return self.schemas.get(name, {})
 
 
 def plain_properties(schema: Mapping[str, Any]) -> Properties | None:
-    """The conversions of a document's members one by one, or None where its root says more."""
+    """The conversions of a document's members, or None if its root has other rules."""
     words = BRANCHES | {"patternProperties", "enum", "const"}
     if schema.get("type", "object") != "object" or not words.isdisjoint(schema):
         return None
@@ -98,17 +98,17 @@ def plain_properties(schema: Mapping[str, Any]) -> Properties | None:
 
 
 class _Compiler:
-    """Turns schema nodes into functions from value to value, `MISSING` meaning: leave out."""
+    """Turns schema nodes into functions from value to value; `MISSING` means: omit."""
 
     def __init__(self, root: Mapping[str, Any]) -> None:
         self._root = root
         self._parts = Parts(root)
         self._references: dict[str, list[Convert]] = {}
-        # up to draft 07 a reference is all that a schema says
+        # up to draft 07 a reference replaces all other keywords
         self._alone = str(dialect_of(root)).startswith("http://json-schema.org/draft-0")
 
     def node(self, schema: Any) -> Convert:
-        """The conversion of one schema node; in turn for $ref, type, allOf, anyOf and oneOf."""
+        """The conversion of one schema node: $ref, type, allOf, anyOf and oneOf in turn."""
         if not isinstance(schema, dict) or not schema:
             return plain
         steps: list[Convert] = []
@@ -130,7 +130,7 @@ class _Compiler:
         return _in_turn(steps)
 
     def _reference(self, reference: str) -> Convert:
-        """Compiled once, and late where a schema refers to itself."""
+        """Compiled once, and lazily if a schema refers to itself."""
         known = self._references.get(reference)
         if known is None:
             known = self._references[reference] = []
@@ -212,7 +212,7 @@ class _Compiler:
                 except CoercionError as fault:
                     faults += [((index, *path), text, bad) for path, text, bad in fault.faults]
                 else:
-                    # an item cannot be left out without moving the others
+                    # omitting an item would shift the others
                     result.append(None if converted is MISSING else converted)
             if faults:
                 raise CoercionError(*faults)
@@ -221,10 +221,10 @@ class _Compiler:
         return convert
 
     def _choice(self, branches: Iterable[Any], *, only_one: bool) -> Convert:
-        """anyOf, oneOf: a value that a branch accepts stays; else the first branch that makes one.
+        """anyOf, oneOf: a value that a branch accepts is unchanged; else the first match converts.
 
-        Where no branch does, the first that can take the value at all; the validator then says
-        what is wrong with it. Branches of the value's own type come first.
+        If none matches, use the first that can convert the value; the validator then reports the
+        error. Branches of the value's own type come first.
         """
         listed = [branch for branch in branches if isinstance(branch, dict)]
         nullable = any("null" in self._all_kinds(branch) for branch in listed)
@@ -278,7 +278,7 @@ class _Compiler:
         return kinds
 
 
-# --- how conversions combine ----------------------------------------------------------------
+# --- combining conversions ----------------------------------------------------------------
 
 
 def _in_turn(steps: Sequence[Convert]) -> Convert:
@@ -298,7 +298,7 @@ def _in_turn(steps: Sequence[Convert]) -> Convert:
 
 
 def _nulls(convert: Convert, *, nullable: bool, blank: bool) -> Convert:
-    """Null, and blank text where that means null, before the conversion proper."""
+    """Handle null, and blank text that means null, before the conversion."""
     absent = None if nullable else MISSING
     if blank:
 
@@ -322,7 +322,7 @@ def _only_null(value: Any) -> Any:
 
 
 def _one_of(converters: Mapping[str, Convert]) -> Convert:
-    """Several types: the value's own if it is among them, else the first it can take."""
+    """Several types: the value's own type if listed, else the first possible one."""
 
     def convert(value: Any) -> Any:
         own = nodes.json_kinds(value)
@@ -333,7 +333,7 @@ def _one_of(converters: Mapping[str, Convert]) -> Convert:
             except CoercionError as fault:
                 if kind in own:
                     raise fault
-        raise CoercionError(((), f"is none of {', '.join(sorted(converters))}", value))
+        raise CoercionError(((), f"is not one of {', '.join(sorted(converters))}", value))
 
     return convert
 

@@ -1,9 +1,9 @@
-"""JSON Schema: schemas checked and compiled once, rows checked against them.
+"""JSON Schema: check and compile schemas once, validate rows against them.
 
-Draft 2020-12, and 2019-09, 07, 06 and 04 by their own rules where `$schema` names one of them.
-Formats are asserted. Nothing is fetched: a schema refers to itself only. What checking can cost is
-known beforehand (`app.mapping.schema_cost`), and patterns run with a bound on backtracking, so that
-no schema and no row can stall a run.
+Draft 2020-12, and 2019-09, 07, 06 and 04 by their own rules if `$schema` names one of them. Formats
+are enforced. Nothing is downloaded: a schema can refer only to itself. The cost of validation is
+known in advance (`app.mapping.schema_cost`), and patterns have limited backtracking, so no schema
+and no row can stall a run.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ _VALIDATORS = {
     "http://json-schema.org/draft-06/schema": jsonschema_rs.Draft6Validator,
     "http://json-schema.org/draft-04/schema": jsonschema_rs.Draft4Validator,
 }
-"""By `$schema`; a schema that names none is of draft 2020-12."""
+"""By `$schema`; a schema without one is draft 2020-12."""
 
 Schema: TypeAlias = "dict[str, Any]"
 Validator: TypeAlias = Callable[[RowData], tuple[FieldError, ...]]
-"""From a document to what is wrong with it; empty when it is valid."""
+"""From a document to its errors; empty if it is valid."""
 
 
 class _Compiled(Protocol):
-    """What is used of a validator of any draft."""
+    """The interface used of a validator of any draft."""
 
     def is_valid(self, instance: Any) -> bool: ...
 
@@ -45,22 +45,22 @@ class _Compiled(Protocol):
 
 _MOST_ERRORS = 50
 LARGEST_WORK = 20_000_000
-"""Visits that checking one document may take; a second or two."""
+"""Maximum visits for validating one document; a second or two."""
 _LARGEST_LISTING = 20_000
-"""Visits up to which every error is listed: the validator keeps all of them in memory."""
+"""Maximum visits for listing every error: the validator keeps them all in memory."""
 _BACKTRACKING_WORK = 500
-"""Visits that a value counts as where a pattern needs an engine that tries many ways."""
+"""Visits counted for a value if a pattern needs a backtracking engine."""
 _PAGE = 100
-"""Characters of text that count as much as one value."""
+"""Characters of text that count as one value."""
 _BACKTRACKING = jsonschema_rs.FancyRegexOptions(backtrack_limit=100_000)
 
 
 def check_schema(schema: Any, *, where: str = "") -> None:
-    """Raise ConfigurationError unless this is a schema for objects that can be used."""
+    """Raise ConfigurationError unless this is a usable schema for objects."""
     faults = schema_faults(schema)
     if faults:
         raise ConfigurationError(
-            "This is not a usable JSON Schema",
+            "This is not a valid JSON Schema",
             where=where,
             faults=faults,
             hint="See https://json-schema.org/understanding-json-schema",
@@ -68,17 +68,17 @@ def check_schema(schema: Any, *, where: str = "") -> None:
 
 
 def schema_faults(schema: Any) -> dict[str, str]:
-    """What keeps a schema from being used, as {path: message}; empty when nothing does."""
+    """Why a schema is not usable, as {path: message}; empty if it is."""
     if not isinstance(schema, dict):
-        return {"(schema)": "a schema is a JSON object"}
+        return {"(schema)": "a schema must be a JSON object"}
     dialect = dialect_of(schema)
     if dialect not in _VALIDATORS:
         known = ", ".join(_VALIDATORS)
-        return {"$schema": f"{shorten(str(dialect), 100)!r} is not supported; there are {known}"}
+        return {"$schema": f"{shorten(str(dialect), 100)!r} is not supported; use one of {known}"}
     try:
         schema_cost.estimate(schema)
         canonical.value(schema)
-    except ValueError as error:  # of its size, or a number that is not one of JSON
+    except ValueError as error:  # its size, or an invalid JSON number
         return {"(schema)": str(error)}
     faults = {
         _dotted(error.instance_path) or "(schema)": shorten(error.message)
@@ -88,25 +88,25 @@ def schema_faults(schema: Any) -> dict[str, str]:
         return dict(list(faults.items())[:_MOST_ERRORS])
     kinds = schema.get("type", "object")
     if "object" not in ([kinds] if isinstance(kinds, str) else kinds):
-        return {"type": "an object of a register is a JSON object, so the type must be object"}
+        return {"type": "objects of a register are JSON objects, so the type must be object"}
     try:
         _compile(schema)
     except jsonschema_rs.ValidationError as error:
         return {_dotted(error.instance_path) or "(schema)": shorten(error.message)}
     except (jsonschema_rs.ReferencingError, ValueError) as error:
-        return {"$ref": f"{shorten(str(error))}; a schema can refer to itself only (#/$defs/…)"}
+        return {"$ref": f"{shorten(str(error))}; a schema can only refer to itself (#/$defs/…)"}
     return {}
 
 
 def dialect_of(schema: Mapping[str, Any]) -> Any:
-    """The draft that a schema names, by its address without a fragment."""
+    """The draft named by a schema, as a URL without fragment."""
     dialect = schema.get("$schema", DIALECT)
     return dialect.rstrip("#") if isinstance(dialect, str) else dialect
 
 
 @cache
 def _meta(dialect: str) -> _Compiled:
-    """The check of schemas themselves; a worker compiles a plan for every source."""
+    """The validator for schemas; a worker compiles a plan for every source."""
     return _VALIDATORS[dialect]({"$schema": dialect, "$ref": dialect}, offline=True)
 
 
@@ -122,7 +122,7 @@ def _compile(schema: Any, registry: jsonschema_rs.Registry | None = None) -> _Co
 
 
 def compile_validator(schema: Schema) -> Validator:
-    """The check of documents against `schema`. Raises ConfigurationError on a bad schema.
+    """The validator for documents against `schema`. Raises ConfigurationError for a bad schema.
 
     Documents are canonical JSON values; big integers and Decimals are compared exactly.
     """
@@ -146,7 +146,7 @@ def compile_validator(schema: Schema) -> Validator:
 
 
 def compile_pattern(pattern: str) -> Callable[[str], bool]:
-    """Whether a text has a match, as the validator sees it (ECMA 262, bounded backtracking)."""
+    """Whether a text matches, according to the validator (ECMA 262, bounded backtracking)."""
     try:
         return _compile({"pattern": pattern}).is_valid
     except (ValueError, jsonschema_rs.ValidationError):
@@ -154,30 +154,30 @@ def compile_pattern(pattern: str) -> Callable[[str], bool]:
 
 
 def compile_items(schema: Any, definitions: Mapping[str, Any]) -> Callable[[list[JsonValue]], bool]:
-    """The check whether all values of a list satisfy `schema`, which may refer to `#/$defs/…`."""
+    """A test whether all list values satisfy `schema`, which may refer to `#/$defs/…`."""
     whole = {"$schema": DIALECT, "$defs": definitions, "type": "array", "items": schema}
     return _compile(whole).is_valid
 
 
 def too_costly(document: RowData, cost: schema_cost.Cost) -> FieldError | None:
-    """Why a document cannot be checked at all, or None."""
+    """Why a document cannot be validated at all, or None."""
     values, depth = _measured(document)
     if depth > cost.deepest:
         return FieldError(
             "",
-            f"is nested {depth} levels deep; under this schema, whose combinations multiply with "
-            f"every level, {cost.deepest} can be checked",
+            f"is nested {depth} levels deep; this schema, whose combinations multiply with "
+            f"every level, allows {cost.deepest}",
         )
     work = max(cost.visits[: depth + 1]) + (_BACKTRACKING_WORK if cost.backtracks else 0)
     if values * work > LARGEST_WORK:
         return FieldError(
-            "", "is too large to be checked against a schema with such branches or patterns"
+            "", "is too large to validate against a schema with such branches or patterns"
         )
     return None
 
 
 def _measured(document: Any) -> tuple[int, int]:
-    """How many values a document holds, long texts counted as several, and in how many levels."""
+    """The number of values in a document, counting long texts as several, and of its levels."""
     values = deepest = 0
     waiting: list[tuple[Any, int]] = [(document, 0)]
     while waiting:
@@ -193,16 +193,16 @@ def _measured(document: Any) -> tuple[int, int]:
 
 
 class Parts:
-    """Checks of values against parts of a schema, each with all that its references lead to."""
+    """Tests of values against parts of a schema, with everything they refer to."""
 
     def __init__(self, root: Mapping[str, Any]) -> None:
         self._root = root
         self._known: dict[int, Callable[[Any], bool]] = {}
 
     def check(self, part: Any) -> Callable[[Any], bool]:
-        """The check against `part`, an object within the schema; compiled when first asked for.
+        """The test for `part`, an object within the schema; compiled on first use.
 
-        A part that cannot be checked by itself accepts nothing.
+        A part that cannot be tested separately accepts nothing.
         """
 
         def is_valid(value: Any) -> bool:
@@ -256,7 +256,7 @@ def _token(name: str) -> str:
 
 
 class _Coarse:
-    """Errors of a document that is too large to have each one listed: property by property."""
+    """Errors of a document too large to list each one: property by property."""
 
     def __init__(self, schema: Schema) -> None:
         self._schema = schema
@@ -309,7 +309,7 @@ _ENGINE_LIMITS = (
 
 
 def short_value(value: Any) -> JsonValue:
-    """A value for an error message: as it is when small, else the start of its text."""
+    """A value for an error message: unchanged if small, else the beginning of its text."""
     if value is None or isinstance(value, (bool, int, float)):
         return value
     if isinstance(value, str):

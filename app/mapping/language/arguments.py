@@ -1,6 +1,6 @@
-"""Arguments of the functions of the mapping language: how many there are, and of which kind.
+"""Arguments of the functions of the mapping language: their number and types.
 
-The signatures in `app.mapping.language.functions` are the one place that says so.
+They are derived from the signatures in `app.mapping.language.functions`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from app.mapping.language.errors import ExpressionSyntaxError, ValueProblem
 
 
 class Kinds:
-    """The arguments of one function beside the value that it works on."""
+    """The arguments of one function, besides the value it is applied to."""
 
     def __init__(self, function: Callable[..., Any], skipped: int) -> None:
         listed = list(inspect.signature(function).parameters.values())[skipped:]
@@ -30,16 +30,16 @@ class Kinds:
         self._named = dict(self._positional)
 
     def check(self, name: str, count: int, named: Iterable[str]) -> None:
-        """Raise ExpressionSyntaxError unless so many arguments, and these named ones, will do."""
+        """Raise ExpressionSyntaxError unless this number of arguments and these names are valid."""
         try:
             self._signature.bind(*[None] * count, **dict.fromkeys(named))
         except TypeError:
-            raise ExpressionSyntaxError(f"{name} is written {self._written(name)}") from None
+            raise ExpressionSyntaxError(f"use {name} as {self._written(name)}") from None
 
     def settle(
         self, args: Iterable[Any], named: Mapping[str, Any], settled: Callable[[Any], Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """The arguments in the kinds that the function takes. Raises ValueProblem."""
+        """The arguments converted to the function's types. Raises ValueProblem."""
         found = []
         for place, value in enumerate(args):
             name, read = self._positional[place] if place < len(self._positional) else ("", None)
@@ -61,7 +61,7 @@ class Kinds:
 
 @lru_cache(maxsize=256)
 def kinds(function: Callable[..., Any], skip: int = 1) -> Kinds:
-    """The arguments of `function` behind the first `skip`."""
+    """The arguments of `function` after the first `skip`."""
     return Kinds(function, skip)
 
 
@@ -112,4 +112,4 @@ _READERS: dict[str, Callable[[str, Any], Any]] = {
     "bool": _flag,
     "int | str": _group,
 }
-"""By the annotation of a parameter; a parameter without one of these takes any value."""
+"""By the annotation of a parameter; without one of these it accepts any value."""

@@ -1,9 +1,9 @@
-"""Dates and times as text: ISO 8601 as JSON Schema's formats want it, nothing guessed.
+"""Dates and times as text: ISO 8601 in the formats of JSON Schema, without guessing.
 
-`date` is RFC 3339 full-date (``2024-01-31``), `date-time` is RFC 3339 date-time, which needs an
-offset (``2024-01-31T10:00:00+01:00``). What is spelled so already stays as it is. Normal form of
-anything else: capital T and Z, no zeros at the end of a fraction, ``Z`` for a zero offset. The
-offset itself is kept; digits of a fraction are never cut.
+`date` is RFC 3339 full-date (``2024-01-31``), `date-time` is RFC 3339 date-time, which requires an
+offset (``2024-01-31T10:00:00+01:00``). Text in these formats is unchanged. Anything else is
+normalised: capital T and Z, no trailing zeros in a fraction, ``Z`` for a zero offset. The offset
+is kept, and digits of a fraction are never truncated.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ _MIDNIGHT = re.compile(
 )
 
 LONGEST_LAYOUT = 100
-"""Characters of a layout for dates."""
+"""Maximum characters of a date layout."""
 
 
 def zone(name: str) -> tzinfo:
-    """The IANA time zone of that name. Raises ValueProblem."""
+    """The IANA time zone with that name. Raises ValueProblem."""
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError) as error:
@@ -41,9 +41,9 @@ def zone(name: str) -> tzinfo:
 
 
 def to_date(text: str) -> str:
-    """A date in normal form; a time is accepted only where it is midnight, so nothing is lost.
+    """A normalised date; a time is accepted only at midnight, so that nothing is lost.
 
-    Raises ValueProblem. Whether the day exists is the validator's question.
+    Raises ValueProblem. The validator checks whether the day exists.
     """
     if _DATE.fullmatch(text):
         return text
@@ -60,14 +60,14 @@ def to_date(text: str) -> str:
     try:
         datetime.fromisoformat(stripped)
     except ValueError:
-        raise ValueProblem("is not an ISO date (2024-01-31); name its format in a cast") from None
+        raise ValueProblem("is not an ISO date (2024-01-31); set its format in a cast") from None
     raise ValueProblem("has a time of day, which a date would lose")
 
 
 def to_date_time(text: str) -> str:
-    """A date-time: RFC 3339 as it is spelled, any other in normal form.
+    """A date-time: RFC 3339 unchanged, anything else normalised.
 
-    Raises ValueProblem without an offset: a zone is not guessed.
+    Raises ValueProblem without an offset, because a timezone is never guessed.
     """
     if _RFC_3339.fullmatch(text):
         return text
@@ -84,15 +84,15 @@ def to_date_time(text: str) -> str:
         moment = datetime.fromisoformat(stripped)
     except ValueError:
         raise ValueProblem(
-            "is not an ISO date and time (2024-01-31T10:00:00Z); name its format in a cast"
+            "is not an ISO date and time (2024-01-31T10:00:00Z); set its format in a cast"
         ) from None
     if moment.tzinfo is None:
-        raise ValueProblem("has no time zone; name one in a cast: {type: datetime, zone: …}")
+        raise ValueProblem("has no time zone; set one in a cast: {type: datetime, zone: …}")
     return iso(moment)
 
 
 def iso(moment: datetime) -> str:
-    """A datetime that has a zone, in normal form."""
+    """A datetime with timezone, normalised."""
     text = moment.isoformat()
     if "." in text:
         text = re.sub(r"\.(\d*?)0+(?=[+-])", r".\1", text)
@@ -100,17 +100,17 @@ def iso(moment: datetime) -> str:
 
 
 def read(value: object, layout: str | None, where: tzinfo | None) -> datetime:
-    """Read a moment: ISO text, text after a strptime layout, or ``unix``/``unix_ms`` numbers.
+    """Parse a time: ISO text, text in a strptime layout, or ``unix``/``unix_ms`` numbers.
 
-    A moment without an offset is taken to be in `where`; it stays without a zone if there is
-    none. Raises ValueProblem.
+    A time without an offset is in `where`, or stays without timezone if that is None. Raises
+    ValueProblem.
     """
     if layout in {"unix", "unix_ms"}:
         return _from_unix(value, 1000 if layout == "unix_ms" else 1, where)
     if layout is not None and len(layout) > LONGEST_LAYOUT:
         raise ValueProblem(f"the format is longer than {LONGEST_LAYOUT} characters")
     if not isinstance(value, str):
-        raise ValueProblem("is not text; for numbers the format is unix or unix_ms")
+        raise ValueProblem("is not text; use the format unix or unix_ms for numbers")
     text = value.strip()
     try:
         moment = (
@@ -118,10 +118,10 @@ def read(value: object, layout: str | None, where: tzinfo | None) -> datetime:
             if layout
             else datetime.fromisoformat(text)
         )
-    except re.error:  # strptime makes a pattern of the layout
-        raise ValueProblem(f"{layout!r} names a part of the date twice") from None
+    except re.error:  # strptime builds a pattern from the layout
+        raise ValueProblem(f"{layout!r} contains a part of the date twice") from None
     except ValueError:
-        expected = f"after the format {layout}" if layout else "in ISO form (2024-01-31)"
+        expected = f"in the format {layout}" if layout else "in ISO format (2024-01-31)"
         raise ValueProblem(f"is not a date {expected}") from None
     if moment.tzinfo is None and where is not None:
         return moment.replace(tzinfo=where)

@@ -1,18 +1,18 @@
-"""What evaluating expressions may cost, and how a caller ends it.
+"""Limits on the cost of evaluating expressions, and how a caller stops it.
 
-One row may cost `LARGEST_EFFORT` units over all its templates, its filter and its key: a step
-(an operator, a function, a turn of a loop) costs `STEP`, and a function one more for each
-character or item that it reads or makes. So the same row is accepted or rejected on every
-machine. `LONGEST_ROW` seconds of processor time are the second limit, for what units do not see.
+A row may cost `LARGEST_EFFORT` units over all its templates, its filter and its key. A step (an
+operator, a function, a loop iteration) costs `STEP`, and a function one unit for each character or
+item that it reads or produces. The same row is thus accepted or rejected on every machine.
+`LONGEST_ROW` seconds of CPU time are a second limit, for costs that units do not cover.
 
-A caller that waits for the result says how long, and may say when nobody waits any more::
+A caller that waits for the result sets a limit, and may report when nobody is waiting any more::
 
     with effort.within(20, stopped=client_is_gone):
         previewing.preview(app, name)
 
-Evaluation of expressions in this thread then raises `StoppedError` soon after the 20 seconds are
-over or `client_is_gone()` returns true. What takes long without expressions calls `effort.check()`
-now and then. Limits nest; the first one that is reached ends the work.
+Evaluation in this thread then raises `StoppedError` soon after 20 seconds, or once
+`client_is_gone()` returns true. Long work without expressions calls `effort.check()` at
+intervals. Limits nest; the first one reached stops the work.
 """
 
 from __future__ import annotations
@@ -29,36 +29,36 @@ from connectors.sdk import canonical
 from connectors.sdk.errors import ConfigurationError
 
 LARGEST_EFFORT = 50_000_000
-"""Units for one row; about a second where nearly all of it is steps."""
+"""Units for one row; about a second if nearly all of it is steps."""
 STEP = 25
 LONGEST_ROW = 5.0
-"""Seconds of processor time for one row."""
+"""Seconds of CPU time for one row."""
 LARGEST_VALUE = 1_000_000
-"""Characters and items of a list or object that an expression turns into text or returns."""
+"""Characters and items of a list or object that an expression converts to text or returns."""
 DEEPEST_VALUE = canonical.DEEPEST
 """Levels of lists and objects in such a value."""
 _SLICE = 20_000
-"""Units between two looks at the limits and the clock; a fraction of a millisecond."""
+"""Units between two checks of limits and clock; a fraction of a millisecond."""
 _PAUSE = 0.05
-"""Seconds between two looks at whether the caller still waits."""
+"""Seconds between two checks whether the caller is still waiting."""
 
 
 class StoppedError(ConfigurationError):
     """The caller's time is over, or nobody waits for the result any more."""
 
-    default_hint = "Simplify the expressions of the mapping, or ask for fewer rows"
+    default_hint = "Simplify the expressions of the mapping, or request fewer rows"
 
 
 @dataclass(slots=True)
 class _Limit:
-    """What a caller allows, and the limit around it."""
+    """A caller's limit, and the enclosing limit."""
 
     ends: float
     seconds: float
     stopped: Callable[[], bool] | None
     around: _Limit | None
     look: float = 0.0
-    """When to ask `stopped` again."""
+    """When to call `stopped` again."""
 
     def check(self) -> None:
         now = monotonic()
@@ -70,16 +70,16 @@ class _Limit:
             self.look = now + _PAUSE
             if self.stopped():
                 raise StoppedError(
-                    "Evaluating the expressions was stopped: nobody waits for the result any more"
+                    "Evaluating the expressions was stopped: the client has disconnected"
                 )
 
 
 class _Account(threading.local):
-    """What the row in hand has cost; one for each thread."""
+    """The cost of the current row; one per thread."""
 
     def __init__(self) -> None:
         self.left = 0
-        """Units before the next look at limits and clock."""
+        """Units before the next check of limits and clock."""
         self.spent = 0
         self.ends = 0.0
         self.worked = 0.0
@@ -94,10 +94,10 @@ _account = _Account()
 def within(
     seconds: float, *, stopped: Callable[[], bool] | None = None, of: float | None = None
 ) -> Iterator[None]:
-    """End what is evaluated in the block after `seconds`, or once `stopped()` is true.
+    """Stop evaluation in the block after `seconds`, or once `stopped()` is true.
 
-    `stopped` is called about twenty times a second and must be quick. `of`: the whole time that
-    `seconds` are the rest of, for the message. Raises StoppedError.
+    `stopped` is called about twenty times a second and must be fast. `of`: the total time, of
+    which `seconds` is the rest, for the message. Raises StoppedError.
     """
     account = _account
     around = account.limit
@@ -109,7 +109,7 @@ def within(
 
 
 def check() -> None:
-    """Raise StoppedError when a caller's limit is reached."""
+    """Raise StoppedError if a caller's limit is reached."""
     limit = _account.limit
     while limit is not None:
         limit.check()
@@ -117,7 +117,7 @@ def check() -> None:
 
 
 def begin() -> bool:
-    """Open the account of a row; `end` takes the result. Within an open one nothing changes."""
+    """Start the budget of a row; pass the result to `end`. Nested calls have no effect."""
     account = _account
     if account.open:
         return False
@@ -131,13 +131,13 @@ def begin() -> bool:
 
 
 def end(opened: bool) -> None:
-    """Close the account that `begin` opened."""
+    """End the budget started by `begin`."""
     if opened:
         _account.open = False
 
 
 def spend(units: int = STEP) -> None:
-    """Count work on the row in hand. Raises ExpressionError beyond its limit, or StoppedError."""
+    """Count work for the current row. Raises ExpressionError beyond its limit, or StoppedError."""
     account = _account
     left = account.left - units
     account.left = left
@@ -149,7 +149,7 @@ def _look(account: _Account) -> None:
     account.spent += _SLICE - account.left
     account.left = _SLICE
     if account.spent > LARGEST_EFFORT:
-        account.left = 0  # nothing more for this row, also where the error was caught
+        account.left = 0  # allow nothing more for this row, even if the error was caught
         raise ExpressionError(
             "needs more work than one row may cost; use shorter loops or smaller fields"
         )
@@ -158,7 +158,7 @@ def _look(account: _Account) -> None:
     if not account.ends:
         account.ends, account.worked = now + LONGEST_ROW, thread_time()
     elif now > account.ends:
-        # time in which the machine did something else does not count
+        # only CPU time of this thread counts
         left = LONGEST_ROW - (thread_time() - account.worked)
         if left <= 0:
             account.spent = LARGEST_EFFORT
@@ -168,7 +168,7 @@ def _look(account: _Account) -> None:
 
 
 def size(value: Any) -> int:
-    """Characters of a text, members of a list or object; 0 for any other value."""
+    """Characters of a text, members of a list or object; 0 for other values."""
     return len(value) if type(value) in (str, list, dict) else 0
 
 
@@ -181,9 +181,9 @@ def reading(value: Any) -> int:
 
 
 def weigh(value: Any) -> None:
-    """Count a list or object with all that is in it. Raises ValueProblem when it is too large.
+    """Count a list or object with its whole content. Raises ValueProblem if it is too large.
 
-    A value that holds the same list many times is counted as often: that is what it is as JSON.
+    A value that contains the same list several times counts it as often, as in JSON.
     """
     if type(value) not in (list, dict, tuple):
         spend(size(value))
@@ -200,7 +200,7 @@ def weigh(value: Any) -> None:
         total += 1 + size(item)
         unpaid += 1
         if total > LARGEST_VALUE:
-            raise ValueProblem(f"gives more than {LARGEST_VALUE:,} characters")
+            raise ValueProblem(f"produces more than {LARGEST_VALUE:,} characters")
         if unpaid > 1000:
             spend(1000)
             unpaid = 0
@@ -210,11 +210,11 @@ def weigh(value: Any) -> None:
         elif type(item) is list:
             waiting.append(iter(item))
         if len(waiting) > DEEPEST_VALUE:
-            raise ValueProblem(f"is nested more than {DEEPEST_VALUE} deep")
+            raise ValueProblem(f"is nested more than {DEEPEST_VALUE} levels deep")
 
 
 def _flat(value: Any) -> bool:
-    """Whether a short list or object holds nothing but short texts and other single values."""
+    """Whether a short list or object contains only short texts and other scalars."""
     for item in value.values() if type(value) is dict else value:
         kind = type(item)
         if (kind is str and len(item) > 500) or kind is list or kind is dict:

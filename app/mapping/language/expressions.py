@@ -1,8 +1,8 @@
-"""The expression language under templates and filters: Jinja's grammar, our own meaning.
+"""The expression language of templates and filters: Jinja's grammar with our own semantics.
 
-Jinja parses and compiles. `grammar` decides what may be said, `operators`
-what it means, `functions` has the functions. Names are fields of the row; ``row`` is
-the whole row. The sandbox is a second fence behind the grammar, which leaves nothing to fence.
+Jinja parses and compiles. `grammar` decides what is allowed, `operators` what it means, and
+`functions` contains the functions. Names are fields of the row; ``row`` is the whole row. The
+sandbox is a second defence after the grammar, which already leaves nothing unsafe.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ LONGEST_EXPRESSION = 10_000
 
 
 class _RowContext:
-    """What a compiled template asks of its context, and no more: a row's fields by name."""
+    """The minimal context for a compiled template: a row's fields by name."""
 
     __slots__ = ("row", "undefined", "vars")
 
@@ -66,7 +66,7 @@ _TESTS = (
 
 
 class Environment(ImmutableSandboxedEnvironment):
-    """A Jinja environment that knows our functions and tables and nothing else."""
+    """A Jinja environment with only our functions and tables."""
 
     def __init__(self, tables: Tables | None = None, *, strict: bool) -> None:
         super().__init__(
@@ -102,7 +102,7 @@ _LOOP_FACTS = frozenset({"index", "index0", "first", "last", "length"})
 
 
 def compile_value(environment: Environment, tree: nodes.Expr) -> Callable[[dict[str, Any]], Any]:
-    """A function from row to the expression's own value (Undefined when it is missing).
+    """A function from row to the expression's value (Undefined if missing).
 
     It raises ExpressionError.
     """
@@ -156,16 +156,16 @@ def compile_text(environment: Environment, tree: nodes.Template) -> Callable[[di
 
 
 def _problem(error: Exception) -> Exception:
-    """Whatever an expression raises over a row is that row's problem, not the run's end."""
+    """Any error of an expression is a problem of the row and does not end the run."""
     if isinstance(error, (effort.StoppedError, ExpressionError)):
         return error
-    if isinstance(error, TemplateError):  # a missing field, in our own words
+    if isinstance(error, TemplateError):  # a missing field, with our message
         return ExpressionError(shorten(str(error)))
     return ExpressionError(shorten(in_words(error), 300))
 
 
 def parse_template(environment: Environment, text: str) -> nodes.Template | nodes.Expr:
-    """The checked tree of a template; only the expression when the text is a single ``{{ … }}``.
+    """The checked tree of a template; only the expression if the text is a single ``{{ … }}``.
 
     Raises ExpressionSyntaxError.
     """
@@ -180,7 +180,7 @@ def parse_template(environment: Environment, text: str) -> nodes.Template | node
 
 
 def parse_condition(environment: Environment, text: str) -> nodes.Expr:
-    """The checked tree of an expression that is true or false. Raises ExpressionSyntaxError."""
+    """The checked tree of a condition. Raises ExpressionSyntaxError."""
     _check_length(text)
     with _syntax_errors():
         parser = Parser(environment, text, state="variable")
@@ -204,7 +204,7 @@ def _syntax(error: TemplateSyntaxError) -> str:
 
 @contextmanager
 def _syntax_errors() -> Iterator[None]:
-    """Whatever keeps an expression from being parsed or compiled, as ExpressionSyntaxError."""
+    """Convert all parse and compile errors to ExpressionSyntaxError."""
     try:
         yield
     except ExpressionSyntaxError:
@@ -213,9 +213,9 @@ def _syntax_errors() -> Iterator[None]:
         raise ExpressionSyntaxError(_syntax(error)) from None
     except (RecursionError, MemoryError, SyntaxError):
         raise ExpressionSyntaxError("the expression is nested too deeply") from None
-    except (ValueError, OverflowError):  # from the lexer, which reads numbers
+    except (ValueError, OverflowError):  # from the lexer, which parses numbers
         raise ExpressionSyntaxError(
-            f"a number has at most {canonical.LONGEST_NUMBER:,} digits"
+            f"a number can have at most {canonical.LONGEST_NUMBER:,} digits"
         ) from None
 
 

@@ -1,8 +1,8 @@
 """Filters: which rows of a source become objects.
 
-An expression (``status == 'active' and inhabitants > 1000``) in the language of
-`expressions`, or a JsonLogic document. A missing field is null; a row whose field is
-null does not match a comparison with it, which is no error.
+A filter is an expression (``status == 'active' and inhabitants > 1000``) in the language of
+`expressions`, or a JsonLogic document. A missing field is null; a comparison with a null field is
+false, which is not an error.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from app.mapping.language.operators import Tables
 
 Filter: TypeAlias = Callable[[RowData], bool]
-"""Whether a row is kept. Raises ExpressionError where the row does not fit the expression."""
+"""Whether a row matches. Raises ExpressionError if the expression fails for the row."""
 
 
 def compile_filter(filter_: str | dict[str, Any], tables: Tables | None = None) -> Filter:
@@ -27,7 +27,7 @@ def compile_filter(filter_: str | dict[str, Any], tables: Tables | None = None) 
         rule = jsonlogic.compile_rule(filter_)
         return lambda row: jsonlogic.truthy(rule(row))
     from app.mapping.language import (
-        expressions,  # Jinja, which mappings without expressions do not need
+        expressions,  # imports Jinja, needed only for expressions
     )
 
     environment = expressions.Environment(tables, strict=False)

@@ -1,7 +1,7 @@
-"""The functions of the mapping language. All take and give JSON values; none does IO.
+"""The functions of the mapping language. They take and return JSON values, without I/O.
 
-``f(x, y)`` and ``x | f(y)`` are the same call. Null in, null out, but for those that say
-otherwise. A wrong argument raises ValueProblem, whose message becomes the row's problem.
+``f(x, y)`` and ``x | f(y)`` are the same call. Null gives null, unless stated otherwise. An invalid
+argument raises ValueProblem, whose message becomes the problem of the row.
 """
 
 from __future__ import annotations
@@ -40,22 +40,22 @@ LONGEST_RANGE = 1_000
 
 
 def slug(value: Any, separator: str = "-") -> str:
-    """Lower-case ASCII letters and digits; all else separates: ``'s-Gravenhage`` → s-gravenhage."""
+    """Lower-case ASCII letters and digits; others separate: ``'s-Gravenhage`` → s-gravenhage."""
     if len(separator) > 10:
-        raise ValueProblem("the separator of slug has 10 characters at most")
+        raise ValueProblem("the separator of slug can have at most 10 characters")
     return countries.slug(text(value), separator)
 
 
 def replace(value: Any, old: str, new: str) -> str:
-    """Every `old` replaced by `new`."""
+    """Replace every `old` with `new`."""
     source = text(value)
     if len(source) + source.count(old) * (len(new) - len(old)) > LONGEST_TEXT:
-        raise ValueProblem(f"gives more than {LONGEST_TEXT:,} characters")
+        raise ValueProblem(f"produces more than {LONGEST_TEXT:,} characters")
     return source.replace(old, new)
 
 
 def pad(value: Any, width: int, fill: str = "0") -> str:
-    """Filled up at the left: ``pad(7, 3)`` → 007."""
+    """Pad on the left: ``pad(7, 3)`` → 007."""
     if len(fill) != 1 or not 0 <= width <= 1_000:
         raise ValueProblem("pads to at most 1,000 characters with one character")
     return text(value).rjust(width, fill)
@@ -67,7 +67,7 @@ def truncate(value: Any, length: int) -> str:
 
 
 def split(value: Any, separator: str = ",", limit: int = -1) -> list[str]:
-    """The parts of a text, blanks around each removed; empty text gives an empty list."""
+    """The parts of a text without surrounding spaces; empty text gives an empty list."""
     source = text(value)
     if not source.strip():
         return []
@@ -77,7 +77,7 @@ def split(value: Any, separator: str = ",", limit: int = -1) -> list[str]:
 
 
 def join(value: Any, separator: str = ", ") -> str:
-    """The items of a list as one text; null and empty items are left out."""
+    """The items of a list as one text, without null and empty items."""
     return concatenated(
         (text(item) for item in items_of(value) if item is not None and item != ""), separator
     )
@@ -92,7 +92,7 @@ def ends_with(value: Any, end: str) -> bool:
 
 
 def contains(value: Any, part: Any) -> bool:
-    """Whether a text holds a text, or a list an item."""
+    """Whether a text contains a text, or a list an item."""
     return part in value if isinstance(value, list) else text(part) in text(value)
 
 
@@ -100,12 +100,12 @@ def contains(value: Any, part: Any) -> bool:
 
 
 def matches(value: Any, expression: str) -> bool:
-    """Whether the pattern is found anywhere in the text; ``^`` and ``$`` pin it down."""
+    """Whether the pattern occurs anywhere in the text; anchor it with ``^`` and ``$``."""
     return patterns.search(expression, text(value)) is not None
 
 
 def extract(value: Any, expression: str, group: int | str = 0) -> str | None:
-    """The first match (or one group of it), null where there is none."""
+    """The first match (or one of its groups); null if there is none."""
     found = patterns.search(expression, text(value))
     try:
         return None if found is None else found[group]
@@ -114,7 +114,7 @@ def extract(value: Any, expression: str, group: int | str = 0) -> str | None:
 
 
 def regex_replace(value: Any, expression: str, replacement: str = "") -> str:
-    r"""Every match replaced; ``\1`` stands for the first group."""
+    r"""Replace every match; ``\1`` is the first group."""
     return patterns.replaced(expression, text(value), replacement, LONGEST_TEXT)
 
 
@@ -122,20 +122,20 @@ def regex_replace(value: Any, expression: str, replacement: str = "") -> str:
 
 
 def date_(value: Any, layout: str | None = None) -> str:
-    """The day as ISO text. `layout` as in strptime (``%d-%m-%Y``), or unix / unix_ms."""
+    """The day as ISO text. `layout` as for strptime (``%d-%m-%Y``), or unix / unix_ms."""
     return dates.read(value, layout, None).date().isoformat()
 
 
 def datetime_(value: Any, layout: str | None = None, zone: str | None = None) -> str:
-    """The moment as ISO text with an offset; `zone` says where a time without one was meant."""
+    """The time as ISO text with an offset; `zone` is the timezone of a time without one."""
     moment = dates.read(value, layout, dates.zone(zone) if zone else None)
     if moment.tzinfo is None:
-        raise ValueProblem("has no time zone: name one, for example datetime(x, zone='UTC')")
+        raise ValueProblem("has no time zone: set one, for example datetime(x, zone='UTC')")
     return dates.iso(moment)
 
 
 def format_date(value: Any, layout: str) -> str:
-    """A date or time written after `layout`."""
+    """A date or time formatted with `layout`."""
     if len(layout) > dates.LONGEST_LAYOUT:
         raise ValueProblem(f"the layout is longer than {dates.LONGEST_LAYOUT} characters")
     try:
@@ -143,16 +143,16 @@ def format_date(value: Any, layout: str) -> str:
     except (ValueError, OverflowError) as error:
         if isinstance(error, ValueProblem):
             raise
-        raise ValueProblem(f"cannot be written in the layout {layout!r}") from None
+        raise ValueProblem(f"cannot be formatted with the layout {layout!r}") from None
 
 
 def now(days: float = 0, hours: float = 0) -> str:
-    """This moment in UTC, shifted. A row that did not change is not mapped again for it."""
+    """The current time in UTC, shifted. Unchanged rows are not mapped again for it."""
     return dates.iso(_shifted(datetime.now(UTC).replace(microsecond=0), days, hours))
 
 
 def today(days: float = 0) -> str:
-    """Today in UTC, shifted by days."""
+    """The current date in UTC, shifted by days."""
     return _shifted(datetime.now(UTC), days, 0).date().isoformat()
 
 
@@ -181,7 +181,7 @@ def last(value: Any) -> Any:
 
 
 def unique(value: Any) -> list[Any]:
-    """Items without repeats, in their order."""
+    """Items without duplicates, in order."""
     kept: dict[str, Any] = {}
     for item in items_of(value):
         kept.setdefault(text(item) if type(item) is not str else f'"{item}', plain(item))
@@ -189,7 +189,7 @@ def unique(value: Any) -> list[Any]:
 
 
 def sort(value: Any) -> list[Any]:
-    """Items in order; all numbers or all text."""
+    """Sorted items; all numbers or all text."""
     items = items_of(value)
     if all(type(item) is str for item in items):
         return sorted(items)
@@ -209,9 +209,9 @@ def keys(value: Any) -> list[str]:
 
 
 def range_(stop: Any) -> list[int]:
-    """The numbers from 0 to `stop`, without it."""
+    """The numbers from 0 up to, but not including, `stop`."""
     if not isinstance(stop, int) or stop > LONGEST_RANGE:
-        raise ValueProblem(f"goes up to {LONGEST_RANGE:,} at most")
+        raise ValueProblem(f"goes up to at most {LONGEST_RANGE:,}")
     return list(range(stop))
 
 
@@ -221,7 +221,7 @@ _NAMESPACES = {"url": uuid.NAMESPACE_URL, "dns": uuid.NAMESPACE_DNS, "oid": uuid
 
 
 def uuid5(value: Any, namespace: str = "url") -> str:
-    """A UUID that is always the same for the same text. `namespace`: url, dns, oid or a UUID."""
+    """A UUID that is always the same for a text. `namespace`: url, dns, oid or a UUID."""
     try:
         space = _NAMESPACES[namespace] if namespace in _NAMESPACES else uuid.UUID(namespace)
     except ValueError:
@@ -241,7 +241,7 @@ def iso_country(value: Any) -> str:
 def table_lookup(
     tables: Mapping[str, Mapping[str, Any]],
 ) -> Callable[..., Any]:
-    """The function ``map``: values by a table of the mapping (or one written in place)."""
+    """The function ``map``: translate values with a table of the mapping, or an inline one."""
 
     def map_(value: Any, table: str | Mapping[str, Any], *default: Any) -> Any:
         rows = tables.get(table) if isinstance(table, str) else table
@@ -299,7 +299,7 @@ FUNCTIONS: dict[str, Function] = {
     "upper": lambda value: text(value).upper(),
     "uuid5": uuid5,
 }
-"""Null in, null out. `default`, `json`, `now`, `today` and `map` are added by the environment."""
+"""Null gives null. The environment adds `default`, `json`, `now`, `today` and `map`."""
 
 METHODS = {
     "startswith": "starts_with",
@@ -307,4 +307,4 @@ METHODS = {
     "strip": "trim",
     **{name: name for name in ("lower", "upper", "title", "capitalize", "split", "replace")},
 }
-"""Methods of Python's text that people write out of habit: ``name.startswith('A')``."""
+"""Python text methods that users write out of habit: ``name.startswith('A')``."""

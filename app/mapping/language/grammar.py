@@ -1,10 +1,9 @@
-"""What may be said in the mapping language: a check and rewrite of Jinja's parsed tree.
+"""What is allowed in the mapping language: checks and rewrites Jinja's parsed tree.
 
-Nothing is left of calls and attributes: ``f(x)`` and ``x.method()`` become filters from a fixed
-list, so a name in front of a bracket is always a function, every other name is always a field
-of the row, and nothing of Python can be reached. Statements that keep state (set, macro,
-include…) are refused. Operators whose meaning is ours become filters of `operators`,
-under names in brackets that nobody can write.
+No calls or attributes remain: ``f(x)`` and ``x.method()`` become filters from a fixed list. A name
+before a parenthesis is always a function, any other name always a field of the row, and nothing of
+Python is reachable. Statements that keep state (set, macro, include…) are rejected. Operators with
+our own semantics become filters of `operators`, under names in parentheses that users cannot write.
 """
 
 from __future__ import annotations
@@ -64,12 +63,12 @@ _ALLOWED = (
 
 
 class Rewriter(NodeTransformer):
-    """Checks every node and gives the ones whose meaning is ours their filter."""
+    """Checks every node and replaces those with our own semantics by filters."""
 
     def __init__(self, environment: Environment) -> None:
         self.environment = environment
         self.loops = 0
-        self._inside = 0  # bodies of loops around the node in hand
+        self._inside = 0  # enclosing loop bodies
 
     def visit(self, node: nodes.Node, *args: Any, **kwargs: Any) -> Any:
         if not isinstance(node, _ALLOWED):
@@ -88,7 +87,7 @@ class Rewriter(NodeTransformer):
         return call
 
     def condition(self, node: Any) -> nodes.Expr:
-        """The node as true or false, down through and/or so that text flags count there too."""
+        """The node as true or false; text flags in operands of and/or count too."""
         if isinstance(node, (nodes.And, nodes.Or)):
             node.left, node.right = self.condition(node.left), self.condition(node.right)
             return node
@@ -110,10 +109,10 @@ class Rewriter(NodeTransformer):
 
     def _function(self, node: nodes.Call, name: str) -> nodes.Node:
         if name not in self.environment.filters or name.startswith("("):
-            raise ExpressionSyntaxError(f"there is no function {name}; there are {self._known()}")
+            raise ExpressionSyntaxError(f"there is no function {name}; use one of {self._known()}")
         args = list(node.args)
         if not args and name not in _WITHOUT_VALUE:
-            raise ExpressionSyntaxError(f"{name}() needs a value in its brackets")
+            raise ExpressionSyntaxError(f"{name}() needs a value in its parentheses")
         first = nodes.Const(None) if name in _WITHOUT_VALUE else args.pop(0)
         return self._visited(
             nodes.Filter(first, name, args, node.kwargs, None, None, lineno=node.lineno)
@@ -129,7 +128,7 @@ class Rewriter(NodeTransformer):
             raise ExpressionSyntaxError("a function needs plain arguments")
         if node.name not in self.environment.filters:
             raise ExpressionSyntaxError(
-                f"there is no function {node.name}; there are {self._known()}"
+                f"there is no function {node.name}; use one of {self._known()}"
             )
         taken = operators.arguments_of(node.name)
         if taken is not None:
@@ -141,7 +140,7 @@ class Rewriter(NodeTransformer):
     def _test(self, node: nodes.Test) -> nodes.Node:
         if node.name not in self.environment.tests:
             known = ", ".join(sorted(self.environment.tests))
-            raise ExpressionSyntaxError(f"there is no test {node.name}; there are {known}")
+            raise ExpressionSyntaxError(f"there is no test {node.name}; use one of {known}")
         wanted = node.name in {"matching", "divisibleby"}
         if len(node.args) != wanted or node.kwargs or node.dyn_args or node.dyn_kwargs:
             shown = "one argument" if wanted else "no argument"
@@ -161,7 +160,7 @@ class Rewriter(NodeTransformer):
         return ", ".join(sorted(name for name in self.environment.filters if name[0] != "("))
 
     def _name(self, node: nodes.Name) -> nodes.Node:
-        """Names are spelled so that none of them means anything to Jinja or Python."""
+        """Spell names so that none has a meaning in Jinja or Python."""
         if node.name == "loop" and self._inside and node.ctx == "load":
             return node
         node.name = _spelled(node.name)
@@ -172,7 +171,7 @@ class Rewriter(NodeTransformer):
             raise ExpressionSyntaxError("a recursive loop is not part of the language")
         self.loops += 1
         if self.loops > DEEPEST_LOOP:
-            raise ExpressionSyntaxError(f"loops nest {DEEPEST_LOOP} deep at most")
+            raise ExpressionSyntaxError(f"loops can be nested at most {DEEPEST_LOOP} deep")
         items: nodes.Expr = self.visit(node.iter)
         node.target = self.visit(node.target)
         node.else_ = [self.visit(child) for child in node.else_]
@@ -212,7 +211,7 @@ class Rewriter(NodeTransformer):
 
     def _compare(self, node: nodes.Compare) -> nodes.Node:
         self.generic_visit(node)
-        if len(node.ops) > 1:  # a list, for an operand that stood in the code twice would double it
+        if len(node.ops) > 1:  # a list: an operand occurring twice would run twice
             operands = nodes.List([node.expr, *(each.expr for each in node.ops)])
             names = nodes.List([nodes.Const(each.op) for each in node.ops])
             operands.lineno = names.lineno = node.lineno
@@ -283,12 +282,12 @@ def _check_constant(value: Any) -> None:
             canonical.number(value) if isinstance(value, float) else canonical.value(value)
         except ValueError:
             raise ExpressionSyntaxError(
-                f"a number has at most {canonical.LONGEST_NUMBER:,} digits"
+                f"a number can have at most {canonical.LONGEST_NUMBER:,} digits"
             ) from None
 
 
 def _steps(body: list[Any]) -> int:
-    """Operators and functions of one turn of a loop; a loop within pays for its own turns."""
+    """Operators and functions in one iteration of a loop; an inner loop counts separately."""
     steps = 1
     waiting = list(body)
     while waiting:
@@ -299,19 +298,19 @@ def _steps(body: list[Any]) -> int:
 
 
 _ENGINE_NAMES = frozenset({"self", "super", "loop", "caller", "varargs", "kwargs"})
-"""Names that Jinja's compiler gives a meaning of its own."""
+"""Names with a special meaning for Jinja's compiler."""
 SPELLED = "u_"
 
 
 def _spelled(name: str) -> str:
-    # Python takes two spellings of a name for the same when only their Unicode form differs
+    # Python treats names as equal if they differ only in Unicode normalisation
     if name.isascii() and name not in _ENGINE_NAMES and not name.startswith(SPELLED):
         return name
     return SPELLED + name.encode().hex()
 
 
 def field_name(spelled: str) -> str:
-    """The field that a `nodes.Name` of a checked tree stands for."""
+    """The row field for a `nodes.Name` in a checked tree."""
     if spelled.startswith(SPELLED):
         return bytes.fromhex(spelled.removeprefix(SPELLED)).decode()
     return spelled

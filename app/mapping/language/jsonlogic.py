@@ -1,10 +1,10 @@
-"""JsonLogic (https://jsonlogic.com): rules as JSON, compiled once into closures.
+"""JsonLogic (https://jsonlogic.com): JSON rules compiled once to closures.
 
-Written here because the libraries at hand lack operators, do not short-circuit, interpret the
-document anew for every row, or need a newer Python. Meaning as published there, with JavaScript's
-loose comparisons and truth (an empty list is false); operators that came later (`val`, `exists`,
-`??`, `try`, `throw`, `preserve`, more than two operands) as the suites of the json-logic community
-have them. `docs/mapping.md` lists where the two differ and what holds here.
+Implemented here because available libraries lack operators, do not short-circuit, interpret the
+document again for every row, or need a newer Python. The semantics are those published there, with
+JavaScript's loose comparisons and truth (an empty list is false). Later operators (`val`, `exists`,
+`??`, `try`, `throw`, `preserve`, more than two operands) follow the suites of the json-logic
+community. `docs/mapping.md` lists the differences between the two, and what applies here.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ __all__ = ["compile_rule", "truthy"]
 
 _DEEPEST = 50
 _LARGEST = 10_000
-"""Operators and values of a rule."""
+"""Maximum number of operators and values in a rule."""
 
 
 class _Scope:
-    """The data that a rule sees; `above` what stood there before a list's item, or an error."""
+    """The data that a rule sees; `above` is the enclosing data of a list item or an error."""
 
     __slots__ = ("above", "data", "facts")
 
@@ -36,7 +36,7 @@ class _Scope:
         self.facts = facts
 
     def levels(self) -> Iterator[Any]:
-        """The data, the facts of the iteration around it, the data around that, and so on."""
+        """The data, the variables of the enclosing iteration, its data, and so on."""
         scope: _Scope | None = self
         while scope is not None:
             yield scope.data
@@ -45,7 +45,7 @@ class _Scope:
 
 
 Rule: TypeAlias = Callable[[_Scope], Any]
-"""From scope to value. Raises LogicError, or whatever `in_words` has words for."""
+"""From scope to value. Raises LogicError, or an error known to `in_words`."""
 
 
 def compile_rule(document: Any) -> Callable[[Any], Any]:
@@ -76,7 +76,7 @@ class _Compiler:
     def rule(self, node: Any, depth: int) -> Rule:
         self._size += 1
         if depth > _DEEPEST:
-            raise ExpressionSyntaxError(f"the rule is nested more than {_DEEPEST} deep")
+            raise ExpressionSyntaxError(f"the rule is nested more than {_DEEPEST} levels deep")
         if self._size > _LARGEST:
             raise ExpressionSyntaxError(f"the rule has more than {_LARGEST:,} parts")
         if isinstance(node, list):
@@ -85,7 +85,7 @@ class _Compiler:
         if not isinstance(node, dict) or not (node or not depth):
             return _constant(node)
         if len(node) != 1:
-            raise ExpressionSyntaxError("every JsonLogic object has exactly one operator")
+            raise ExpressionSyntaxError("every JsonLogic object must have exactly one operator")
         ((name, raw),) = node.items()
         return self._operator(name, raw, depth)
 
@@ -100,10 +100,10 @@ class _Compiler:
         if operation is None:
             known = ", ".join(sorted({*_LAZY, *logic_values.OPERATIONS, "preserve"}))
             raise ExpressionSyntaxError(
-                f"there is no JsonLogic operator {shorten(name, 40)!r}; there are {known}"
+                f"there is no JsonLogic operator {shorten(name, 40)!r}; use one of {known}"
             )
         function, least, most = operation
-        # an operand that is not in brackets may give all of them: {"max": {"var": "list"}}
+        # an operand without brackets may produce all of them: {"max": {"var": "list"}}
         spreads = not listed and isinstance(raw, dict) and bool(raw) and most > 1
         if not spreads and not least <= len(args) <= most:
             raise ExpressionSyntaxError(_operands(name, least, most))
@@ -147,7 +147,7 @@ def _paid(rule: Rule) -> Rule:
 
 
 def _member(data: Any, name: Any) -> Any:
-    """A member of an object, an item of a list; `ABSENT` where there is none."""
+    """A member of an object or an item of a list; `ABSENT` if there is none."""
     if isinstance(data, dict):
         return data.get(name if type(name) is str else values.text(name), logic_values.ABSENT)
     if isinstance(data, (list, str)):
@@ -158,7 +158,7 @@ def _member(data: Any, name: Any) -> Any:
 
 
 def _find(data: Any, path: Any) -> Any:
-    """The value at a dotted path; None where there is none."""
+    """The value at a dotted path; None if there is none."""
     if path is None or path == "":
         return data
     for part in values.text(path).split("."):
@@ -177,7 +177,7 @@ def _var(args: Sequence[Rule]) -> Rule:
 
 
 def _at(args: Sequence[Rule], scope: _Scope) -> Any:
-    """What the parts of a path lead to; a first part in brackets says how many levels up."""
+    """The value at a path; a first part in brackets is the number of levels up."""
     parts = [arg(scope) for arg in args]
     if len(parts) == 1 and type(parts[0]) is list and not all(map(_is_level, parts[0])):
         parts = parts[0]
@@ -252,7 +252,7 @@ def _if(args: Sequence[Rule]) -> Rule:
 
 
 def _until(stop: Callable[[Any], bool], otherwise: Any) -> Callable[[Sequence[Rule]], Rule]:
-    """The first value at which `stop` holds, else the last one."""
+    """The first value for which `stop` is true, else the last one."""
 
     def build(args: Sequence[Rule]) -> Rule:
         def first(scope: _Scope) -> Any:
@@ -269,7 +269,7 @@ def _until(stop: Callable[[Any], bool], otherwise: Any) -> Callable[[Sequence[Ru
 
 
 def _chain(test: Callable[[Any, Any], bool], name: str) -> Callable[[Sequence[Rule]], Rule]:
-    """A comparison of each operand with the next; none is looked at after the first that fails."""
+    """A comparison of neighbouring operands, stopping at the first that fails."""
 
     def build(args: Sequence[Rule]) -> Rule:
         def compared(scope: _Scope) -> bool:
@@ -297,7 +297,7 @@ def _try(args: Sequence[Rule]) -> Rule:
             except effort.StoppedError:
                 raise
             except Exception as error:
-                effort.spend()  # raises again where the row has cost too much
+                effort.spend()  # raises again if the row's budget is used up
                 handler = _Scope(_as_data(error), scope)
         return args[-1](handler) if args else None
 
@@ -314,7 +314,7 @@ def _throw(args: Sequence[Rule]) -> Rule:
         if not isinstance(found, dict):
             found = {"type": found}
         shown = shorten(values.text(found.get("type")), 200)
-        raise LogicError(found, f"the rule says: {shown}")
+        raise LogicError(found, f"the rule reports: {shown}")
 
     return throw
 
@@ -323,7 +323,7 @@ def _throw(args: Sequence[Rule]) -> Rule:
 
 
 def _over_items(combine: Callable[[Iterator[Any], list[Any]], Any]) -> Callable[..., Rule]:
-    """`combine` gets what the rule says of each item, one by one, and the items."""
+    """`combine` receives the rule's result for each item, lazily, and the items."""
 
     def build(args: Sequence[Rule]) -> Rule:
         if len(args) != 2:

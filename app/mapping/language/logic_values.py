@@ -1,4 +1,4 @@
-"""Values in JsonLogic: JavaScript's loose comparisons and truth, exact arithmetic."""
+"""Values in JsonLogic: JavaScript's loose comparisons and truth, with exact arithmetic."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from app.mapping.language import effort, values
 from app.mapping.language.errors import ValueProblem
 
 ABSENT: Final = object()
-"""What a path gives that leads nowhere; null was said by the data."""
+"""The value of a missing path; null comes from the data."""
 _MANY = 1000
 
 
 class LogicError(ValueProblem):
-    """An error that a rule can catch with `try`; `data` is what it sees then."""
+    """An error that a rule can catch with `try`; `data` is what it then sees."""
 
     def __init__(self, data: Any, message: str) -> None:
         super().__init__(message)
@@ -23,7 +23,7 @@ class LogicError(ValueProblem):
 
 
 def truthy(value: Any) -> bool:
-    """JsonLogic's truth: as JavaScript, but an empty array is false. "0" is true."""
+    """JsonLogic's truth: like JavaScript, but an empty array is false. "0" is true."""
     return value is not None and value is not False and value not in (0, "", [])
 
 
@@ -32,7 +32,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _numeric(value: Any) -> Decimal | None:
-    """JavaScript's Number(): None stands for NaN."""
+    """JavaScript's Number(), with None for NaN."""
     if isinstance(value, bool):
         return Decimal(int(value))
     if _is_number(value):
@@ -49,7 +49,7 @@ def _numeric(value: Any) -> Decimal | None:
 
 
 def operand(value: Any) -> Decimal:
-    """The number that a value stands for. Raises LogicError, which is NaN in JavaScript."""
+    """A value as a number. Raises LogicError for NaN in JavaScript."""
     number = _numeric(value)
     if number is None:
         raise LogicError("NaN", f"{values.shown(value)} is not a number")
@@ -101,7 +101,7 @@ COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     ">": _ordered(lambda left, right: left > right),
     ">=": _ordered(lambda left, right: left >= right),
 }
-"""Between two values; a chain of more compares each with the next."""
+"""Compares two values; a chain compares each value with the next."""
 
 
 def _sum(*operands: Any) -> Any:
@@ -153,7 +153,7 @@ def _merge(*lists: Any) -> list[Any]:
     for value in lists:
         merged += value if isinstance(value, list) else [value]
         if len(merged) > effort.LARGEST_VALUE:
-            raise ValueProblem(f"merge gives more than {effort.LARGEST_VALUE:,} items")
+            raise ValueProblem(f"merge produces more than {effort.LARGEST_VALUE:,} items")
     effort.spend(8 * len(merged))
     return merged
 
@@ -208,4 +208,4 @@ OPERATIONS: dict[str, tuple[Callable[..., Any], int, int]] = {
     "substr": (_substr, 2, 3),
     "merge": (_merge, 0, _ANY),
 }
-"""Operators that see the values of their operands: function, least and most of them."""
+"""Operators on evaluated operands: function, and minimum and maximum number of operands."""

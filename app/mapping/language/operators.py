@@ -1,11 +1,11 @@
-"""What comparisons, arithmetic and conditions mean in the mapping language.
+"""The meaning of comparisons, arithmetic and conditions in the mapping language.
 
-- A comparison with null or a missing field is false, unless it is with the word ``none`` itself.
-- A number compared with text reads the text as a JSON number (``"12" > 3``; ``"012"`` is none).
+- A comparison with null or a missing field is false, unless it is with the literal ``none``.
+- A number compared with text reads the text as a JSON number (``"12" > 3``; not ``"012"``).
 - Arithmetic is exact (``0.1 + 0.2 == 0.3``); with null it gives null.
-- As a condition, missing, null, blank, empty and 0 are false, and text counts by the words of
-  `connectors.sdk.truth`: ``"N"`` is false. In a filter, text that is neither yes nor no is an error
-  of its row; in a template it is true, because something is there.
+- As a condition, missing, null, blank, empty and 0 are false, and text is read with the words of
+  `connectors.sdk.truth`: ``"N"`` is false. In a filter, other text is an error of its row; in a
+  template it is true, because it is not empty.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ Tables: TypeAlias = Mapping[str, Mapping[str, Any]]
 """Lookup tables of a mapping: ``{name: {text: value}}``."""
 
 _ITEM = 8
-"""What an item of a list costs: as many bytes of memory."""
+"""Cost of an item of a list, as many bytes of memory."""
 _ROUNDED = DecimalContext(prec=15)
 
 
 class MissingField(ChainableUndefined, StrictUndefined):
-    """A field the row does not have: it may be asked for, compared, tested, given a default."""
+    """A missing field of the row: it may be tested, compared and given a default."""
 
     __slots__ = ()
 
@@ -58,14 +58,14 @@ def output(value: Any) -> str:
 
 
 def _settled(value: Any) -> Any:
-    """A value that is about to be used: a missing one raises (templates) or is null (filters)."""
+    """A value about to be used: a missing one raises (templates) or is null (filters)."""
     if isinstance(value, MissingField):
         str(value)
     return None if isinstance(value, Undefined) else value
 
 
 def condition(value: Any) -> bool:
-    """Whether a value counts as true in a filter. Raises ValueProblem for an unknown word."""
+    """Whether a value is true in a filter. Raises ValueProblem for an unknown word."""
     if isinstance(value, Undefined):
         return False
     try:
@@ -76,7 +76,7 @@ def condition(value: Any) -> bool:
 
 
 def present(value: Any) -> bool:
-    """Whether a value counts as true in a template: `condition`, and any other text is true."""
+    """Whether a value is true in a template: as `condition`, with any other text true."""
     if isinstance(value, Undefined):
         return False
     try:
@@ -86,7 +86,7 @@ def present(value: Any) -> bool:
 
 
 def compare(name: str) -> Callable[[Any, Any], bool]:
-    """A comparison that is false with null and reads text as a number where a number faces it."""
+    """A comparison that is false with null, and reads text as a number if the other is one."""
     operation = _COMPARISONS[name]
 
     def compared(left: Any, right: Any) -> bool:
@@ -100,7 +100,7 @@ def compare(name: str) -> Callable[[Any, Any], bool]:
 
 
 def _alike(left: Any, right: Any) -> tuple[Any, Any] | None:
-    """Both sides as one comparable type, or None where they have none in common."""
+    """Both sides as one comparable type, or None if they have none in common."""
     if isinstance(left, bool) or isinstance(right, bool):
         pair = _flag(left), _flag(right)
         return None if None in pair else pair
@@ -178,7 +178,7 @@ def _calculate(name: str) -> Callable[[Any, Any], Any]:
             return None
         if name == "+" and type(left) is type(right) and isinstance(left, (str, list)):
             if len(left) + len(right) > values.LONGEST_TEXT:
-                raise ValueProblem(f"+ gives more than {values.LONGEST_TEXT:,} characters")
+                raise ValueProblem(f"+ produces more than {values.LONGEST_TEXT:,} characters")
             effort.spend(len(left) + len(right))
             return left + right
         if name in _DIVISIONS and right == 0:
@@ -190,7 +190,7 @@ def _calculate(name: str) -> Callable[[Any, Any], Any]:
 
 
 def _divide(left: Decimal, right: Decimal) -> Decimal:
-    """Exact where it comes out even, else 15 digits: what a double holds without doubt."""
+    """Exact if finite, else 15 digits, which a double represents exactly."""
     quotient = values.EXACT.divide(left, right)
     return (
         _ROUNDED.plus(quotient)
@@ -215,15 +215,15 @@ def _sliced(value: Any, start: Any, stop: Any, step: Any) -> Any:
     if value is None:
         return None
     if not isinstance(value, (str, list)):
-        raise ValueProblem(f"a part can be cut from text and lists, not from {values.kind(value)}")
+        raise ValueProblem(f"a slice needs text or a list, not {values.kind(value)}")
     if any(bound is not None and type(bound) is not int for bound in bounds) or bounds[2] == 0:
-        raise ValueProblem("a part is cut with whole numbers: [start:stop:step], step not 0")
+        raise ValueProblem("a slice needs whole numbers: [start:stop:step], step not 0")
     effort.spend(effort.STEP + len(value))
     return value[slice(*bounds)]
 
 
 def _each(value: Any, steps: int) -> Any:
-    """What a loop runs over; every turn of it, of so many steps, is paid for before the first."""
+    """The list of a loop; all its iterations are counted before the first."""
     value = _settled(value)
     if type(value) not in (list, dict, str):
         raise ValueProblem(f"a loop needs a list; this is {values.kind(value)}")
@@ -239,7 +239,7 @@ def _concatenated(parts: list[Any]) -> str:
 
 
 def _chained(values: list[Any], names: list[str]) -> bool:
-    """``a < b < c``: every neighbour compares with the next."""
+    """``a < b < c``: compare all neighbours."""
     return all(
         compare(name)(left, right)
         for name, (left, right) in zip(names, pairwise(values), strict=True)
@@ -276,7 +276,7 @@ def _null_safe(name: str, function: functions.Function) -> functions.Function:
 
 
 def _default(value: Any, other: Any = "", blank: bool = False) -> Any:
-    """`other` where the value is missing or null; with `blank` also where it is empty text."""
+    """`other` if the value is missing or null; with `blank` also if it is empty text."""
     if value is None or isinstance(value, Undefined):
         return other
     return other if blank and isinstance(value, str) and not value.strip() else value
@@ -285,7 +285,7 @@ def _default(value: Any, other: Any = "", blank: bool = False) -> Any:
 def _clock(function: functions.Function) -> functions.Function:
     kinds = arguments.kinds(function, skip=0)
 
-    @pass_context  # so that Jinja does not take the moment of compiling for a constant
+    @pass_context  # prevents Jinja from evaluating it as a constant when compiling
     def read(_context: Any, _value: None, *args: Any, **named: Any) -> str:
         effort.spend()
         args, named = kinds.settle(map(_settled, args), named, _settled)
@@ -313,7 +313,7 @@ def _matching(value: Any, expression: Any) -> bool:
 def _divides(value: Any, divisor: Any) -> bool:
     value, divisor = _settled(value), _settled(divisor)
     if type(value) is not int or type(divisor) is not int or not divisor:
-        raise ValueProblem("odd, even and divisibleby are asked of whole numbers")
+        raise ValueProblem("odd, even and divisibleby need whole numbers")
     return bool(value % divisor == 0)
 
 
@@ -323,11 +323,11 @@ TESTS: dict[str, Callable[..., bool]] = {
     "even": lambda value: _divides(value, 2),
     "odd": lambda value: not _divides(value, 2),
 }
-"""Tests whose meaning is ours: ``name is matching('^A')``."""
+"""Tests with our own semantics: ``name is matching('^A')``."""
 
 
 def arguments_of(name: str) -> arguments.Kinds | None:
-    """What a function takes beside its value; None for the operators' own filters."""
+    """The arguments of a function besides its value; None for internal filters."""
     if name in _CLOCKS:
         return arguments.kinds(_CLOCKS[name], skip=0)
     function = {**functions.FUNCTIONS, **_OWN}.get(name)
@@ -343,7 +343,7 @@ _OWN: dict[str, functions.Function] = {
 
 
 def filters(tables: Tables, *, strict: bool) -> dict[str, Callable[..., Any]]:
-    """What an expression may call; `strict` (templates): a missing field is an error."""
+    """The functions for an expression; `strict` (templates): a missing field is an error."""
     return {
         **{name: _null_safe(name, function) for name, function in functions.FUNCTIONS.items()},
         "map": _null_safe("map", functions.table_lookup(tables)),

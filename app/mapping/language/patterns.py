@@ -1,4 +1,4 @@
-"""Regular expressions of the mapping language: bounded in what they read and how long they take."""
+"""Regular expressions of the mapping language, limited in input size and time."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ Pattern: TypeAlias = Any
 """A compiled expression of `regex`, which has no types."""
 
 LONGEST_MATCHED = 20_000
-"""Characters of a text that a regular expression is tried on."""
+"""Maximum characters of a text to match."""
 LONGEST_MATCHING = 1.0
-"""Seconds that one regular expression may take over one text."""
+"""Maximum seconds for matching one expression with one text."""
 LONGEST_PATTERN = 2_000
-"""Characters of a regular expression."""
+"""Maximum characters of a regular expression."""
 LARGEST_PATTERN = 50_000
-"""Parts of one whose counts are written out; ``(a{99}){99}`` has about 20,000."""
+"""Maximum parts after expanding counts; ``(a{99}){99}`` has about 20,000."""
 
-# The library's own reading of a pattern. It is private, so a test says what is relied on here.
+# The standard library's parser of patterns. It is private, so a test pins what we rely on.
 _parse: Callable[[str], Any] = import_module("re._parser").parse
 
 
@@ -31,14 +31,14 @@ _parse: Callable[[str], Any] = import_module("re._parser").parse
 def pattern(expression: str) -> Pattern:
     """Compile a pattern. Raises ValueProblem, also for a repeat inside a repeat.
 
-    ``(a+)+`` needs time that doubles with every character of the row's text. There are others
-    that cannot be told by their looks, such as ``^(a|a)*$``: those end at `LONGEST_MATCHING`,
-    for which the library `regex` is here; `re` cannot be stopped.
+    ``(a+)+`` needs time that doubles with every character of the row's text. Others cannot be
+    detected by their form, such as ``^(a|a)*$``: those are stopped by `LONGEST_MATCHING`, which
+    needs the library `regex`, because `re` cannot be stopped.
     """
-    import regex  # takes time that mappings without patterns should not
+    import regex  # slow to import, and needed only for patterns
 
     if len(expression) > LONGEST_PATTERN:
-        raise ValueProblem(f"a regular expression has {LONGEST_PATTERN:,} characters at most")
+        raise ValueProblem(f"a regular expression can have at most {LONGEST_PATTERN:,} characters")
     try:
         re.compile(expression)
         parsed = _parse(expression)
@@ -51,14 +51,14 @@ def pattern(expression: str) -> Pattern:
             "the regular expression is nested too deeply or counts too far"
         ) from None
     if size > LARGEST_PATTERN:
-        raise ValueProblem(f"{shorten(expression, 80)!r} counts to more than {LARGEST_PATTERN:,}")
+        raise ValueProblem(f"{shorten(expression, 80)!r} has counts above {LARGEST_PATTERN:,}")
     if repeats:
         raise ValueProblem(f"{expression!r} repeats a repeat, which can take forever")
     return compiled
 
 
 def _repeats_a_repeat(node: Any, inside: bool = False) -> bool:
-    """Walk the parsed pattern: only there is ``[+]+`` told from ``(a+)+``."""
+    """Walk the parsed pattern, which distinguishes ``[+]+`` from ``(a+)+``."""
     if isinstance(node, (list, tuple)) or hasattr(node, "data"):
         items = node.data if hasattr(node, "data") else node
         for item in items:
@@ -73,7 +73,7 @@ def _repeats_a_repeat(node: Any, inside: bool = False) -> bool:
 
 
 def search(expression: str, source: str) -> Any:
-    """The first match, or None. Raises ValueProblem when it takes too long."""
+    """The first match, or None. Raises ValueProblem if it takes too long."""
     found = pattern(expression)
     _check_length(source)
     try:
@@ -83,7 +83,7 @@ def search(expression: str, source: str) -> Any:
 
 
 def replaced(expression: str, source: str, replacement: str, longest: int) -> str:
-    """Every match replaced, `longest` characters at most. Raises ValueProblem."""
+    """Replace every match, up to `longest` characters. Raises ValueProblem."""
     import regex
 
     found = pattern(expression)
@@ -95,7 +95,7 @@ def replaced(expression: str, source: str, replacement: str, longest: int) -> st
             parts += [source[at : match.start()], match.expand(replacement)]
             size += len(parts[-1]) + len(parts[-2])
             if size > longest:
-                raise ValueProblem(f"gives more than {longest:,} characters")
+                raise ValueProblem(f"produces more than {longest:,} characters")
             at = match.end()
     except (regex.error, IndexError):
         raise ValueProblem(
@@ -107,7 +107,7 @@ def replaced(expression: str, source: str, replacement: str, longest: int) -> st
 
 
 def _size(node: Any) -> int:
-    """Parts of a parsed pattern with its counts written out, as the engine holds it."""
+    """Parts of a parsed pattern with counts expanded, as kept by the engine."""
     if not isinstance(node, (list, tuple)) and not hasattr(node, "data"):
         return 1
     total = 1
@@ -129,13 +129,11 @@ _UNBOUNDED = 2**31
 
 def _check_length(source: str) -> None:
     if len(source) > LONGEST_MATCHED:
-        raise ValueProblem(
-            f"a regular expression is tried on {LONGEST_MATCHED:,} characters at most"
-        )
+        raise ValueProblem(f"a regular expression can match at most {LONGEST_MATCHED:,} characters")
 
 
 def _too_slow(expression: str) -> ValueProblem:
     return ValueProblem(
         f"{expression!r} takes longer than {LONGEST_MATCHING:g} second on this text; "
-        "make it more exact"
+        "make it more specific"
     )

@@ -1,8 +1,8 @@
-"""Which parts of a filter a database can answer by itself, without changing what it means.
+"""Which parts of a filter a database can evaluate without changing its meaning.
 
-Only ``field == 'text'`` joined by ``and`` is taken, and only for texts that the language never
-reads as a number or a flag: such a text equals a field exactly when the field is that very text.
-The whole filter is still evaluated over what is left, so this may only ever narrow.
+Only ``field == 'text'`` joined by ``and`` is used, and only for texts that the language never reads
+as a number or a flag: such a text equals a field only if the field is exactly that text. The whole
+filter is still evaluated for the remaining rows, so pushdown may only reduce them.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from connectors.sdk import canonical
 
 
 class EqualText(NamedTuple):
-    """The field that `path` leads to holds `text`."""
+    """The field at `path` equals `text`."""
 
     path: tuple[str, ...]
     text: str
 
 
 def equal_texts(filter_: str) -> list[EqualText]:
-    """What every row that the filter keeps must fulfil. Raises ExpressionSyntaxError."""
+    """Conditions that all rows matching the filter fulfil. Raises ExpressionSyntaxError."""
     environment = expressions.Environment(strict=False)
     return list(_conjuncts(expressions.parse_condition(environment, filter_.strip())))
 
@@ -68,7 +68,7 @@ def _path(node: nodes.Node) -> tuple[str, ...]:
 
 
 def _only_text(value: Any) -> bool:
-    """Whether the language compares this constant as text with everything."""
+    """Whether the language always compares this constant as text."""
     if not isinstance(value, str) or "\0" in value or value.lower() in {"true", "false"}:
         return False
     try:

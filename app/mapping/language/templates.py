@@ -1,8 +1,8 @@
 """Templates: text with ``{{ expressions }}``, compiled once.
 
-A template that is one single expression gives that expression's value, of whatever type
-(``{{ inhabitants / area }}`` is a number, ``{{ split(tags) }}`` a list). Anything else gives
-text, in which null is empty. `app.mapping.language.expressions` says what an expression may be.
+A template that is a single expression returns that expression's value, of any type
+(``{{ inhabitants / area }}`` is a number, ``{{ split(tags) }}`` a list). Any other template returns
+text, in which null is empty. `app.mapping.language.expressions` defines expressions.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def compile_template(text: str, environment: expressions.Environment) -> Callabl
 
 
 def fields_of(text: str, environment: expressions.Environment) -> list[str]:
-    """The fields of the row that a template asks for. Raises ExpressionSyntaxError."""
+    """The row fields that a template uses. Raises ExpressionSyntaxError."""
     tree = expressions.parse_template(environment, text.strip())
     found = [tree] if isinstance(tree, nodes.Name) else list(tree.find_all(nodes.Name))
     own = {node.name for node in found if node.ctx != "load"} | {"loop"}

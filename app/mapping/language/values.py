@@ -1,6 +1,6 @@
 """JSON values of an expression: as text, as JSON, and as exact numbers.
 
-What cannot be done raises ValueProblem, whose message becomes the row's problem.
+Errors raise ValueProblem, whose message becomes the problem of the row.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from app.mapping.language.errors import ValueProblem
 from connectors.sdk import canonical
 
 LONGEST_TEXT = effort.LARGEST_VALUE
-"""Characters that a function or a template may give."""
+"""Maximum characters produced by a function or a template."""
 EXACT = Context(prec=50)
-"""Arithmetic of expressions."""
+"""Decimal context of expressions."""
 
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 
@@ -44,26 +44,26 @@ def plain(value: Any) -> Any:
 
 
 def limited(result: str) -> str:
-    """`result`, unless it is beyond `LONGEST_TEXT`."""
+    """`result`, unless it is longer than `LONGEST_TEXT`."""
     if len(result) > LONGEST_TEXT:
-        raise ValueProblem(f"gives more than {LONGEST_TEXT:,} characters")
+        raise ValueProblem(f"produces more than {LONGEST_TEXT:,} characters")
     return result
 
 
 def concatenated(parts: Iterable[str], separator: str = "") -> str:
-    """The parts one after the other, `LONGEST_TEXT` characters at most."""
+    """The parts concatenated, up to `LONGEST_TEXT` characters."""
     kept: list[str] = []
     total = 0
     for part in parts:
         kept.append(part)
         total += len(part) + len(separator)
         if total > LONGEST_TEXT + len(separator):
-            raise ValueProblem(f"gives more than {LONGEST_TEXT:,} characters")
+            raise ValueProblem(f"produces more than {LONGEST_TEXT:,} characters")
     return separator.join(kept)
 
 
 def json_(value: Any) -> str:
-    """The value as JSON text, null included."""
+    """The value as JSON text, including null."""
     effort.weigh(value)
     return limited(_dumped(value))
 
@@ -78,7 +78,7 @@ def _dumped(value: Any) -> str:
 
 
 def from_json(value: Any) -> Any:
-    """The value that a JSON text spells."""
+    """Parse a JSON text."""
     try:
         return canonical.parse(text(value))
     except (ValueError, RecursionError) as error:
@@ -86,7 +86,7 @@ def from_json(value: Any) -> Any:
 
 
 def json_fault(error: Exception) -> str:
-    """Where a text stops being JSON, or what of it is too much."""
+    """The position of the error in a JSON text, or the limit it exceeds."""
     return "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
 
 
@@ -104,7 +104,7 @@ def kind(value: Any) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value for messages: text in quotes, anything else as JSON, the start of what is large."""
+    """A value for messages: quoted text, anything else as JSON, shortened."""
     if type(value) is str:
         return f"'{value[:200]}'"
     if isinstance(value, (list, dict)):
@@ -120,7 +120,7 @@ def items_of(value: Any) -> list[Any]:
 
 
 def canonical_number(exact: Decimal) -> int | float | Decimal:
-    """The simplest exact form. Raises ValueProblem on infinity and thousands of digits."""
+    """The simplest exact form. Raises ValueProblem for infinity and thousands of digits."""
     try:
         return canonical.number(exact)
     except ValueError as error:
@@ -139,7 +139,7 @@ def exact_number(value: Any) -> Decimal:
 
 
 def number(value: Any, decimal: str = ".", group: str = "") -> int | float | Decimal | None:
-    """Read a number. With ``decimal=","`` the point separates thousands unless `group` says else.
+    """Parse a number. With ``decimal=","`` the point separates thousands unless `group` is set.
 
     Blank text is null. ``number('1.234,50', ',')`` → 1234.5
     """
@@ -152,7 +152,7 @@ def number(value: Any, decimal: str = ".", group: str = "") -> int | float | Dec
         return None
     separator = group or {",": ".", ".": ","}.get(decimal, "")
     if separator == decimal or len(decimal) != 1:
-        raise ValueProblem("decimal and group are two different characters")
+        raise ValueProblem("decimal and group must be two different characters")
     bare = _ungroup(source, decimal, separator)
     if not _NUMBER.fullmatch(bare):
         raise ValueProblem(f"{source!r} is not a number with decimal {decimal!r}")
@@ -170,19 +170,19 @@ def _ungroup(source: str, decimal: str, separator: str) -> str:
 
 
 def round_(value: Any, digits: int = 0) -> int | float | Decimal:
-    """Rounded half away from zero, as people do."""
+    """Round half away from zero, as is customary."""
     exact = exact_number(value)
     if not -100 <= digits <= 100:
         raise ValueProblem("rounds to at most 100 digits")
     try:
         rounded = exact.quantize(Decimal(1).scaleb(-digits), rounding="ROUND_HALF_UP")
     except InvalidOperation:
-        raise ValueProblem("has too many digits to be rounded so") from None
+        raise ValueProblem("has too many digits for this rounding") from None
     return canonical_number(rounded)
 
 
 def sum_(value: Any) -> int | float | Decimal:
-    """The sum of a list of numbers; null items do not count."""
+    """The sum of a list of numbers; null items are ignored."""
     total = Decimal(0)
     for item in items_of(value):
         if item is not None:

@@ -36,7 +36,7 @@ def test_a_field_that_no_row_has_is_warned_about_once(bench: Bench, typo: str) -
     _define(bench, **fields)
     bench.write(ROWS)
     field, _, meant = named.partition("; ")
-    said = f"The mapping reads the field {field}, which occurs in none of"
+    said = f"The mapping uses the field {field}, which occurs in none of"
     planned = dry_run.dry_run(bench.app, "places", Request())
     first, again = bench.sync(), bench.sync(full=True)
     shown = preview.preview(bench.app, "places")

@@ -61,9 +61,9 @@ def _is_empty(row: dict[str, Any]) -> bool:
         ((1, 2.5), {"type": "number"}, ""),
         ((1.0, 2.0), {"type": "integer"}, ""),
         (("a", None), {"type": ["string", "null"]}, ""),
-        (("1", "2"), {"type": "integer"}, "reads as integer"),
+        (("1", "2"), {"type": "integer"}, "can always be read as an integer"),
         (("1", "0"), {"type": "integer"}, "may be a boolean"),
-        (("1.5", "2"), {"type": "number"}, "reads as number"),
+        (("1.5", "2"), {"type": "number"}, "can always be read as a number"),
         (("01", "2"), {"type": "string"}, "leading zeros"),
         (("01", "2,5"), {"type": "string"}, "mixes numbers"),
         (("1", "x"), {"type": "string"}, "mixes numbers (1×) and other text"),
@@ -73,7 +73,7 @@ def _is_empty(row: dict[str, Any]) -> bool:
         (("2024-01-31T10:00:00Z",), {"type": "string", "format": "date-time"}, ""),
         (("a@b.nl",), {"type": "string", "format": "email"}, ""),
         ((None, ""), {}, "always empty"),
-        (([],), {"type": "array"}, "items are not known"),
+        (([],), {"type": "array"}, "items are unknown"),
         (([1, 2],), {"type": "array", "items": {"type": "integer", "examples": [1, 2]}}, ""),
         (
             (["1", ""],),
@@ -143,7 +143,7 @@ def test_what_may_mean_two_things_stays_text(values: tuple[str, ...]) -> None:
     """Rejected rows are seen; 1.644 instead of 1644 would not be (rustledger/rustledger#1441)."""
     schema, notes, cast = inferred(*values)
     assert (schema["type"], cast) == ("string", None)
-    assert "nothing tells which" in notes
+    assert "do not show which" in notes
 
 
 def test_one_value_anywhere_in_the_column_decides() -> None:

@@ -191,7 +191,7 @@ def test_an_empty_object_is_a_problem_not_silence() -> None:
     found = problem({"fields": {"x": "typo"}}, {"a": 1, "b": 2})
     assert found.stage is Stage.MAP
     assert found.errors[0].message == (
-        "the mapping gives an empty object; the row's fields are a, b"
+        "the mapping produces an empty object; the row's fields are a, b"
     )
 
 
@@ -314,7 +314,7 @@ def test_a_value_that_no_object_has_is_a_problem_or_null() -> None:
 
 
 def test_a_lookup_without_a_register_to_ask_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="not possible here"):
+    with pytest.raises(ConfigurationError, match="not available here"):
         plan({"fields": {"c": LOOKUP}})
 
 
@@ -380,9 +380,9 @@ def deep(levels: int) -> Any:
          {"a": 253402300799}, Stage.COERCE, "is not a number of seconds"),
         ({"key": "a"}, {"a": float("nan")}, Stage.KEY, "no usable value"),
         ({"key": "k", "fields": {"k": "{{ 1 / a }}"}}, {"a": 0}, Stage.MAP, "division by zero"),
-        ({}, {"a": "\ud800"}, Stage.COERCE, "has half of a surrogate pair"),
-        ({}, {"a\udc00": 1}, Stage.COERCE, "name has half of a surrogate pair"),
-        ({"fields": {"a": "{{ upper(a) }}"}}, {"a": "\ud800"}, Stage.COERCE, "surrogate pair"),
+        ({}, {"a": "\ud800"}, Stage.COERCE, "contains a lone surrogate"),
+        ({}, {"a\udc00": 1}, Stage.COERCE, "name contains a lone surrogate"),
+        ({"fields": {"a": "{{ upper(a) }}"}}, {"a": "\ud800"}, Stage.COERCE, "lone surrogate"),
         ({"fields": {"a": "{{ json(a) }}"}}, {"a": ["\ud800"]}, Stage.MAP, "not valid Unicode"),
         ({}, {"a": float("inf")}, Stage.COERCE, "is not a JSON number"),
     ],

@@ -213,7 +213,7 @@ def test_a_document_is_as_deep_as_its_schema_can_be_checked() -> None:
     assert isinstance(shallow, Mapped)
     deep = plan.process(Row({"x": nested(30)}, "row 2"))
     assert isinstance(deep, RowProblem)
-    assert "can be checked" in deep.errors[0].message
+    assert "allows" in deep.errors[0].message
 
 
 def test_a_recursive_schema_of_the_usual_kind_is_not_limited() -> None:
@@ -253,7 +253,7 @@ def test_a_document_with_more_errors_than_can_be_listed_names_its_properties() -
 @pytest.mark.promise("a document that makes such a schema expensive")
 def test_a_document_that_is_too_large_for_its_schema_is_refused() -> None:
     validate = compile_validator(doubled(11))
-    assert "too large to be checked" in validate({"x": ["y"] * 100_000})[0].message
+    assert "too large to validate" in validate({"x": ["y"] * 100_000})[0].message
     assert validate({"x": 5}) == ()
     assert validate({"x": "y"}) != ()
 
