@@ -217,7 +217,7 @@ def test_check_lists_registers_and_schemas(register: HttpApi, quick: Context) ->
 def test_a_register_that_is_not_there_is_told_with_those_that_are(
     register: HttpApi, quick: Context
 ) -> None:
-    with pytest.raises(MissingError, match=r"Registers there: geo\. Schemas: town"):
+    with pytest.raises(MissingError, match=r"Its registers: geo\. Its schemas: town"):
         connector(register, quick, register="gone").check()
 
 

@@ -381,7 +381,7 @@ ERRORS: dict[str, tuple[Any, str, dict[str, Any]]] = {
         "token expired",
         {"records": "items"},
     ),
-    "a code": ({"error": {"code": 17, "message": "no"}, "data": []}, "it holds 'error'", {}),
+    "a code": ({"error": {"code": 17, "message": "no"}, "data": []}, "it contains 'error'", {}),
     "success: false with rows": ({"success": False, "items": [{"id": 1}]}, "success", {}),
     # GraphQL, 7.1: what is there is not everything
     "errors of GraphQL": (
