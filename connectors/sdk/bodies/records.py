@@ -22,7 +22,7 @@ from connectors.sdk.rows import (
     Stage,
 )
 
-# Names that lists of rows go by, most telling first; nested ones are found below them.
+# Common names of lists of rows, most specific first; nested lists are found below them.
 _LISTS = (
     "results",
     "items",
