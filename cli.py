@@ -18,6 +18,7 @@ from app.commands.cli.context import Cli
 from app.commands.cli.errors import report
 from app.commands.cli.index import index
 from app.commands.cli.output import MODES
+from app.commands.cli.signals import raise_on_terminate
 from app.version import __version__
 
 PROGRAM = "openregister"
@@ -99,8 +100,10 @@ def run(arguments: Sequence[str]) -> int:
         return code if isinstance(code, int) else 0
     except Exception as error:
         return report(error, cli)
-    except KeyboardInterrupt:
-        return report(click.Abort(), cli)
+    except KeyboardInterrupt as interrupt:
+        abort = click.Abort()
+        abort.__cause__ = interrupt
+        return report(abort, cli)
 
 
 def main() -> NoReturn:
@@ -109,6 +112,7 @@ def main() -> NoReturn:
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     # Rows make no cycles, and looking for some takes a sixth of a first load's time.
     gc.set_threshold(200_000, 20, 100)
+    raise_on_terminate()
     code = run(sys.argv[1:])
     gc.freeze()  # all of it goes with the process: no last search for cycles, a tenth of a second
     sys.exit(code)

@@ -36,7 +36,7 @@ def execute(
     forget_peak_memory()
     context = JobContext(engine, policy, job, stop)
     started = time.monotonic()
-    with beating(context, policy.heartbeat, stop):
+    with beating(context, policy, stop):
         ending = replace(_run(policy, handlers, context), peak_memory=peak_memory())
         try:
             return _record(engine, policy, context, ending)

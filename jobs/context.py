@@ -81,6 +81,12 @@ class JobContext:
             raise
         self._held_until = asked + self._policy.lease
 
+    def look(self) -> None:
+        """See whether a person has asked to end the attempt."""
+        if not self._cancelled:
+            with self._engine.connect() as connection:
+                self._cancelled = leases.asked_to_stop(connection, self.job)
+
     def fence(self, connection: sa.Connection) -> None:
         """Bind the transaction of `connection` to the lease. Raises LeaseLostError.
 
@@ -93,8 +99,8 @@ Handler = Callable[[JobContext, Mapping[str, Any]], Mapping[str, Any] | None]
 
 
 @contextmanager
-def beating(context: JobContext, interval: float, stop: threading.Event) -> Iterator[None]:
-    """Renew the lease every `interval` seconds from a separate thread while the handler runs.
+def beating(context: JobContext, policy: Policy, stop: threading.Event) -> Iterator[None]:
+    """Renew the lease from a separate thread while the handler runs.
 
     Sets `stop` when the supervising process has exited.
     """
@@ -102,10 +108,15 @@ def beating(context: JobContext, interval: float, stop: threading.Event) -> Iter
     parent = os.getppid()
 
     def beat() -> None:
-        while not over.wait(interval):
+        renewed = time.monotonic()
+        while not over.wait(min(policy.look, policy.heartbeat)):
             if os.getppid() != parent:
                 stop.set()
             try:
+                if time.monotonic() - renewed < policy.heartbeat:
+                    context.look()
+                    continue
+                renewed = time.monotonic()
                 context.heartbeat()
             except LeaseLostError as error:
                 _log.warning("%s", error)
@@ -120,7 +131,7 @@ def beating(context: JobContext, interval: float, stop: threading.Event) -> Iter
         yield
     finally:
         over.set()
-        thread.join(timeout=interval)
+        thread.join(timeout=policy.heartbeat)
 
 
 def _now() -> float:

@@ -136,6 +136,12 @@ def renew(connection: sa.Connection, policy: Policy, job: Job) -> bool:
     return bool(row.cancel_requested)
 
 
+def asked_to_stop(connection: sa.Connection, job: Job) -> bool:
+    """Whether somebody has asked to cancel the attempt."""
+    query = sa.select(jobs.c.cancel_requested).where(jobs.c.id == job.id, jobs.c.token == job.token)
+    return bool(connection.scalar(query))
+
+
 def fence(connection: sa.Connection, policy: Policy, job: Job) -> None:
     """Tie the transaction of `connection` to the lease. Raises LeaseLostError.
 
@@ -368,6 +374,7 @@ def _lost(job: Job) -> str:
 __all__ = [
     "CLAIM",
     "Ending",
+    "asked_to_stop",
     "attempt",
     "claim",
     "claim_by_id",

@@ -89,6 +89,8 @@ class Policy:
     """Whether connections keep their session; a transaction pooler delivers no notifications."""
     lease: float = 120.0
     heartbeat: float = 10.0
+    look: float = 2.0
+    """How often an attempt looks whether a person asked to end it."""
     grace: float = 10.0
     """How long a handler may exceed its time limit before its process is killed."""
     drain: float = 60.0

@@ -63,6 +63,7 @@ EXIT_CODES = {
     **errors.EXIT_CODES,
     command_errors.INTERRUPTED: "interrupted with Ctrl-C, or a question was not answered",
     command_errors.BROKEN_PIPE: "the program reading the output has exited",
+    command_errors.TERMINATED: "ended by SIGTERM",
 }
 
 

@@ -8,6 +8,7 @@ from app.commands.cli.command import command
 from app.commands.cli.context import Cli
 from app.commands.cli.progress import progress
 from app.commands.cli.runs import print_run
+from app.commands.cli.signals import Asked, heeded
 from app.documents.run import run_document
 from app.sync import runs
 from app.sync.after import replay
@@ -37,10 +38,12 @@ def undo(cli: Cli, run: int, yes: bool) -> None:
     undone = cli.application.read(runs.get, run)
     if not yes:
         cli.confirm(f"Take back run {run} of source {undone.source}?")
-    _print(cli, undoing.undo(cli.application, run, actor=cli.actor))
+    with heeded(cli) as asked:
+        found = undoing.undo(cli.application, run, actor=cli.actor, should_stop=asked)
+    _print(cli, found, asked)
 
 
-def _print(cli: Cli, found: Undone) -> None:
+def _print(cli: Cli, found: Undone, asked: Asked) -> None:
     skipped = [{"uuid": one.uuid, "key": one.key, "reason": one.reason} for one in found.listed]
     record = {
         **(run_document(found.run) if found.run else {}),
@@ -53,8 +56,8 @@ def _print(cli: Cli, found: Undone) -> None:
     cli.output.result(record, (found.run.message if found.run else None) or "")
     if cli.output.plain and skipped:
         cli.output.rows(skipped[:SHOWN], ["uuid", "key", "reason"])
-    if found.run is not None and found.run.state.exit_code:
-        cli.exit(found.run.state.exit_code)
+    if found.run is not None and (code := asked.exit_code(found.run.state)):
+        cli.exit(code)
 
 
 @command("source:retry-errors")
@@ -70,11 +73,13 @@ def retry_errors(cli: Cli, name: str) -> None:
       openregister source:retry-errors countries --output json
     """
     request = Request("manual", cli.actor)
-    with progress(cli, name) as observe:
-        result = replay.retry_errors(cli.application, name, request, observe=observe)
+    with heeded(cli) as asked, progress(cli, name) as observe:
+        result = replay.retry_errors(
+            cli.application, name, request, observe=observe, should_stop=asked
+        )
     print_run(cli, result.run)
-    if result.run.state.exit_code:
-        cli.exit(result.run.state.exit_code)
+    if code := asked.exit_code(result.run.state):
+        cli.exit(code)
 
 
 commands: list[click.Command] = [undo, retry_errors]

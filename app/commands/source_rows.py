@@ -11,6 +11,7 @@ from app.commands.cli.context import Cli
 from app.commands.cli.decision import ask
 from app.commands.cli.files import writing
 from app.commands.cli.output import brief
+from app.commands.cli.signals import heeded
 from app.documents.source import preview_document, tested_document
 from app.registers.export import Format
 from app.sources import preview as previewing
@@ -165,15 +166,18 @@ def held(cli: Cli, name: str, approve: int | None) -> None:
             empty="No deletions wait for approval",
         )
         return
-    run = deletes.approve(cli.application, name, ceiling=approve, actor=cli.actor)
+    with heeded(cli) as asked:
+        run = deletes.approve(
+            cli.application, name, ceiling=approve, actor=cli.actor, should_stop=asked
+        )
     count, left = run.counters.deleted, run.rejected_before
     rejected = f"; {stay_rejected(left)}" if left else ""
     cli.output.result(
         {"source": name, "deleted": count, "run": run.id, "rejected_before": left},
         f"Deleted {counted(count, 'object')}{rejected}",
     )
-    if run.state.exit_code:
-        cli.exit(run.state.exit_code)
+    if code := asked.exit_code(run.state):
+        cli.exit(code)
 
 
 commands = [test, preview, errors, held]

@@ -8,6 +8,7 @@ from app.commands.cli.command import command
 from app.commands.cli.context import Cli
 from app.commands.cli.progress import progress
 from app.commands.cli.runs import details, print_run
+from app.commands.cli.signals import heeded
 from app.documents.run import plan_document, run_document
 from app.errors import UsageError
 from app.sources import manage
@@ -17,6 +18,7 @@ from app.sync import report
 from app.sync import run as running
 from app.sync import runs as run_history
 from app.sync.dry_run import Plan
+from app.sync.lock import Result
 from app.sync.run import Request
 
 
@@ -41,7 +43,8 @@ def run(
 
     Exits 0 when done, 1 when it failed or the plan changed, 3 with row errors or rows that stay
     rejected, 4 when it runs elsewhere already, 5 when deletions or changed fields wait for
-    approval.
+    approval. Ctrl-C and SIGTERM end the run after its batch, and it then exits with 130 or 143;
+    a second one ends it at once. The next run carries on.
 
     Examples:
       openregister source:run countries
@@ -53,21 +56,25 @@ def run(
         raise UsageError("A dry run applies nothing", hint="Leave out --dry-run or --apply")
     request = Request("manual", cli.actor, full, limit, accept_drift)
     application = cli.application
-    if dry_run:
-        with progress(cli, name) as observe:
-            planned = planning.dry_run(application, name, request, observe=observe)
-        _print_plan(cli, planned)
-        state = planned.state
+    with heeded(cli) as asked, progress(cli, name) as observe:
+        if dry_run:
+            done: Plan | Result = planning.dry_run(
+                application, name, request, observe=observe, should_stop=asked
+            )
+        elif plan is not None:
+            done = planning.apply(
+                application, name, request, plan, observe=observe, should_stop=asked
+            )
+        else:
+            done = running.run(application, name, request, observe=observe, should_stop=asked)
+    if isinstance(done, Plan):
+        _print_plan(cli, done)
+        state = done.state
     else:
-        with progress(cli, name) as observe:
-            if plan is not None:
-                result = planning.apply(application, name, request, plan, observe=observe)
-            else:
-                result = running.run(application, name, request, observe=observe)
-        print_run(cli, result.run)
-        state = result.run.state
-    if state.exit_code:
-        cli.exit(state.exit_code)
+        print_run(cli, done.run)
+        state = done.run.state
+    if code := asked.exit_code(state):
+        cli.exit(code)
 
 
 def _print_plan(cli: Cli, plan: Plan) -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-import resource
-import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -28,8 +27,9 @@ from app.sync import tracing
 from app.sync.drift import DriftError
 from app.sync.model import Finish, Run, Start
 from app.sync.report import RunState
-from app.sync.run_store import HEARTBEAT_SECONDS, RunStore
+from app.sync.run_store import HEARTBEAT_SECONDS, LOOK_SECONDS, RunStore
 from app.sync.tracing import Trace
+from jobs.processes import forget_peak_memory, peak_memory
 
 _log = logging.getLogger(__name__)
 
@@ -61,6 +61,7 @@ def under_lock(
     Raises AlreadyRunningError and LostRunError.
     """
     run_id = RunStore(app.engine).start(start)
+    forget_peak_memory()
     with (
         logs.bound(run=run_id, source=source),
         tracing.run(run_id, source, trigger=start.trigger, actor=start.actor) as trace,
@@ -71,7 +72,7 @@ def under_lock(
         if pulse.lost:
             _log.error("The run was taken away: %s", pulse.lost)
             raise pulse.lost
-        done = RunStore(app.engine).finish(run_id, replace(finish, peak_memory=_peak_memory()))
+        done = RunStore(app.engine).finish(run_id, replace(finish, peak_memory=peak_memory()))
         _tell_log(done)
         _tell_trace(trace, done)
     return Result(done, error)
@@ -136,12 +137,6 @@ def _first(error: Exception) -> Iterator[None]:
         raise error from None
 
 
-def _peak_memory() -> int:
-    """The most memory this process has held, in bytes."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
-
-
 class _Pulse:
     """What the heartbeat thread has learned; `stop` is whether the work should."""
 
@@ -157,12 +152,17 @@ class _Pulse:
 @contextmanager
 def _heartbeat(app: Application, run_id: int, should_stop: Stop) -> Iterator[_Pulse]:
     """Renew the run's lease in a thread while the block lasts."""
-    pulse, over = _Pulse(should_stop), threading.Event()
+    pulse, over, store = _Pulse(should_stop), threading.Event(), RunStore(app.engine)
 
     def beat() -> None:
-        while not over.wait(HEARTBEAT_SECONDS):
+        renewed = time.monotonic()
+        while not over.wait(LOOK_SECONDS):
             try:
-                pulse.cancelled |= RunStore(app.engine).heartbeat(run_id)
+                if time.monotonic() - renewed >= HEARTBEAT_SECONDS:
+                    renewed = time.monotonic()
+                    pulse.cancelled |= store.heartbeat(run_id)
+                elif not pulse.cancelled:
+                    pulse.cancelled = store.asked_to_stop(run_id)
             except LostRunError as error:
                 pulse.lost = error
                 return

@@ -140,10 +140,9 @@ class Sync:
         outcome, last, cursor = self._outcome, None, None
         rows = take(batches, self._options.limit)
         with (
-            closing(rows),
             closing(self._totals),
             Lanes(self._store.lanes) as lanes,
-            ahead(rows) as incoming,
+            ahead(rows, stop=self._stop) as incoming,
         ):
             for number, batch in enumerate(incoming):
                 if number == 1 and self._proves_missing:  # it goes on: there is time

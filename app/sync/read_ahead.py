@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+_log = logging.getLogger(__name__)
+
 T = TypeVar("T")
+
+LOOK = 0.2
+"""Seconds between two looks whether to stop, while the source hands out nothing."""
+
+PATIENCE = 5.0
+"""Seconds that a reader gets to leave once nobody waits for what it reads."""
 
 
 class _End:
@@ -17,11 +26,17 @@ class _End:
 
 
 @contextmanager
-def ahead(items: Iterator[T], depth: int = 2) -> Iterator[Iterator[T]]:
+def ahead(
+    items: Iterator[T], depth: int = 2, *, stop: Callable[[], bool] = lambda: False
+) -> Iterator[Iterator[T]]:
     """Yield an iterator over `items` that are produced in a thread, at most `depth` waiting.
 
     An exception of the producer is raised where its item would have come. Leaving the block
     early closes the generator in its own thread and waits for it, so nothing stays open.
+
+    Once `stop()` is true the iterator ends, also while the producer waits for its source. One
+    that does not notice within `PATIENCE` is left behind: the thread ends when its source
+    answers or its time limit passes, or with the process.
     """
     waiting: queue.Queue[T | _End] = queue.Queue(depth)
     leaving = threading.Event()
@@ -51,7 +66,12 @@ def ahead(items: Iterator[T], depth: int = 2) -> Iterator[Iterator[T]]:
 
     def consume() -> Iterator[T]:
         while True:
-            item = waiting.get()
+            try:
+                item = waiting.get(timeout=LOOK)
+            except queue.Empty:
+                if stop():
+                    return
+                continue
             if isinstance(item, _End):
                 if item.error is not None:
                     raise item.error
@@ -60,8 +80,14 @@ def ahead(items: Iterator[T], depth: int = 2) -> Iterator[Iterator[T]]:
 
     thread = threading.Thread(target=produce, name="source-reader", daemon=True)
     thread.start()
+    patience = None
     try:
         yield consume()
+    except KeyboardInterrupt:
+        patience = PATIENCE
+        raise
     finally:
         leaving.set()
-        thread.join()
+        thread.join(PATIENCE if stop() else patience)
+        if thread.is_alive():
+            _log.warning("The source has not answered; the run ends without waiting for it")

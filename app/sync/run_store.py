@@ -30,6 +30,8 @@ from jobs.processes import is_gone, this_process
 
 LEASE = sa.text("interval '2 minutes'")
 HEARTBEAT_SECONDS = 20.0
+LOOK_SECONDS = 2.0
+"""Between two looks whether somebody asked the run to stop."""
 
 PAUSES = (0.2, 1.0, 2.0, 4.0, 8.0, 15.0)
 """Seconds between attempts to record an end while the database is away."""
@@ -87,6 +89,12 @@ class RunStore:
         if row is None:
             raise LostRunError(f"Run {run_id} does not belong to this process any more")
         return bool(row[0])
+
+    def asked_to_stop(self, run_id: int) -> bool:
+        """Whether the run, which is still ours, was asked to stop."""
+        query = sa.select(runs.c.cancel_requested).where(runs.c.id == run_id)
+        with self._engine.connect() as connection:
+            return bool(connection.scalar(query))
 
     def advance(self, connection: sa.Connection, run_id: int, counters: Counters) -> bool:
         """Add a batch's figures within its transaction; True when the run was asked to stop.
@@ -201,12 +209,9 @@ class RunStore:
             return reading.get(connection, run_id)
 
     def _repair(self, connection: sa.Connection, source_id: int | None) -> list[int]:
-        query = sa.select(
-            runs.c.id,
-            runs.c.pid,
-            runs.c.process,
-            (runs.c.lease_until < sa.func.now()).label("expired"),
-        ).where(runs.c.state == RunState.RUNNING)
+        expired = (runs.c.lease_until < sa.func.now()).label("expired")
+        query = sa.select(runs.c.id, runs.c.pid, runs.c.process, expired)
+        query = query.where(runs.c.state == RunState.RUNNING)
         if source_id is not None:
             query = query.where(runs.c.source_id == source_id)
         dead = [

@@ -10,11 +10,15 @@ from typing import Any
 import click
 
 from app.commands.cli.context import Cli
+from app.commands.cli.signals import Terminated
 from app.errors import OpenRegisterError, expected
 from connectors.sdk.redact import redact
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it: 128 + SIGINT."""
+
+TERMINATED = 143
+"""Exit code after SIGTERM: 128 + 15."""
 
 BROKEN_PIPE = 141
 """Exit code when the reader of our output went away: 128 + SIGPIPE."""
@@ -75,7 +79,8 @@ def _describe(error: BaseException) -> dict[str, Any]:
         case click.ClickException():
             return {"what": error.format_message(), "where": "", "hint": "", "exit_code": 1}
         case click.Abort():
-            return {"what": "Cancelled", "where": "", "hint": "", "exit_code": INTERRUPTED}
+            code = TERMINATED if isinstance(error.__cause__, Terminated) else INTERRUPTED
+            return {"what": "Cancelled", "where": "", "hint": "", "exit_code": code}
         case _:
             known = _of_database(error) or expected(error)
             return {"kind": type(known).__name__, **_describe(known)}

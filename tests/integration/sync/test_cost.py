@@ -277,6 +277,16 @@ def test_memory_stays_flat(bench: Bench) -> None:
         assert large < small * 1.15
 
 
+def test_the_memory_of_a_run_is_its_own(bench: Bench) -> None:
+    bench.define()
+    bench.write(rows(10))
+    ballast = bytearray(b"x" * 600_000_000)
+    del ballast
+    peak = bench.sync().peak_memory
+    assert peak is not None
+    assert peak < 600_000_000
+
+
 def _run(bench: Bench) -> dict[str, Any]:
     """One run in a process of its own, for its memory."""
     url = bench.app.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
