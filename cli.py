@@ -81,7 +81,7 @@ def _either(names: Sequence[str]) -> str:
 @click.version_option(__version__, prog_name="Open Register", message="%(prog)s %(version)s")
 @click.pass_context
 def openregister(context: click.Context) -> None:
-    """Keep registers of objects in step with external systems.
+    """Keep registers of objects in sync with external systems.
 
     `openregister COMMAND --help` explains a command and shows examples.
     """

@@ -1,1 +1,1 @@
-"""Open Register: a register of objects kept in step with external systems."""
+"""Open Register: a register of objects kept in sync with external systems."""

@@ -61,7 +61,7 @@ class Settings(BaseSettings):
     """How much goes to the log: debug, info, warning or error."""
 
     file_roots: Annotated[tuple[Path, ...], NoDecode] = ()
-    """Directories that sources of the pages or the API may read beside uploads, split by `:`."""
+    """Directories that sources of the pages or the API may read besides uploads, split by `:`."""
 
     allow_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     """Hosts (also `*.example.org`), addresses and networks such sources reach though private."""
@@ -195,7 +195,7 @@ def _faulty(error: ValidationError, file: str | None) -> SettingsError:
         place = "environment" if os.environ.get(variable) else f"`{name}` in {file}"
         message = fault["msg"].removeprefix("Value error, ")
         if fault["type"] == "extra_forbidden":
-            message = "is no setting"
+            message = "is not a setting"
         faults[variable] = f"{message} ({place})"
     searched = f"the environment ({PREFIX}*), then "
     searched += file or f"no file, for {CONFIG_VARIABLE} names none"

@@ -32,7 +32,7 @@ async def _exact_body(request: Request) -> dict[str, Any]:
             "The body is not JSON", faults={"(body)": str(error).partition("\n")[0]}
         ) from None
     if not isinstance(document, dict):
-        raise ConfigurationError("The body is no JSON object", faults={"(body)": "must be one"})
+        raise ConfigurationError("The body is not a JSON object", faults={"(body)": "must be one"})
     return document
 
 

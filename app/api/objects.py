@@ -301,7 +301,7 @@ def _wished(body: Mapping[str, Any]) -> UUID | None:
     try:
         return UUID(str(about["id"]))
     except ValueError:
-        raise UsageError("@self.id is no UUID", hint="Leave it out to be given one") from None
+        raise UsageError("@self.id is not a UUID", hint="Leave it out to be given one") from None
 
 
 @contextmanager

@@ -151,4 +151,4 @@ def revoke_app_password(app: App, identity: Viewer, name: str, program: str) -> 
 
 def _oneself(identity: Identity, name: str) -> None:
     if identity.user.name != name and not identity.may(Role.ADMIN):
-        raise ForbiddenError(f"{identity.user.name} is no admin, and not {name[:64]!r}")
+        raise ForbiddenError(f"{identity.user.name} is not an admin, and not {name[:64]!r}")

@@ -106,7 +106,7 @@ def _moment(text: str) -> datetime:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise UsageError(
-            f"{text!r} is no time", hint="Write it as 2026-01-31 or 2026-01-31T12:00:00+01:00"
+            f"{text!r} is not a time", hint="Write it as 2026-01-31 or 2026-01-31T12:00:00+01:00"
         ) from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 

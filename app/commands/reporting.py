@@ -16,7 +16,7 @@ from connectors.sdk.counting import counted
 @command("reporting:refresh")
 @click.pass_obj
 def refresh(cli: Cli) -> None:
-    """Bring the SQL views for reports in step with the schemas.
+    """Update the SQL views for reports to match the schemas.
 
     They follow every change of a schema by themselves. This is for a database that was restored
     or changed by hand; it also makes the role openregister_reader where it is missing.

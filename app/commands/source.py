@@ -76,7 +76,7 @@ def add(cli: Cli, /, name: str, type_: str, no_test: bool, **options: Any) -> No
 @with_options
 @click.pass_obj
 def edit(cli: Cli, /, name: str, no_test: bool, forget_findings: bool, **options: Any) -> None:
-    """Change a source; what is not named stays as it is.
+    """Change a source; what is not named stays unchanged.
 
     Examples:
       openregister source:edit countries --forget-findings

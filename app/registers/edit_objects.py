@@ -250,7 +250,7 @@ def _checked(data: Mapping[str, Any], validate: Validator, *, where: str) -> _Ch
         document = canonical.value(dict(data))
         json = canonical.dumps(document)
     except (TypeError, ValueError) as error:
-        raise refused(faults={"(object)": f"is no JSON: {error}"}) from None
+        raise refused(faults={"(object)": f"is not valid JSON: {error}"}) from None
     errors = list(validate(document))
     if b"\\u0000" in json and (fault := nul_fault(document, "")) is not None:
         errors.append(fault)

@@ -101,7 +101,7 @@ class _Reader:
     def _add_order(self, name: str, direction: str, parameter: str) -> None:
         meta, path = self._path(name)
         if direction not in ("", "asc", "desc"):
-            self._faults[parameter] = f"{direction!r} is no direction; asc and desc are"
+            self._faults[parameter] = f"{direction!r} is not a valid direction; use asc or desc"
         elif path is None:
             self._faults[parameter] = f"there is no {name!r} to sort by"
         else:

@@ -40,7 +40,7 @@ def indented(value: Any) -> str:
 
     def exact(number: Any) -> str:
         if not isinstance(number, Decimal):
-            raise TypeError(f"{type(number).__name__} is no JSON")
+            raise TypeError(f"{type(number).__name__} is not valid JSON")
         mark = f"\x00{len(marks)}\x00"
         marks[json.dumps(mark)] = str(number)
         return mark

@@ -209,7 +209,7 @@ def _batches(
         place = table.position(strays[0].row)
         left = "is left" if len(strays) == 1 else "are left"
         said = counted(len(strays), "row has", "rows have")
-        what = "nothing under the headings of the table, but something beside them, and"
+        what = "nothing under the headings of the table, but something next to them, and"
         last.warnings = [f"{said} {what} {left} out; the first: {place}"]
     if lines or problems or strays:
         yield last

@@ -12,5 +12,5 @@ def span_seconds(text: str) -> int:
     """Seconds of ``"6 hours"``, ``"7 days"``… Raises ValueError with an example."""
     match = _SPAN.fullmatch(text.strip().lower())
     if match is None:
-        raise ValueError(f"{text!r} is no span of time; write for example `6 hours` or `7 days`")
+        raise ValueError(f"{text!r} is not a span of time; write for example `6 hours` or `7 days`")
     return int(match[1]) * _SECONDS[match[2]]
