@@ -60,13 +60,13 @@ def test(cli: Cli, name: str) -> None:
 def preview(cli: Cli, name: str, limit: int, key: str | None, problems: bool) -> None:
     """Show what rows would become: raw, mapped, problems, action. Writes nothing.
 
+    Long values are cut in plain output. The JSON modes print them whole;
+    a preview ends with the row that makes it larger than 8 MiB.
+
     Examples:
       openregister source:preview countries --limit 3
       openregister source:preview countries --key NL --output json_pretty
       openregister source:preview countries --problems
-
-    Long values are cut in plain output. The JSON modes print them whole;
-    a preview ends with the row that makes it larger than 8 MiB.
     """
     sample = previewing.preview(cli.application, name, limit=limit, key=key, problems_only=problems)
     for warning in sample.warnings:
