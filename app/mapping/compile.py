@@ -20,6 +20,7 @@ from app.mapping.fields import (
     null_values,
     target_steps,
 )
+from app.mapping.key import Key
 from app.mapping.language.filters import Filter, compile_filter
 from app.mapping.plan import Explanation, Filtered, Mapped, Outcome, RowPlan
 from app.mapping.spec import FieldSpec, MappingSpec
@@ -112,7 +113,7 @@ class _PlanCompiler:
         filter_ = self._filter()
         if mark is None:
             return None
-        key_parts, key_paths = self._key(rules)
+        key = self._key(rules)
         finishers = self._finishers()
         unset = [
             steps for name in self.spec.unset if (steps := self._steps("unset", name)) is not None
@@ -128,8 +129,7 @@ class _PlanCompiler:
             takes_everything=self.spec.takes_everything,
             filter_=filter_,
             filter_text=str(self.spec.filter),
-            key_parts=key_parts,
-            key_paths=key_paths,
+            key=key,
             finishers=finishers,
             nulls=null_values(null_if) if not isinstance(null_if, dict) else frozenset(),
             unset=unset,
@@ -222,9 +222,7 @@ class _PlanCompiler:
             self.faults["filter"] = str(error)
             return None
 
-    def _key(
-        self, rules: Sequence[FieldRule]
-    ) -> tuple[list[tuple[str, Callable[[RowData], Any]]], tuple[str, ...] | None]:
+    def _key(self, rules: Sequence[FieldRule]) -> Key:
         by_target = {rule.target: rule for rule in rules}
         parts: list[tuple[str, Callable[[RowData], Any]]] = []
         names: list[str | None] = []
@@ -245,7 +243,7 @@ class _PlanCompiler:
         if parts and all(name in by_target and by_target[name].constant for name, _ in parts):
             self.faults["key"] = "is constant, so every row would be the same object"
         plain = tuple(name for name in names if name is not None)
-        return parts, plain if parts and len(plain) == len(names) else None
+        return Key(parts, plain if parts and len(plain) == len(names) else None)
 
     def _finishers(self) -> list[tuple[tuple[str, ...], str, Converter]]:
         finishers: list[tuple[tuple[str, ...], str, Converter]] = []

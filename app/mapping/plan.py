@@ -8,7 +8,7 @@ per row and can be used by several threads.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -27,6 +27,7 @@ from app.mapping.fields import (
     lookup_values,
     means_null,
 )
+from app.mapping.key import Key
 from app.mapping.language import effort
 from app.mapping.language.errors import ExpressionError, in_words
 from app.mapping.language.filters import Filter
@@ -93,8 +94,7 @@ class RowPlan:
         takes_everything: bool,
         filter_: Filter | None,
         filter_text: str,
-        key_parts: Sequence[tuple[str, Callable[[RowData], Any]]],
-        key_paths: tuple[str, ...] | None,
+        key: Key,
         finishers: Sequence[tuple[tuple[str, ...], str, Converter]],
         nulls: frozenset[str],
         unset: Sequence[tuple[str, ...]],
@@ -107,16 +107,17 @@ class RowPlan:
     ) -> None:
         self.reads = reads or {}
         self.fingerprint = fingerprint
-        self.key_paths = key_paths
-        self.has_key = bool(key_parts)
-        self._key_name = key_paths[0] if key_paths and len(key_paths) == 1 else None
+        self.key = key.of
+        """The canonical key of a row, or None; see `Key.of`."""
+        self.key_paths = key.paths
+        self.has_key = bool(key)
         self.has_filter = filter_ is not None
         self.has_lookups = any(rule.lookup for rule in rules)
         self._rules = tuple(rules)
         self._takes_everything = takes_everything
         self._filter = filter_
         self._filter_text = filter_text
-        self._key_parts = tuple(key_parts)
+        self._key_problem = key.problem
         self._finishers = tuple(finishers)
         self._nulls = nulls
         self._unset = tuple(unset)
@@ -128,54 +129,6 @@ class RowPlan:
         self._evaluates = filter_ is not None or any(
             rule.source is None and not rule.constant for rule in rules
         )
-
-    # --- key ----------------------------------------------------------------------------------
-
-    def key(self, data: RowData) -> str | None:
-        """The canonical key of a row; None if a part is missing, null, blank or fails, or if it
-        cannot be stored.
-        """
-        key = self._whole_key(data)
-        return None if key is None or canonical.key_fault(key) is not None else key
-
-    def _whole_key(self, data: RowData) -> str | None:
-        if self._key_name is not None:  # the usual key: one field of the row itself
-            value = data.get(self._key_name)
-            if type(value) is str:
-                return value if value and not value.isspace() else None
-            return _key_part(value)
-        parts: list[str | None] = []
-        for _name, read in self._key_parts:
-            try:
-                value = read(data)
-            except effort.StoppedError:
-                raise
-            except Exception:
-                return None
-            parts.append(None if value is MISSING else _key_part(value))
-        return canonical.join_key(parts) if parts else None
-
-    def _key_problem(self, row: Row) -> RowProblem:
-        errors = []
-        whole = self._whole_key(row.data)
-        if whole is not None and (fault := canonical.key_fault(whole)) is not None:
-            names = ", ".join(name for name, _ in self._key_parts)
-            errors.append(FieldError(names, fault, short_value(whole)))
-        for name, read in self._key_parts:
-            try:
-                value = read(row.data)
-            except effort.StoppedError:
-                raise
-            except Exception as error:
-                errors.append(FieldError(name, f"the key cannot be read: {in_words(error)}"))
-                continue
-            if value is MISSING:
-                errors.append(FieldError(name, "the key field is missing in the row"))
-            elif _key_part(value) is None:
-                errors.append(
-                    FieldError(name, "the key field has no usable value", short_value(value))
-                )
-        return RowProblem(row.position, Stage.KEY, tuple(errors), raw=row.data)
 
     # --- lookups ------------------------------------------------------------------------------
 
@@ -250,9 +203,9 @@ class RowPlan:
             accepted = self.accepts(row)
             if accepted is not True:
                 return accepted if isinstance(accepted, RowProblem) else Filtered(row.position)
-        if key is None and self._key_parts:
+        if key is None and self.has_key:
             key = self.key(row.data)
-        if self._fused is not None and (key is not None or not self._key_parts):
+        if self._fused is not None and (key is not None or not self.has_key):
             document = self._fused(row.data)
             if document:
                 return self._checked(row, key, document)
@@ -266,7 +219,7 @@ class RowPlan:
         data = self._map(row.data, resolved, errors)
         if errors:
             return self._problem(row, Stage.MAP, errors)
-        if key is None and self._key_parts:
+        if key is None and self.has_key:
             return self._key_problem(row)
         self._cast(data, errors)
         data = self._coerce(data, errors)
@@ -342,7 +295,7 @@ class RowPlan:
     def _problem(
         self, row: Row, stage: Stage, errors: Iterable[FieldError], key: str | None = None
     ) -> RowProblem:
-        if key is None and self._key_parts:
+        if key is None and self.has_key:
             key = self.key(row.data)
         return RowProblem(row.position, stage, tuple(errors), raw=row.data, key=key)
 
@@ -367,13 +320,6 @@ class RowPlan:
     def explain(self) -> list[Explanation]:
         """Every rule of the mapping, in order."""
         return [Explanation(rule.target, rule.origin) for rule in self._rules]
-
-
-def _key_part(value: Any) -> str | None:
-    try:
-        return canonical.key_part(value)
-    except ValueError:  # not a JSON number
-        return None
 
 
 def _put(result: RowData, rule: FieldRule, value: Any, errors: list[FieldError]) -> None:

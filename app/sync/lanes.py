@@ -8,12 +8,16 @@ every batch before it is, so a crash never skips rows.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Collection, Set
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from types import TracebackType
+from typing import TypeVar
 
+from app.sync.batch import BatchLostError, WriteConflictError
 from connectors.sdk.rows import Cursor
 
+T = TypeVar("T")
 Task = Callable[[int], None]
 
 
@@ -93,3 +97,31 @@ class Watermark:
                 safe = self._done.pop(self._next) or safe
                 self._next += 1
             return safe
+
+
+# --- done again -----------------------------------------------------------------------------
+
+MAX_CONFLICTS = 5
+"""How often a batch is done again because somebody else changed the same objects."""
+
+PAUSES = (0.2, 1.0, 2.0, 4.0, 8.0, 15.0)
+"""Seconds between attempts at a batch while the database is away: a restart takes less."""
+
+
+def retried(attempt: Callable[[], T]) -> T:
+    """Do a batch again when somebody changed the same objects, or the database went and returns.
+
+    Raises what the last attempt raised; of a lost connection its cause.
+    """
+    conflicts, pauses = MAX_CONFLICTS, list(PAUSES)
+    while True:
+        try:
+            return attempt()
+        except WriteConflictError:
+            conflicts -= 1
+            if conflicts <= 0:
+                raise
+        except BatchLostError as error:
+            if not pauses:
+                raise (error.__cause__ or error) from None
+            time.sleep(pauses.pop(0))

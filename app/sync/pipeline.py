@@ -7,30 +7,26 @@ together or not at all. Killed anywhere, the next run carries on.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence, Set
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TypeVar
 
 from app.mapping.target import Target
 from app.sources.document import OnMissing
 from app.sync.batch import (
-    BatchLostError,
     Changes,
     ObjectStore,
     Observer,
     Prepared,
     Progress,
     Transaction,
-    WriteConflictError,
     covered_keys,
 )
 from app.sync.identify import give_problems, looked_for, prepare
-from app.sync.lanes import Lanes, Watermark
+from app.sync.lanes import Lanes, Watermark, retried
 from app.sync.missing import DeleteGuard, Totals, settle_missing
-from app.sync.read_ahead import ahead
+from app.sync.read_ahead import ahead, first_fields, take
 from app.sync.report import Counters, ErrorBudget
 from app.sync.resolve import Resolver
 from app.sync.seen import Seen
@@ -39,21 +35,11 @@ from connectors.sdk.rows import (
     Cursor,
     End,
     Proof,
-    Row,
     RowBatch,
-    RowDecodeError,
     RowProblem,
 )
 
-T = TypeVar("T")
-
 NO_END = "The connector stopped without saying that it read everything; nothing was deleted"
-
-MAX_CONFLICTS = 5
-"""How often a batch is done again because somebody else changed the same objects."""
-
-PAUSES = (0.2, 1.0, 2.0, 4.0, 8.0, 15.0)
-"""Seconds between attempts at a batch while the database is away: a restart takes less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +123,15 @@ class Sync:
         Raises ConnectorError from the source (what was committed stays), LostRunError when the
         run was taken away, CountersError when a row is unaccounted for.
         """
-        outcome, last, cursor = self._outcome, None, None
-        rows = take(batches, self._options.limit)
+        last, cursor = self._carry(take(batches, self._options.limit))
+        self._write_deferred()
+        self._conclude(last, cursor)
+        self._outcome.counters.check()
+        return self._outcome
+
+    def _carry(self, rows: Generator[Batch]) -> tuple[Batch | None, Cursor | None]:
+        """Every batch through the stages; the last one, and where the next read carries on."""
+        last, cursor = None, None
         with (
             closing(self._totals),
             Lanes(self._store.lanes) as lanes,
@@ -153,7 +146,11 @@ class Sync:
                 if self._must_stop():
                     break
             lanes.drain()
-        self._write_deferred()
+        return last, cursor
+
+    def _conclude(self, last: Batch | None, cursor: Cursor | None) -> None:
+        """What follows from the end of the read, as far as there is evidence that it was one."""
+        outcome = self._outcome
         if last is None or last.end is None:
             outcome.cancelled |= self._stop()  # the connector was told as well, and broke off
             if not outcome.cancelled and self._options.limit is None:
@@ -166,8 +163,6 @@ class Sync:
                 outcome.warnings.append(last.doubt)
             if must_settle(last) and (settled := self._settle(last)) is not None:
                 outcome.cursor = settled
-        outcome.counters.check()
-        return outcome
 
     def _prepare(self, batch: Batch) -> list[Prepared]:
         empty = self._store.empty
@@ -296,55 +291,6 @@ class Sync:
         return kept if outcome.held is None else doubtful
 
 
-def take(batches: Iterator[Batch], limit: int | None) -> Generator[Batch]:
-    """The batches up to `limit` rows; a batch that was cut carries neither cursor nor end."""
-    left = limit
-    try:
-        for batch in batches:
-            if left is not None and len(batch) > left:
-                yield _cut(batch, left)
-                return
-            yield batch
-            if left is not None:
-                left -= len(batch)
-                if not left:  # what else the source has is not even asked for
-                    return
-    finally:
-        if isinstance(batches, Generator):
-            batches.close()
-
-
-def _cut(batch: Batch, left: int) -> Batch:
-    """The first rows of a batch; one that cannot be decoded is a problem."""
-    rows: list[Row] = []
-    problems: list[RowProblem] = []
-    for index in range(left):
-        try:
-            rows.append(batch.row(index))
-        except RowDecodeError as error:
-            problems.append(error.problem)
-    return RowBatch(rows=rows, problems=problems, total=batch.total)
-
-
-def retried(attempt: Callable[[], T]) -> T:
-    """Do a batch again when somebody changed the same objects, or the database went and returns.
-
-    Raises what the last attempt raised; of a lost connection its cause.
-    """
-    conflicts, pauses = MAX_CONFLICTS, list(PAUSES)
-    while True:
-        try:
-            return attempt()
-        except WriteConflictError:
-            conflicts -= 1
-            if conflicts <= 0:
-                raise
-        except BatchLostError as error:
-            if not pauses:
-                raise (error.__cause__ or error) from None
-            time.sleep(pauses.pop(0))
-
-
 def keys_of(work: Iterable[Prepared]) -> list[Set[str | None]]:
     """Per target the keys of a batch, to tell which batches may not run at once."""
     return [item.key_set for item in work]
@@ -390,13 +336,3 @@ def no_ranges(field: str) -> str:
         f"The key of the mapping does not contain the column {field}, by which the source compares "
         "its rows; to find rows that are gone, every run reads all of them"
     )
-
-
-def first_fields(batch: Batch) -> tuple[str, ...]:
-    """Field names of the first row that can be decoded at all."""
-    for index in range(len(batch)):
-        try:
-            return tuple(batch.row(index).data)
-        except RowDecodeError:
-            continue
-    return ()

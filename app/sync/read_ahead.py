@@ -1,13 +1,15 @@
-"""Reads the source in a thread of its own, a few batches ahead of the writer."""
+"""Reads the source in a thread of its own, a few batches ahead, and no more than is wanted."""
 
 from __future__ import annotations
 
 import logging
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
+
+from connectors.sdk.rows import Batch, Row, RowBatch, RowDecodeError, RowProblem
 
 _log = logging.getLogger(__name__)
 
@@ -91,3 +93,43 @@ def ahead(
         thread.join(PATIENCE if stop() else patience)
         if thread.is_alive():
             _log.warning("The source has not answered; the run ends without waiting for it")
+
+
+def take(batches: Iterator[Batch], limit: int | None) -> Generator[Batch]:
+    """The batches up to `limit` rows; a batch that was cut carries neither cursor nor end."""
+    left = limit
+    try:
+        for batch in batches:
+            if left is not None and len(batch) > left:
+                yield _cut(batch, left)
+                return
+            yield batch
+            if left is not None:
+                left -= len(batch)
+                if not left:  # what else the source has is not even asked for
+                    return
+    finally:
+        if isinstance(batches, Generator):
+            batches.close()
+
+
+def _cut(batch: Batch, left: int) -> Batch:
+    """The first rows of a batch; one that cannot be decoded is a problem."""
+    rows: list[Row] = []
+    problems: list[RowProblem] = []
+    for index in range(left):
+        try:
+            rows.append(batch.row(index))
+        except RowDecodeError as error:
+            problems.append(error.problem)
+    return RowBatch(rows=rows, problems=problems, total=batch.total)
+
+
+def first_fields(batch: Batch) -> tuple[str, ...]:
+    """Field names of the first row that can be decoded at all."""
+    for index in range(len(batch)):
+        try:
+            return tuple(batch.row(index).data)
+        except RowDecodeError:
+            continue
+    return ()

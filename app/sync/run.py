@@ -22,7 +22,8 @@ from app.sync.lock import Result, Stop
 from app.sync.missing import DeleteGuard
 from app.sync.model import SETTLED, Finish, Run, Start
 from app.sync.pipeline import Options, Outcome, Sync
-from app.sync.postgres.writer import RunIdentity, RunObjects
+from app.sync.postgres.reader import RunIdentity
+from app.sync.postgres.writer import RunObjects
 from app.sync.report import Counters, ErrorBudget, RunState
 from app.sync.run_store import RunStore
 from connectors.sdk import Connector, ConnectorConfig, ConnectorError

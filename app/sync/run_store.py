@@ -21,8 +21,8 @@ from app.database.revision import fence
 from app.database.tables import runs, sources
 from app.errors import AlreadyRunningError, LostRunError
 from app.sync import runs as reading
-from app.sync import standing as standings
 from app.sync.model import SETTLED, Finish, Run, Start
+from app.sync.postgres import standing as standings
 from app.sync.report import Counters, RunState
 from connectors.sdk import lenient
 from connectors.sdk.redact import redact

@@ -11,8 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
-from app.mapping import countries
-from app.mapping.language import dates, patterns
+from app.mapping.language import countries, dates, patterns
 from app.mapping.language.errors import ValueProblem
 from app.mapping.language.values import (
     LONGEST_TEXT,

@@ -14,12 +14,14 @@ from app.database.tables import held_deletions, objects, registers, schemas
 from app.errors import HeldError
 from app.sources import store
 from app.sources.model import Source
-from app.sync import standing, tracing
+from app.sync import tracing
 from app.sync.batch import Missing, ObjectStore, Progress
+from app.sync.lanes import retried
 from app.sync.lock import Stop, under_lock
 from app.sync.model import Finish, Run, Start
-from app.sync.pipeline import retried
-from app.sync.postgres.writer import RunIdentity, RunObjects
+from app.sync.postgres import standing
+from app.sync.postgres.reader import RunIdentity
+from app.sync.postgres.writer import RunObjects
 from app.sync.report import Counters, RunState
 from connectors.sdk.counting import counted
 

@@ -19,7 +19,8 @@ from app.sync.batch import Observer
 from app.sync.lock import Result, Stop
 from app.sync.model import Finish, Start
 from app.sync.pipeline import Options, Sync
-from app.sync.postgres.writer import RunIdentity, RunObjects
+from app.sync.postgres.reader import RunIdentity
+from app.sync.postgres.writer import RunObjects
 from app.sync.report import Counters, ErrorBudget, RunState
 from app.sync.run import Job, Request
 from connectors.sdk.counting import counted

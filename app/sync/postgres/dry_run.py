@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Protocol
@@ -11,7 +11,6 @@ from uuid import UUID
 import sqlalchemy as sa
 from xxhash import xxh3_64_intdigest
 
-from app.sync import standing as standings
 from app.sync.batch import (
     Changes,
     CoveredKeys,
@@ -24,8 +23,10 @@ from app.sync.batch import (
 )
 from app.sync.postgres import missing as absent
 from app.sync.postgres import quarantine
+from app.sync.postgres import standing as standings
 from app.sync.postgres import statements as sql
-from app.sync.postgres.writer import Connection, Lane, RunIdentity, find
+from app.sync.postgres.lane import Connection, Lane
+from app.sync.postgres.reader import ReadObjects, RunIdentity, find
 from app.sync.report import Standing
 
 _DRY = -1
@@ -43,7 +44,7 @@ class Recorder(Protocol):
         """Objects that would be deleted, or held, because the source does not have them."""
 
 
-class DryRunObjects:
+class DryRunObjects(ReadObjects):
     """Answers from a read-only transaction; what would be written goes to a recorder."""
 
     lanes = 1
@@ -51,8 +52,7 @@ class DryRunObjects:
     run_id = _DRY
 
     def __init__(self, engine: sa.Engine, source_id: int, record: Recorder) -> None:
-        self._engine = engine
-        self._identity = RunIdentity(self.run_id, source_id, "", "", b"")
+        super().__init__(engine, RunIdentity(self.run_id, source_id, "", "", b""))
         self._record = record
         self._lane: Lane | None = None
         self._created: set[int] = set()
@@ -89,20 +89,6 @@ class DryRunObjects:
             yield _Reading(
                 self._lane.connection, self._identity, self._record, self._created, self._rejected
             )
-
-    def missing(self, seen: Container[int]) -> Iterator[Missing]:
-        identity = self._identity
-        yield from absent.anywhere(self._engine, identity.source_id, identity.run_id, seen)
-
-    def missing_within(self, seen: Container[int], keys: CoveredKeys) -> Iterator[Missing]:
-        identity = self._identity
-        yield from absent.within(self._engine, identity.source_id, identity.run_id, seen, keys)
-
-    def live_totals(self) -> tuple[int, int]:
-        return absent.live_totals(self._engine, self._identity.source_id, self._identity.run_id)
-
-    def count_live(self) -> int:
-        return absent.count_live(self._engine, self._identity.source_id)
 
     def settle_full_read(self) -> None:
         self._rejected.clear()

@@ -6,13 +6,11 @@ first use and closed with the run.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from itertools import repeat
 from types import TracebackType
-from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -22,7 +20,7 @@ from psycopg.types.json import Jsonb
 
 from app.audit import append
 from app.audit.chain_rule import Action, Change, ChangeColumns
-from app.database import copy_format, errors, revision
+from app.database import errors, revision
 from app.errors import LostRunError
 from app.sync.batch import (
     BatchLostError,
@@ -39,131 +37,17 @@ from app.sync.batch import (
 from app.sync.postgres import missing as absent
 from app.sync.postgres import objects_copy, quarantine
 from app.sync.postgres import statements as sql
+from app.sync.postgres.lane import Connection, Lane
+from app.sync.postgres.reader import ReadObjects, RunIdentity, find
 from connectors.sdk import canonical
 from connectors.sdk.rows import Cursor
 
-Connection = psycopg.Connection[Any]
 
-KEY_SEPARATOR = "\x1e"
-
-_CONFLICTS = (
-    psycopg.errors.DeadlockDetected,
-    psycopg.errors.SerializationFailure,
-    psycopg.errors.LockNotAvailable,
-)
-"""Of a transaction that was rolled back because of another's; done again it may get through."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunIdentity:
-    """Whose objects are written, and on whose behalf."""
-
-    run_id: int
-    source_id: int
-    source_name: str
-    actor: str
-    cursor_fingerprint: bytes
-
-
-def find(connection: Connection, identity: RunIdentity, prepared: Prepared) -> Found:
-    """Compare keys and hashes with the register in one round trip, two when something differs."""
-    if prepared.keys is None:
-        return Found((), [(place, None) for place in range(len(prepared.indices))])
-    if not prepared.keys:
-        return Found((), ())
-    joined = KEY_SEPARATOR.join(prepared.keys)
-    simple = joined.count(KEY_SEPARATOR) == len(prepared.keys) - 1
-    row = connection.execute(
-        sql.FIND if simple else sql.FIND_BY_LIST,
-        {
-            "keys": joined if simple else list(prepared.keys),
-            "hashes": b"".join(prepared.hashes).hex(",", 16),
-            "first": prepared.keys[0],
-            "last": prepared.keys[-1],
-            "count": len(prepared.keys),
-            "source": identity.source_id,
-            "target": prepared.target.number,
-            "run": identity.run_id,
-        },
-        binary=True,
-    ).fetchone()
-    assert row is not None  # an aggregate always returns its row
-    same, fresh, places, uuids = row
-    different: list[tuple[int, Known | None]] = [
-        (place - 1, None) for place in copy_format.int4_array(fresh)
-    ]
-    if uuids:
-        known = load(connection, uuids)
-        different += [
-            (place - 1, known[uuid])
-            for place, uuid in zip(copy_format.int4_array(places), uuids, strict=True)
-        ]
-        different.sort(key=lambda pair: pair[0])
-    return Found(list(copy_format.int8_array(same)), different)
-
-
-def load(connection: Connection, uuids: Sequence[UUID]) -> dict[UUID, Known]:
-    """The stored objects with their data."""
-    return {row[0]: Known(*row) for row in connection.execute(sql.LOAD, (list(uuids),))}
-
-
-class Lane:
-    """A connection used by one thread, one transaction after the other."""
-
-    def __init__(self, engine: sa.Engine) -> None:
-        self._pooled = engine.raw_connection()
-        raw = self._pooled.driver_connection
-        assert isinstance(raw, psycopg.Connection)
-        self.connection: Connection = raw
-        raw.autocommit = True  # BEGIN is ours to send, together with what belongs to it
-
-    @contextmanager
-    def transaction(self, *, read_only: bool = False) -> Iterator[None]:
-        """A transaction that no upgrade of the database can overlap.
-
-        Raises NewerDatabaseError where one has been, and BatchLostError when the connection went
-        before anything can have been committed.
-        """
-        begun = True
-        try:
-            try:
-                self._begin(sql.BEGIN_READ_ONLY if read_only else sql.BEGIN)
-                yield
-            except BaseException:
-                with suppress(psycopg.Error):
-                    self.connection.rollback()
-                raise
-            begun = False
-            self.connection.commit()
-        except psycopg.Error as error:
-            if begun and errors.is_lost(error):
-                raise BatchLostError from error
-            if begun and isinstance(error, _CONFLICTS):
-                raise WriteConflictError from error
-            raise
-
-    def _begin(self, statement: str) -> None:
-        cursor = self.connection.execute(statement, prepare=False)
-        while cursor.nextset():
-            pass
-        row = cursor.fetchone()
-        revision.refuse_other(row[0] if row else None)
-
-    def close(self) -> None:
-        """Give the connection back to the pool as it was, or drop it where it is broken."""
-        if self.connection.broken or self.connection.closed:
-            self._pooled.invalidate()
-        else:
-            self.connection.autocommit = False
-        self._pooled.close()
-
-
-class RunObjects:
+class RunObjects(ReadObjects):
     """The register's objects as one run sees and writes them."""
 
     def __init__(self, engine: sa.Engine, identity: RunIdentity, *, lanes: int = 1) -> None:
-        self._engine = engine
-        self._identity = identity
+        super().__init__(engine, identity)
         self._lanes: dict[int, Lane] = {}
         self.lanes = lanes
         self.run_id = identity.run_id
@@ -213,20 +97,6 @@ class RunObjects:
             if errors.retry_in(error) is None:
                 raise
             raise BatchLostError from error
-
-    def missing(self, seen: Container[int]) -> Iterator[Missing]:
-        identity = self._identity
-        yield from absent.anywhere(self._engine, identity.source_id, identity.run_id, seen)
-
-    def missing_within(self, seen: Container[int], keys: CoveredKeys) -> Iterator[Missing]:
-        identity = self._identity
-        yield from absent.within(self._engine, identity.source_id, identity.run_id, seen, keys)
-
-    def live_totals(self) -> tuple[int, int]:
-        return absent.live_totals(self._engine, self._identity.source_id, self._identity.run_id)
-
-    def count_live(self) -> int:
-        return absent.count_live(self._engine, self._identity.source_id)
 
     def settle_full_read(self) -> None:
         identity = self._identity

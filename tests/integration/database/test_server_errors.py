@@ -32,7 +32,7 @@ from app.errors import (
     UnusableValueError,
 )
 from app.http import problems
-from app.sync import pipeline
+from app.sync import lanes
 from app.sync import run as running
 from app.sync.report import RunState
 from app.sync.run import Request
@@ -301,7 +301,7 @@ def test_a_batch_that_met_a_deadlock_or_a_lock_is_done_again(bench: Bench) -> No
 def test_a_database_that_stays_away_ends_the_run_with_the_reason(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pipeline, "PAUSES", (0.01, 0.01))
+    monkeypatch.setattr(lanes, "PAUSES", (0.01, 0.01))
     bench.define()
     bench.write(ROWS[:3])
     with bench.app.engine.begin() as connection:

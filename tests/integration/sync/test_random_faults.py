@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.errors import DatabaseError, LostRunError
-from app.sync import pipeline, runs
 from app.sync import run as running
+from app.sync import runs
 from app.sync.report import RunState
 from app.sync.run import Request
 from tests.integration.bench import Bench
@@ -118,7 +118,7 @@ def test_the_counters_add_up_and_nothing_is_lost_whatever_fails(
     batch_size: int,
     lanes: int,
 ) -> None:
-    monkeypatch.setattr(pipeline, "PAUSES", (0.01,))
+    monkeypatch.setattr(lanes, "PAUSES", (0.01,))
     example = next(_numbers)
     if bench.scalar("SELECT to_regclass('public.faults') IS NULL"):
         execute(bench, FAULTS)

@@ -17,7 +17,7 @@ from app.errors import NewerDatabaseError
 from app.sync import run as running
 from app.sync import runs as run_history
 from app.sync.model import Start
-from app.sync.postgres.writer import Lane
+from app.sync.postgres.lane import Lane
 from app.sync.report import RunState
 from app.sync.run import Request
 from app.sync.run_store import RunStore
