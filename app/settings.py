@@ -69,6 +69,9 @@ class Settings(BaseSettings):
     deny_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     """Hosts, addresses and networks that no source reaches, wherever it was set up."""
 
+    statement_timeout: Annotated[int, Field(ge=0, le=3600)] = 60
+    """Seconds after which `serve` ends a statement in the database; 0 leaves it to the server."""
+
     behind_proxy: bool = False
     """A reverse proxy in front of `serve` ends TLS, so plain HTTP may leave this machine."""
 

@@ -95,6 +95,40 @@ def create(
     return engine
 
 
+_LIMITED = """
+    SELECT set_config('statement_timeout', least(nullif(setting::int, 0), %s)::text, %s)
+    FROM pg_settings WHERE name = 'statement_timeout'
+"""
+"""A lower limit of the server, the role or the URL stays."""
+
+
+def limit_statements(engine: sa.Engine, seconds: int) -> None:
+    """End every statement of this engine after so many seconds; 0 leaves that to the server.
+
+    Its connections are made anew. Behind a pooler of transactions each transaction says so.
+    """
+    if not seconds:
+        return
+
+    def limit(connection: psycopg.Connection[Any], local: bool) -> None:
+        connection.execute(_LIMITED, (seconds * 1000, local))
+
+    def connected(connection: psycopg.Connection[Any], _record: object) -> None:
+        limit(connection, local=False)
+        connection.commit()
+
+    def begun(connection: sa.Connection) -> None:
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        limit(driver, local=True)
+
+    if keeps_sessions(engine):
+        sa.event.listen(engine, "connect", connected)
+        engine.dispose()
+    else:
+        sa.event.listen(engine, "begin", begun)
+
+
 def keeps_sessions(engine: sa.Engine) -> bool:
     """Whether a connection keeps its server session, so that it can LISTEN."""
     return engine.get_execution_options().get(_POOLER) != "transaction"

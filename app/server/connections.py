@@ -21,9 +21,12 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, ClassVar, cast
 
+import h11
+import orjson
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from app.errors import UsageError
+from app.http.problems import MEDIA_TYPE, Problem
 
 _log = logging.getLogger(__name__)
 
@@ -32,6 +35,13 @@ _KEPT_BACK = 100
 """Descriptors for everything else: the database pool, files, logs, the worker's pipe."""
 
 _REPORT_EVERY = 10.0
+
+NOT_HTTP = Problem(
+    400,
+    "InvalidHttp",
+    "The request is not valid HTTP/1.1, or its header is too long",
+    hint="Check what the client or a proxy in front sends",
+)
 
 Peer = tuple[str, int]
 
@@ -280,11 +290,20 @@ class GuardedProtocol(H11Protocol):
         super().resume_writing()
 
     def send_400_response(self, msg: str) -> None:
-        """Called even while a response is in progress, when none can be sent."""
+        """Answer what is not HTTP/1.1 as all errors are answered; close where none can be sent."""
         if not self._idle:
             self.transport.close()
             return
-        super().send_400_response(msg)
+        body = orjson.dumps(NOT_HTTP.document())
+        headers = [
+            (b"content-type", MEDIA_TYPE.encode()),
+            (b"content-length", str(len(body)).encode()),
+            (b"connection", b"close"),
+        ]
+        head = h11.Response(status_code=NOT_HTTP.status, headers=headers, reason=b"Bad Request")
+        events = (head, h11.Data(data=body), h11.EndOfMessage())
+        self.transport.write(b"".join(self.conn.send(event) or b"" for event in events))
+        self.transport.close()
 
     @property
     def _idle(self) -> bool:

@@ -15,6 +15,7 @@ from fastapi import FastAPI
 
 from app import logs
 from app.application import Application
+from app.database.engine import limit_statements
 from app.errors import OpenRegisterError, UsageError
 from app.server.connections import Bounds, Gate, Listening, guarded
 from app.server.factory import create_app
@@ -52,6 +53,7 @@ def serve(app: Application, listen: Listen, ready: Callable[[str], None]) -> Non
     """
     if not is_loopback(listen.host):
         _refuse_in_the_open(app, listen)
+    limit_statements(app.engine, app.settings.statement_timeout)
     gate = Gate(Bounds.of_this_process(), exempt=listen.proxies)
     config = configuration(create_app(app), gate, listen)
     with ExitStack() as stack:

@@ -17,6 +17,7 @@ from typing import IO
 import psutil
 import pytest
 import requests
+import sqlalchemy as sa
 import trustme
 
 from app.database import engine as engines
@@ -252,3 +253,20 @@ def test_a_proxy_that_is_not_an_address_is_refused_in_words(cli: CommandLine) ->
     refused = cli("serve", "--port", "0", "--proxy", "nope")
     assert refused.exit_code == 2
     assert "--proxy nope is not an IP address or network" in refused.stderr
+
+
+@pytest.mark.promise("a request that keeps the database busy")
+def test_a_statement_that_takes_too_long_is_ended_and_said_so(
+    cli: CommandLine, token: str, place: None, database_url: str
+) -> None:
+    engine = engines.create(database_url)
+    bounded = cli.having(OPENREGISTER_STATEMENT_TIMEOUT="1")
+    with serving(bounded, "--no-worker") as (_, url), engine.begin() as connection:
+        connection.execute(sa.text("LOCK TABLE openregister.schemas IN ACCESS EXCLUSIVE MODE"))
+        answer = requests.get(
+            f"{url}/api/schemas", headers={"Authorization": f"Bearer {token}"}, timeout=20
+        )
+    engine.dispose()
+    assert answer.status_code == 503, answer.text
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.json()["detail"] == "The query takes too long"

@@ -120,3 +120,20 @@ def test_a_failing_statement_does_not_show_its_values(any_engine):
     with any_engine.connect() as connection, pytest.raises(sa.exc.DBAPIError) as caught:
         connection.execute(sa.text("SELECT CAST(:secret AS text), 1/0"), {"secret": "s3cret"})
     assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.promise("a request that keeps the database busy")
+@pytest.mark.parametrize(
+    ("own", "asked", "used"), [("0", 7, "7s"), ("3s", 7, "3s"), ("9s", 0, "9s")]
+)
+def test_statements_are_limited_unless_something_limits_them_more(
+    any_database_url, own, asked, used
+):
+    joint = "&" if "?" in any_database_url else "?"
+    engine = engines.create(f"{any_database_url}{joint}options=-c%20statement_timeout%3D{own}")
+    engines.check_server(engine)  # so that the pool has a connection already
+    engines.limit_statements(engine, asked)
+    for _ in range(2):
+        with engine.connect() as connection:
+            assert connection.scalar(sa.text("SHOW statement_timeout")) == used
+    engine.dispose()

@@ -97,6 +97,20 @@ def define(cli: CommandLine, *options: str) -> Path:
     return path
 
 
+@pytest.mark.promise("a request that keeps the database busy")
+def test_statements_are_limited_through_a_pooler(pooled: tuple[str, str]) -> None:
+    mode, url = pooled
+    limited, free = (engines.create(url, pooler=mode) for _ in range(2))  # type: ignore[arg-type]
+    engines.limit_statements(limited, 7)
+    found = sa.text("SHOW statement_timeout")
+    for _ in range(5):
+        with limited.connect() as one, free.connect() as other:
+            assert one.scalar(found) == "7s"
+            assert other.scalar(found) == "0"
+    limited.dispose()
+    free.dispose()
+
+
 def test_sessions_are_in_utc_through_a_pooler(pooled: tuple[str, str]) -> None:
     mode, url = pooled
     engine = engines.create(url, pooler=mode)  # type: ignore[arg-type]

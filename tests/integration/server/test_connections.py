@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import socket
 import threading
 import time
@@ -17,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, StreamingResponse
 
 from app.http.framing import Framing
-from app.server.connections import Bounds, Gate
+from app.server.connections import NOT_HTTP, Bounds, Gate
 from tests.integration.served import listening
 
 QUICK = Bounds(connections=40, per_address=40, head=1.0, body=1.0, body_rate=1024, write=1.5)
@@ -218,3 +219,31 @@ def test_a_request_of_doubtful_length_is_refused_and_the_connection_closed(
         answer = b"".join(iter(lambda: connection.recv(4096), b""))
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert answer.count(b"HTTP/1.1 ") == 1
+    header, _, body = answer.partition(b"\r\n\r\n")
+    assert b"content-type: application/problem+json" in header.lower()
+    assert json.loads(body)["status"] == 400
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"hello\r\n\r\n",
+        b"GET / HTTX/1.1\r\nHost: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost : x\r\n\r\n",
+        b"GET /\x00 HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 200_000 + b"\r\n\r\n",
+    ],
+    ids=range(7),
+)
+def test_what_is_not_http_is_answered_as_every_error(quick: House, sent: bytes) -> None:
+    with quick.connect() as connection:
+        connection.settimeout(5)
+        with contextlib.suppress(ConnectionError):
+            connection.sendall(sent)
+        answer = connection.recv(4096)
+    header, _, body = answer.partition(b"\r\n\r\n")
+    assert header.startswith(b"HTTP/1.1 400 ")
+    assert b"content-type: application/problem+json" in header.lower()
+    assert json.loads(body)["detail"] == NOT_HTTP.detail
