@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -68,7 +69,7 @@ class RestConnector(Connector[RestConfig]):
             pages = self._pages(client, self._fetcher(client))
             walk = iter(pages)
             page = next(walk)
-            evidence = pages.so_far()
+            evidence = _of_beginning(page) if page.answer.cut else pages.so_far()
             style = pages.paginator.name if pages.paginator else "none"
             facts: dict[str, JsonValue] = {
                 "status": page.answer.status,
@@ -132,6 +133,9 @@ class RestConnector(Connector[RestConfig]):
                 if water is not None:
                     _see(water, page)
                 yield from gatherer.add(page, pages.total)
+                if page.answer.cut:
+                    yield gatherer.rest()
+                    return
             verdict = pages.verdict()
             if verdict.because is None:
                 # A cursor after rows that may be missing would skip them for ever.
@@ -160,9 +164,12 @@ class RestConnector(Connector[RestConfig]):
             quick = replace(waits, connect=min(waits.connect, QUICK))
             waits = quick if given else hurried(waits)
             for_auth = replace(waits, read=min(waits.read, QUICK))
+        until = self.context.until
+        if until is not None and config.timeout is not None:
+            until = max(until, time.monotonic() + waits.read + QUICK)
         return HttpClient(
             config.url,
-            self.context,
+            replace(self.context, until=until),
             tls=config.tls,
             auth=with_secret_query(
                 authenticator(config.auth, limited(self.context, for_auth, retries), config.tls),
@@ -222,7 +229,13 @@ class RestConnector(Connector[RestConfig]):
             shape=Shape(config.errors, config.row, config.columns),
             findings=self.context.findings,
             about=self._bodies.about,
+            cut=self._enough if self.context.wanted or self.context.until else None,
         )
+
+    def _enough(self, answer: Answer, last: bool) -> bytes | None:
+        """As `Cut`: the rows that are wanted, or all that are there at the end of the time."""
+        wanted = 0 if last else self.context.wanted
+        return None if wanted is None else self._bodies.beginning(answer, wanted)
 
     def _pages(self, client: HttpClient, fetch: PageFetcher, since: JsonValue = None) -> Pages:
         config = self.config
@@ -295,6 +308,12 @@ class RestConnector(Connector[RestConfig]):
                 if value := only.headers.get(header):
                     cursor[name] = value
         return {**cursor, "request": self._identity()} if cursor else None
+
+
+def _of_beginning(page: Page) -> Verdict:
+    """What a test can say of an answer whose end it did not wait for."""
+    said = f"{counted(page.rows, 'row')} came in the time of a test, and the answer went on"
+    return Verdict(None, f"{said}. The test did not wait for its end.", said)
 
 
 def _conditions(cursor: Cursor | None) -> dict[str, str]:

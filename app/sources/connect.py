@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any
 
 from app.application import Application
@@ -17,6 +18,9 @@ from connectors.sdk import config as configs
 from connectors.sdk.config import ConnectorConfig
 from connectors.sdk.net.hosts import HostList, HostRules
 from connectors.sdk.redact import remember
+
+PATIENCE = 8.5
+"""Seconds that a test of a source takes in all, where the source goes on answering."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +58,13 @@ def connector(
     *,
     batch_size: int | None = None,
     limit: int | None = None,
+    patience: float | None = None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Connector[ConnectorConfig]:
     """The connector of a stored source, with what it remembers between runs.
 
-    `limit`: no more rows than that are wanted, so batches are no larger.
+    `limit`: no more rows than that are wanted, so batches are no larger. `patience`: seconds that
+    a person waits for what has come by then.
     """
     context = Context(
         source=source.name,
@@ -67,6 +73,8 @@ def connector(
         state=SourceState(app.engine, source.id, app.box),
         findings=Findings(source.findings, source=source.name),
         key=key_fields(source),
+        wanted=limit,
+        until=None if patience is None else monotonic() + patience,
         cancelled=stop,
     )
     return registry.get(source.type)(stored(app, source).config, context)
@@ -75,11 +83,16 @@ def connector(
 def draft(
     app: Application, name: str, type_name: str, config: ConnectorConfig, *, confined: bool
 ) -> Connector[ConnectorConfig]:
-    """A connector of settings that are not stored yet.
+    """A connector of settings that are not stored yet, to be tested at once.
 
     `confined`: its connection was set up in the pages or by the API.
     """
-    context = Context(source=name, limits=_limits(app), policy=policy(app, confined=confined))
+    context = Context(
+        source=name,
+        limits=_limits(app),
+        policy=policy(app, confined=confined),
+        until=monotonic() + 2 * PATIENCE,  # a key is looked for as well
+    )
     return registry.get(type_name)(config, context)
 
 

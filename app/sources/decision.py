@@ -47,7 +47,7 @@ def decide_from_outside(app: Application, name: str) -> CheckResult:
     Raises UsageError when nothing is to be decided any more, and what testing and saving raise.
     """
     source = app.read(store.get, name)
-    check = connect.connector(app, source).check()
+    check = connect.connector(app, source, patience=connect.PATIENCE).check()
     if not check.decision:
         raise UsageError(
             f"Nothing is to be decided about source {name}",

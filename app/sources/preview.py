@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import islice
 from math import inf
 from time import monotonic
 from typing import Any
@@ -14,7 +15,7 @@ from app.application import Application
 from app.audit import diff as changes
 from app.mapping.compile import Filtered, Mapped
 from app.mapping.language import effort
-from app.mapping.presence import Presence
+from app.mapping.presence import ENOUGH, Presence
 from app.mapping.target import Target
 from app.registers import object_store
 from app.registers.object_store import StoredObject
@@ -83,9 +84,21 @@ def preview(
     ConfigurationError, ConnectorError, StoppedError.
     """
     source = app.read(store.get, name)
-    sampled = read_rows(app, source, None if key or problems_only else limit, stop=stop)
+    everything = key or problems_only
+    sampled = read_rows(
+        app,
+        source,
+        None if everything else max(limit, ENOUGH),
+        patience=None if everything else LONGEST_PREVIEW,
+        stop=stop,
+    )
     found = preview_rows(app, source, sampled, limit=limit, key=key, problems_only=problems_only)
-    return replace(found, evidence=connect.connector(app, source, stop=stop).check().evidence)
+    return replace(
+        found,
+        evidence=connect.connector(app, source, patience=connect.PATIENCE, stop=stop)
+        .check()
+        .evidence,
+    )
 
 
 def preview_rows(
@@ -102,6 +115,7 @@ def preview_rows(
     Raises ConfigurationError, StoppedError.
     """
     compiled = targets.compile_targets(app, source)
+    sampled = iter(sampled)
     shown: list[PreviewRow] = []
     presence = Presence(target.plan for target in compiled)
     seen = matched = size = 0
@@ -127,6 +141,9 @@ def preview_rows(
             break
     else:
         whole = seen < limit
+    for item in islice(sampled, max(ENOUGH - seen, 0)):
+        if isinstance(item, Row):
+            presence.see(item.data)
     warnings = _warnings(source.name, compiled, seen, matched, fields)
     warnings += presence.warnings(whole=whole)
     if size > LARGEST_PREVIEW and len(shown) < limit * len(compiled):
@@ -158,10 +175,18 @@ def read_rows(
     source: Source,
     limit: int | None,
     *,
+    patience: float | None = None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Row | RowProblem]:
     """The first rows of the source as it hands them out, or all of them, until `stop`."""
-    connector = connect.connector(app, source, batch_size=min(limit or 1000, 1000), stop=stop)
+    connector = connect.connector(
+        app,
+        source,
+        batch_size=min(limit or 1000, 1000),
+        limit=limit,
+        patience=patience,
+        stop=stop,
+    )
     left = limit
     with closing(iter(connector.read(None))) as batches:  # type: ignore[type-var]
         for batch in batches:

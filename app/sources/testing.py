@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from time import monotonic
 
 from app.application import Application
 from app.sources import connect, preview, store
@@ -33,8 +34,10 @@ def test(
     Raises ConnectorError with the protocol-level reason, NotFoundError, ConfigurationError.
     """
     source = app.read(store.get, name)
-    check = connect.connector(app, source, stop=stop).check()
-    sampled = preview.read_rows(app, source, SAMPLE, stop=stop)
+    began = monotonic()
+    check = connect.connector(app, source, patience=connect.PATIENCE, stop=stop).check()
+    left = max(began + connect.PATIENCE - monotonic(), 1.0)
+    sampled = preview.read_rows(app, source, SAMPLE, patience=left, stop=stop)
     sample = preview.preview_rows(app, source, sampled, limit=SAMPLE)
     warnings = [*check.warnings, *standing_warnings(source), *sample.warnings]
     rejected = [row for row in sample.rows if row.problems]

@@ -17,6 +17,7 @@ import orjson
 
 from connectors.formats import base
 from connectors.formats.base import FormatReader, decoded
+from connectors.formats.beginning import beginning
 from connectors.formats.csv import CsvOptions, CsvReader
 from connectors.formats.ndjson import NdjsonReader
 from connectors.formats.texts import signatures
@@ -130,6 +131,13 @@ class BodyReader:
         if self._is_deleted is not None:
             batches = [_flagged(batch, self._is_deleted) for batch in batches]
         return batches
+
+    def beginning(self, answer: Answer, rows: int) -> bytes | None:
+        """So many rows of a body that goes on, well-formed by itself; None where they lack."""
+        kind = self._given if self._given != "auto" else by_content(answer)
+        known = self._findings.get("records")
+        path = self._records or (known if isinstance(known, str) else "")
+        return beginning(answer.body, kind, rows, records=path)
 
     def about(self, answer: Answer) -> dict[str, Any] | None:
         """What a body that is not JSON contains besides its rows; None if that is nothing."""

@@ -80,6 +80,10 @@ class Context:
     """What earlier reads detected about the form of the source."""
     key: Sequence[str] = ()
     """The fields of the key, if it consists of plain fields."""
+    wanted: int | None = None
+    """Rows that are wanted and no more: a body that goes on behind them may be left."""
+    until: float | None = None
+    """When (monotonic) a person who waits gets what has come by then."""
     cancelled: Callable[[], bool] = lambda: False
     """Check between requests and while waiting; stop the read when it returns True."""
 

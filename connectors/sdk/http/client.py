@@ -45,6 +45,7 @@ from connectors.sdk.http.messages import (
 )
 from connectors.sdk.http.redirects import redirected
 from connectors.sdk.http.transport import Transport
+from connectors.sdk.http.watchdog import Watchdog
 from connectors.sdk.net.guard import Guard
 from connectors.sdk.net.tls import TlsConfig, client_context, standing_warnings
 from connectors.sdk.rows import JsonValue
@@ -68,12 +69,21 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _HARMLESS_HEADERS = frozenset({"accept", "content-type"})
 _LONGEST_BACKOFF = 30.0
 _CANCEL_CHECK = 0.2
+_GRACE = 0.5
+"""Seconds by which the watchdog comes later than what says more exactly what was missing."""
 
 
 class CancelledError(RetriableError):
     """The run was stopped while it waited; the next run continues."""
 
 
+Cut = Callable[[Answer, bool], bytes | None]
+"""What of the body that came so far is enough, well-formed by itself; None where it is not.
+
+The second argument: there is no time for more, so that a single row is enough.
+"""
+_FIRST_LOOK = 1024 * 1024
+_NEXT_LOOK = 1.0
 _Keep = Callable[[requests.Response, Request, float], None]
 """Reads a body before the deadline (monotonic): (response, its request, deadline)."""
 
@@ -115,6 +125,7 @@ class HttpClient:
         self._proxies: dict[tuple[str, str, int], dict[str, str]] = {}
         self._lock = threading.Lock()
         self._stop = threading.Event()
+        self._watchdog = Watchdog(self._guard.shut)
         self._forbidden = False
         self._owner = threading.get_ident()
 
@@ -127,6 +138,7 @@ class HttpClient:
     def close(self) -> None:
         """Wake waiting threads, abort requests in progress and close every connection."""
         self._stop.set()
+        self._watchdog.close()
         if self._auth is not None:
             self._auth.close()
         self._guard.abort()
@@ -169,17 +181,27 @@ class HttpClient:
                 url = parts._replace(scheme="https", netloc=netloc).geturl()
         return url
 
-    def request(self, request: Request, *, accept: Collection[int] = ()) -> Answer:
-        """The complete response to a request, after redirects and retries.
+    def request(
+        self, request: Request, *, accept: Collection[int] = (), cut: Cut | None = None
+    ) -> Answer:
+        """The response to a request, after redirects and retries; with `cut`, maybe part of it.
 
         A status outside 2xx is an error unless listed in `accept`.
         """
         chunks: list[bytes] = []
+        short: list[bytes] = []
 
         def keep(response: requests.Response, sent: Request, deadline: float) -> None:
-            chunks[:] = self._body(response, sent, deadline, self._limits.max_response)
+            chunks.clear()
+            body = self._body(response, sent, deadline, self._limits.max_response)
+            if cut is None:
+                chunks.extend(body)
+            else:
+                short[:] = _until_enough(response, body, chunks, cut)
 
         response = self._run(request, accept, keep)
+        if short:
+            return Answer(response.status_code, response.url, response.headers, short[0], cut=True)
         body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
         limit = self._limits.max_response
         whole = gunzipped(body, limit)
@@ -223,10 +245,13 @@ class HttpClient:
 
     def _run(self, request: Request, accept: Collection[int], keep: _Keep) -> requests.Response:
         deadline = time.monotonic() + self._timeouts.total
+        if self._context.until is not None:
+            deadline = min(deadline, self._context.until)
         tries = 0
         while True:
             try:
-                return self._once(request, accept, keep, deadline)
+                with self._watchdog.until(deadline + _GRACE):
+                    return self._once(request, accept, keep, deadline)
             except CancelledError:
                 raise
             except RetriableError as error:
@@ -339,6 +364,8 @@ class HttpClient:
 
     def _translated(self, error: Exception, request: Request) -> ConnectorError:
         self.check_cancelled()  # closing the client breaks connections deliberately
+        if self._watchdog.struck:
+            return self._too_slow(request)
         host = origin_of(request.url)[1]
         return failures.of_exception(error, host, request.where, self._timeouts.names[0])
 
@@ -420,12 +447,20 @@ class HttpClient:
         while piece := response.raw.read1(_CHUNK, decode_content=False):
             yield piece
             if time.monotonic() > deadline:
-                raise UnreachableError(
-                    f"The response took longer than {self._timeouts.total:g} seconds",
-                    where=request.where,
-                    hint=f"Use smaller pages, or raise {self._timeouts.names[1]}",
-                )
+                raise self._too_slow(request)
             self.check_cancelled()
+        if self._watchdog.struck:  # the connection was closed here, which looks like an end
+            raise self._too_slow(request)
+
+    def _too_slow(self, request: Request) -> failures.TooSlowError:
+        until = self._context.until
+        late = until is not None and time.monotonic() > until
+        limit = "a test or a preview waits" if late else f"{self._timeouts.total:g} seconds"
+        return failures.TooSlowError(
+            f"The response took longer than {limit}",
+            where=request.where,
+            hint=f"Use smaller pages, or raise {self._timeouts.names[1]}",
+        )
 
     def _beginning(self, response: requests.Response, request: Request) -> bytes:
         """The first kilobytes of an error's body; empty if unreadable."""
@@ -434,6 +469,33 @@ class HttpClient:
             return beginning_of(next(self._body(response, request, deadline, _CHUNK), b""))[:4096]
         except (ConnectorError, StopIteration):
             return b""
+
+
+def _until_enough(
+    response: requests.Response, body: Iterator[bytes], chunks: list[bytes], cut: Cut
+) -> Iterator[bytes]:
+    """Collect a body in `chunks`; yields the beginning that is enough instead, if it is cut."""
+
+    def looked(*, last: bool) -> bytes | None:
+        so_far = b"".join(chunks)
+        return cut(Answer(response.status_code, response.url, response.headers, so_far), last)
+
+    size, next_size = 0, _FIRST_LOOK
+    next_time = time.monotonic() + _NEXT_LOOK
+    try:
+        for chunk in body:
+            chunks.append(chunk)
+            size += len(chunk)
+            if size >= next_size or time.monotonic() >= next_time:
+                if (found := looked(last=False)) is not None:
+                    yield found
+                    return
+                next_size = 2 * size
+                next_time = time.monotonic() + _NEXT_LOOK
+    except failures.TooSlowError:
+        if (found := looked(last=True)) is None:
+            raise
+        yield found
 
 
 @contextlib.contextmanager

@@ -132,6 +132,10 @@ def _phrase(status: int) -> str:
         return ""
 
 
+class TooSlowError(UnreachableError):
+    """The answer was not whole in time."""
+
+
 def of_exception(
     error: BaseException, host: str, where: str, timeout: str = "source.timeout"
 ) -> ConnectorError:
@@ -181,7 +185,7 @@ def _network(cause: BaseException, host: str, where: str, timeout: str) -> Conne
             hint="Check the port, and any firewalls in between",
         )
     if isinstance(cause, (u3.ReadTimeoutError, TimeoutError)):
-        return UnreachableError(
+        return TooSlowError(
             f"{host} stopped responding (no data within the read timeout)",
             where=where,
             hint=f"Use smaller pages, or raise {timeout}",

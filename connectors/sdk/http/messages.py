@@ -65,12 +65,14 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A complete response; `body` is decompressed (gzip), never truncated."""
+    """A response; `body` is decompressed (gzip), and truncated only where `cut` says so."""
 
     status: int
     url: str
     headers: Mapping[str, str]
     body: bytes
+    cut: bool = False
+    """The body went on: enough of it came, or its time was over."""
 
     @property
     def media_type(self) -> str:

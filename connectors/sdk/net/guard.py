@@ -78,6 +78,11 @@ class Guard:
         """Close every open connection, so that threads waiting on one return at once."""
         with self._lock:
             self._aborted = True
+        self.shut()
+
+    def shut(self) -> None:
+        """Break every connection that is open now."""
+        with self._lock:
             sockets = list(self._open)
         for sock in sockets:
             _shut(sock)

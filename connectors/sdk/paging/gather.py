@@ -49,6 +49,10 @@ class Gatherer:
         batch.total = total
         return batch
 
+    def rest(self) -> Batch:
+        """What is left of a read that was not read to its end."""
+        return self._taken(None)
+
     def last(
         self,
         end: End,

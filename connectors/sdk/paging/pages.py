@@ -11,7 +11,7 @@ from connectors.sdk.bodies.refusals import failure_in, may_hide_an_error
 from connectors.sdk.bodies.shapes import Shape
 from connectors.sdk.errors import DataError
 from connectors.sdk.findings import Findings
-from connectors.sdk.http.client import Answer, HttpClient, Request
+from connectors.sdk.http.client import Answer, Cut, HttpClient, Request
 from connectors.sdk.paging.base import Seen
 from connectors.sdk.paging.bodies import (
     Items,
@@ -81,8 +81,10 @@ class PageFetcher:
         findings: Findings | None = None,
         about: Callable[[Answer], Any] | None = None,
         hint: str = "",
+        cut: Cut | None = None,
     ) -> None:
         self._hint = hint
+        self._cut = cut
         self._about = about or (lambda answer: None)
         self._findings = Findings() if records or findings is None else findings
         self._shape = shape or Shape()
@@ -104,7 +106,7 @@ class PageFetcher:
         if number == 1 and self._conditions:
             asked.headers = asked.headers | self._conditions
             accept = (304,)
-        answer = self._client.request(asked, accept=accept)
+        answer = self._client.request(asked, accept=accept, cut=self._cut)
         return Asked(number, asked, answer, answer.status in accept or answer.status == 204)
 
     def page(self, asked: Asked) -> Page:

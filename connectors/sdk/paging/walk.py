@@ -100,6 +100,10 @@ class Pages:
         if page.answer.status == 304:
             yield page
             return
+        if page.answer.cut:
+            self.paginator = start
+            yield page
+            return
         second: Page | None = None
         if found is None:
             found, second = self._detected(page)
@@ -109,6 +113,9 @@ class Pages:
         if second is None and self.following is not None and self._parallel > 1:
             with contextlib.closing(self._in_parallel(found.ahead(page), found)) as ahead:
                 for page in ahead:
+                    if page.answer.cut:
+                        yield page
+                        return
                     if not self._take(page, found):
                         return
                     yield page
@@ -118,6 +125,9 @@ class Pages:
             end = (*found.end_status, *_REFUSALS) if found.verifies else found.end_status
             page = second or self._fetch(self.following, page.number + 1, end)
             second = None
+            if page.answer.cut:  # what follows is not known
+                yield page
+                return
             if not self._take(page, found):
                 return
             yield page
