@@ -83,7 +83,7 @@ def verify(
     `complete` is false when that did not reach all of them, and `ok` is true only when it did;
     `openregister audit:verify` on the host has no such limit.
     """
-    found = audit.verify(app, source=source, should_stop=patience.over(gone))
+    found = audit.verify(app, source=source, should_stop=patience.expired(gone))
     document: dict[str, Any] = {
         "ok": found.ok and found.complete,
         "complete": found.complete,

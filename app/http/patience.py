@@ -55,7 +55,7 @@ def working(gone: Callable[[], bool], seconds: float = LONGEST) -> AbstractConte
     return effort.within(seconds, stopped=gone)
 
 
-def over(gone: Callable[[], bool], seconds: float | None = None) -> Callable[[], bool]:
+def expired(gone: Callable[[], bool], seconds: float | None = None) -> Callable[[], bool]:
     """A function that is true once the time (`SECONDS`) has passed or `gone()` is true."""
     until = time.monotonic() + (SECONDS if seconds is None else seconds)
     return lambda: gone() or time.monotonic() > until

@@ -1,1 +1,1 @@
-"""Where rows come from, and when."""
+"""Data sources: definition, connection, schedule and state."""

@@ -1,7 +1,7 @@
-"""What people may put into a source who are not on this host: those of the pages and the API.
+"""Restrictions on sources that are defined on the pages or through the API.
 
-They name no variable and no secret file of the host, no file outside the directories that the
-host has opened to them, and they cannot send a stored secret to a place of their own choosing.
+Such a source cannot use variables or secret files of the host or files outside the directories that
+the host allows, and cannot send a stored secret to another place.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ _DESTINATION = ("url", "host", "port", "server", "address")
 
 
 def save(app: Application, document: Mapping[str, Any], *, test: bool, update: bool) -> Saved:
-    """`definitions.save` for people who are not on the host. Raises what that and `check` raise."""
+    """`definitions.save` for users of the pages and the API, with the errors of `check`."""
     check(app, document)
     return manage.save(app, dict(document), test=test, confined=True, update=update)
 
 
 def edit(app: Application, name: str, edits: Edits) -> Saved:
-    """`definitions.edit`, untested, for people who are not on the host."""
+    """`definitions.edit`, untested, for users of the pages and the API."""
     document = to_document(app.read(manage.get, name))
     return save(app, manage.apply(document, edits), test=False, update=True)
 
@@ -39,23 +39,23 @@ def edit(app: Application, name: str, edits: Edits) -> Saved:
 def check_draft(
     app: Application, name: str, type_name: str, connection: Mapping[str, Any]
 ) -> CheckResult:
-    """`definitions.check_draft` for people who are not on the host."""
+    """`definitions.check_draft` for users of the pages and the API."""
     check(app, {"name": name, "type": type_name, "connection": connection})
     return manage.check_draft(app, name, type_name, connection, confined=True)
 
 
 def check(app: Application, document: Mapping[str, Any]) -> None:
-    """Raise ConfigurationError, naming every field, when the document may not come from outside.
+    """Raise ConfigurationError, listing every field, if the document is not allowed from outside.
 
-    What a stored source of that name has already is not held against whoever changes the rest.
+    What a stored source of that name already has is not checked again when the rest changes.
     """
     connection = document.get("connection")
     if not isinstance(connection, Mapping):
-        return  # the document itself is at fault, as reading it says
+        return  # the document is invalid, which parsing reports
     type_name = str(document.get("type", ""))
     before = _stored(app, document.get("name"))
     if before is not None and before.type != type_name:
-        before = None  # nothing of it is kept
+        before = None  # nothing is reused
     kept = dict(_leaves(before.connection)) if before else {}
     faults: dict[str, str] = {}
     given = dict(_leaves(connection))
@@ -64,19 +64,18 @@ def check(app: Application, document: Mapping[str, Any]) -> None:
             continue
         if value.lower().startswith(_REFERENCES):
             faults[path] = (
-                "env: and file: are only looked up for the command line on the host; "
-                "give the value itself"
+                "env: and file: are only allowed on the command line of the host; "
+                "enter the value itself"
             )
         elif _names_a_file(path, value, type_name, given) and not _open(app, value):
             faults[path] = (
-                "lies neither among the uploaded files nor in a directory that "
-                "OPENREGISTER_FILE_ROOTS opens to the web"
+                "is neither an uploaded file nor in a directory that OPENREGISTER_FILE_ROOTS allows"
             )
     if before is not None and before.has_secrets:
         faults |= _moved_secrets(app, before, connection, given)
     if faults:
         raise ConfigurationError(
-            "The connection cannot be taken from here",
+            "The connection is not allowed here",
             where=f"source {document.get('name')}",
             faults={f"connection.{path}": fault for path, fault in faults.items()},
         )
@@ -85,7 +84,7 @@ def check(app: Application, document: Mapping[str, Any]) -> None:
 def _moved_secrets(
     app: Application, before: Source, connection: Mapping[str, Any], given: Mapping[str, Any]
 ) -> dict[str, str]:
-    """Stored secrets go where they always went; for another place they are given anew."""
+    """Stored secrets stay with their place; for another place they must be entered again."""
     with app.engine.connect() as database:
         kept = secret_references.read(app, database, before, before.type)
     secrets = kept.plain
@@ -95,13 +94,13 @@ def _moved_secrets(
     if not moved:
         return {}
     if kept.lost:
-        # which ones there are is not known; given anew, they take the place of all
+        # which ones exist is unknown; entering them again replaces all
         with secret_references.explained(kept):
             if not connect.parse(before.type, connection).secrets:
                 raise kept.lost
         return {}
     return {
-        path: f"must be given again, because {', '.join(moved)} changed"
+        path: f"must be entered again, because {', '.join(moved)} changed"
         for path in secrets
         if path not in given
     }
@@ -110,13 +109,13 @@ def _moved_secrets(
 def _places(
     type_name: str, connection: Mapping[str, Any], secrets: Mapping[str, str]
 ) -> dict[str, Any]:
-    """The settings that say where a source is; defaults filled in, where the document is valid."""
+    """The settings that locate a source, with defaults if the document is valid."""
     document: Any = connection
     try:
         merged = configs.merge(dict(connection), dict(secrets))
         document = connect.parse(type_name, merged).config.model_dump(mode="json", by_alias=True)
     except ConfigurationError:
-        pass  # as it is written, then; what is wrong with it is said when it is saved
+        pass  # use it as written; saving reports its errors
     return {
         path: value
         for path, value in _leaves(document)
@@ -155,7 +154,7 @@ def _names_a_file(path: str, value: str, type_name: str, given: Mapping[str, Any
 
 
 def _open(app: Application, value: str) -> bool:
-    """Whether a file, or a pattern for files, lies in an opened directory."""
+    """Whether a file, or a pattern for files, is in an allowed directory."""
     path = Path(value).expanduser()
     if not path.is_absolute() or ".." in path.parts:
         return False

@@ -1,4 +1,4 @@
-"""From a stored or drafted source to a connector that is ready to use."""
+"""From a stored or draft source to a ready connector."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ PATIENCE = 8.5
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """A parsed connection, split into what may be stored in the open and its secrets."""
+    """A parsed connection, split into public settings and secrets."""
 
     config: ConnectorConfig
     public: dict[str, Any]
     secrets: dict[str, str]
     warnings: Sequence[str] = ()
-    """What a person should know of the document, such as a secret that was moved."""
+    """Messages about the document, for example about a secret that was moved."""
 
 
 def parse(type_name: str, document: Mapping[str, Any], *, where: str = "") -> Connection:
-    """Check a whole connection document. Raises ConfigurationError with every faulty field."""
+    """Validate a connection document. Raises ConfigurationError with every invalid field."""
     model = registry.get(type_name).Config
     tidied, warnings = model.tidied(dict(document))
     config = configs.parse(model, tidied, where=where)
@@ -45,7 +45,7 @@ def parse(type_name: str, document: Mapping[str, Any], *, where: str = "") -> Co
 
 
 def stored(app: Application, source: Source) -> Connection:
-    """The connection of a stored source, secrets decrypted."""
+    """The connection of a stored source, with decrypted secrets."""
     secrets = app.read(store.secrets, source.id, app.box)
     return parse(
         source.type, configs.merge(source.connection, secrets), where=f"source {source.name}"
@@ -61,10 +61,10 @@ def connector(
     patience: float | None = None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Connector[ConnectorConfig]:
-    """The connector of a stored source, with what it remembers between runs.
+    """The connector of a stored source, with its state between runs.
 
-    `limit`: no more rows than that are wanted, so batches are no larger. `patience`: seconds that
-    a person waits for what has come by then.
+    `limit`: no more rows are needed, so batches are no larger. `patience`: seconds that a user
+    waits, for the rows read by then.
     """
     context = Context(
         source=source.name,
@@ -83,21 +83,21 @@ def connector(
 def draft(
     app: Application, name: str, type_name: str, config: ConnectorConfig, *, confined: bool
 ) -> Connector[ConnectorConfig]:
-    """A connector of settings that are not stored yet, to be tested at once.
+    """A connector for settings that are not stored yet, to be tested at once.
 
-    `confined`: its connection was set up in the pages or by the API.
+    `confined`: the connection was set up on the pages or through the API.
     """
     context = Context(
         source=name,
         limits=_limits(app),
         policy=policy(app, confined=confined),
-        until=monotonic() + 2 * PATIENCE,  # a key is looked for as well
+        until=monotonic() + 2 * PATIENCE,  # the key is searched too
     )
     return registry.get(type_name)(config, context)
 
 
 def policy(app: Application, *, confined: bool) -> Policy:
-    """What a source may touch; `confined` as in `draft`."""
+    """What a source may access; `confined` as in `draft`."""
     deny = HostList.parse(app.settings.deny_hosts)
     allow = HostList.parse(app.settings.allow_hosts)
     return Policy(
@@ -124,6 +124,6 @@ def _limits(app: Application, batch_size: int | None = None, limit: int | None =
 
 
 def key_fields(source: Source) -> tuple[str, ...]:
-    """The fields of a row that every target's key is made of; none where they differ."""
+    """The row fields of every target's key; empty if they differ."""
     keys = {plain_key(MappingSpec.model_validate(place.mapping)) for place in source.targets}
     return keys.pop() if len(keys) == 1 else ()

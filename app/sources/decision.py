@@ -1,7 +1,7 @@
-"""The one decision that a person makes about a source: whether what it hands out is everything.
+"""The decision a user makes about a source: whether what it returns is everything.
 
-A plain endpoint that answers with one list says nothing about more rows. Its test shows that,
-with the setting that would state it; a person confirms, and the setting becomes part of the
+A plain endpoint that returns one list gives no evidence about more rows. Its test reports that,
+with the setting that declares completeness. When a user confirms, the setting becomes part of the
 connection.
 """
 
@@ -18,41 +18,41 @@ from connectors.sdk import CheckResult, JsonValue, canonical
 
 
 def question(check: CheckResult) -> str:
-    """What a person is asked; empty where nothing is to be decided."""
+    """The question to the user; empty if there is nothing to decide."""
     return f"{check.evidence.rstrip(' .')}. Is this everything?" if check.decision else ""
 
 
 def command(name: str, check: CheckResult) -> str:
-    """The command that gives the answer; empty where nothing is to be decided."""
+    """The command that answers it; empty if there is nothing to decide."""
     settings = [f"--set {shlex.quote(text)}" for text in _texts(check.decision or {})]
     return f"openregister source:edit {name} {' '.join(settings)}" if settings else ""
 
 
 def warning(name: str, check: CheckResult) -> str:
-    """The question for whoever cannot be asked, with the command that answers it."""
+    """The question as a warning, with the command that answers it."""
     if not check.decision:
         return ""
-    return f"{question(check)} If so, state it: `{command(name, check)}`"
+    return f"{question(check)} If so, confirm it: `{command(name, check)}`"
 
 
 def decide(app: Application, name: str, check: CheckResult) -> Saved:
-    """Write the answer "yes" into the connection. Raises what `definitions.edit` raises."""
+    """Store the answer "yes" in the connection. Raises the errors of `definitions.edit`."""
     edits = Edits(connection=dict(check.decision or {}))
     return manage.edit(app, name, edits, test=False, on_host=True)
 
 
 def decide_from_outside(app: Application, name: str) -> CheckResult:
-    """The same for people who are not on the host: the source itself is asked once more.
+    """The same for users of the pages and the API: tests the source again.
 
-    Raises UsageError when nothing is to be decided any more, and what testing and saving raise.
+    Raises UsageError if there is nothing to decide any more, and errors of testing and saving.
     """
     source = app.read(store.get, name)
     check = connect.connector(app, source, patience=connect.PATIENCE).check()
     if not check.decision:
         raise UsageError(
-            f"Nothing is to be decided about source {name}",
+            f"There is nothing to decide about source {name}",
             where=check.evidence,
-            hint="Test the connection to see what it says",
+            hint="Test the connection to see its result",
         )
     confinement.edit(app, name, Edits(connection=dict(check.decision)))
     return check

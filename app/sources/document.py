@@ -1,4 +1,4 @@
-"""A source as a document: what `source:import` reads, `source:export` writes and forms fill in."""
+"""A source as a document, for `source:import`, `source:export` and forms."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class DriftPolicy(StrEnum):
 
     IGNORE = "ignore"
     WARN = "warn"
-    """Report it with the run and go on."""
+    """Report it with the run and continue."""
     HOLD = "hold"
-    """Stop before anything is written, until a person accepts the new fields."""
+    """Stop before anything is written, until a user accepts the new fields."""
 
 
 class OnMissing(StrEnum):
-    """What becomes of an object whose row is gone from the source."""
+    """What happens to an object whose row is missing from the source."""
 
     KEEP = "keep"
     DELETE = "delete"
@@ -44,11 +44,11 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 
 JUDGED_AFTER = 1000
-"""Rows after which a run may be given up because too many failed."""
+"""Rows after which a run may be stopped because too many failed."""
 
 
 class _Document(BaseModel):
-    # built when first used: most of the models that a command imports it never needs
+    # built on first use: a command needs few of the models it imports
     model_config = ConfigDict(
         extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True
     )
@@ -62,49 +62,49 @@ class TargetPlace(_Document):
 
 
 class TargetDocument(TargetPlace):
-    """One of several targets, with a mapping of its own."""
+    """One of several targets, with its own mapping."""
 
     mapping: MappingSpec = Field(default_factory=MappingSpec)
 
 
 class SourceOptions(_Document):
-    """What a source may set for itself; everything left out follows the instance's settings."""
+    """Settings of a source; the others follow the instance's settings."""
 
     batch_size: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
-        default=None, description="Rows per transaction; else the setting `source.batch_size`"
+        default=None, description="Rows per transaction; default: the setting `source.batch_size`"
     )
     lanes: Annotated[int, Field(ge=1, le=8)] = Field(
         default=2, description="Transactions at the same time, 1 to 8"
     )
     delete_guard: Annotated[float, Field(ge=0, le=1)] | None = Field(
         default=None,
-        description="Share of its objects that a run may delete without approval; "
-        "else `source.delete_guard_share`",
+        description="Share of its objects a run may delete without approval; "
+        "default: `source.delete_guard_share`",
     )
     delete_guard_count: Annotated[int, Field(ge=0)] | None = Field(
         default=None,
-        description="Objects that a run may delete whatever their share; "
-        "else `source.delete_guard_count`",
+        description="Objects that a run may always delete, whatever their share; "
+        "default: `source.delete_guard_count`",
     )
     error_share: Annotated[float, Field(gt=0, le=1)] | None = Field(
         default=None,
-        description="Share of the rows that may fail before a run stops, looked at after "
-        f"{JUDGED_AFTER:,} rows; else a run stops when all of the first {JUDGED_AFTER:,} failed",
+        description="Share of the rows that may fail before a run stops, checked after "
+        f"{JUDGED_AFTER:,} rows; default: a run stops if all of the first {JUDGED_AFTER:,} fail",
     )
     drift: DriftPolicy = Field(
-        default=DriftPolicy.WARN, description="What to do when the fields of the source change"
+        default=DriftPolicy.WARN, description="What to do if the fields of the source change"
     )
     fresh_within: str | None = Field(
         default=None,
-        description="Promise: synced within this time (`6 hours`). Broken, it is an alert",
+        description="Maximum age of the data (`6 hours`); older data raises an alert",
     )
     full_every: str | None = Field(
         default=None,
-        description="Read everything again after this time (`7 days`), although only changes "
-        "are read otherwise",
+        description="Read everything again after this time (`7 days`), even if only changes "
+        "are read normally",
     )
     local_fields: tuple[str, ...] = Field(
-        default=(), description="Properties that people may change here and a sync leaves alone"
+        default=(), description="Properties that users may edit here and a sync does not change"
     )
 
     @field_validator("lanes", "drift", mode="before")
@@ -145,11 +145,13 @@ class SourceDocument(SourceOptions):
     @model_validator(mode="after")
     def _targets_agree(self) -> Self:
         if (self.target is None) == (not self.targets):
-            raise ValueError("give either `target` (with `mapping`) or `targets`")
+            raise ValueError("set either `target` (with `mapping`) or `targets`")
         if self.targets and self.mapping is not None:
-            raise ValueError("with `targets`, every target has its own `mapping`")
+            raise ValueError("with `targets`, every target needs its own `mapping`")
         if self.on_missing is OnMissing.DELETE and not all(t.mapping.key for t in self.places()):
-            raise ValueError("`on_missing: delete` needs a key: without one no row is recognised")
+            raise ValueError(
+                "`on_missing: delete` needs a key, without which rows cannot be recognised"
+            )
         return self
 
     @model_validator(mode="after")
@@ -161,7 +163,7 @@ class SourceDocument(SourceOptions):
         return self
 
     def places(self) -> tuple[TargetDocument, ...]:
-        """Every target with its mapping, however it was written."""
+        """Every target with its mapping, in either notation."""
         if self.target is None:
             return self.targets
         return (
@@ -173,13 +175,13 @@ class SourceDocument(SourceOptions):
         )
 
     def options(self) -> dict[str, Any]:
-        """The part that `SourceOptions` describes, without what was left out."""
+        """The part described by `SourceOptions`, without missing values."""
         own = SourceOptions.model_fields
         return self.model_dump(mode="json", include=set(own), exclude_defaults=True)
 
 
 def parse(document: dict[str, Any], *, where: str = "") -> SourceDocument:
-    """Check a document. Raises ConfigurationError that names every faulty field at once."""
+    """Validate a document. Raises ConfigurationError that lists every invalid field."""
     try:
         return SourceDocument.model_validate(document)
     except ValidationError as error:

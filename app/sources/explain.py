@@ -1,4 +1,4 @@
-"""Why a property has its value: which source, run and rule gave it, and when."""
+"""Explain a property's value: which source, run and rule set it, and when."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from connectors.sdk import JsonValue
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What of a mapping gives a property. `raw_fields`: the fields of the row that it uses."""
+    """The mapping rule of a property. `raw_fields`: the row fields that it uses."""
 
     rule: str
     raw_fields: Sequence[str]
@@ -33,7 +33,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Where a value came from. `present` is False when the property was taken away."""
+    """The origin of a value. `present` is False if the property was removed."""
 
     object: StoredObject
     field: str
@@ -42,15 +42,15 @@ class Explanation:
     before: JsonValue
     version: Version
     origin: Origin | None
-    """None for an edit by people, and where no rule of today's mapping gives the property."""
+    """None for an edit by a user, or if no rule of the current mapping sets the property."""
     mapping_changed: bool
-    """The source was changed since, so its mapping may have been another one then."""
+    """The source was changed since, so its mapping may have been different then."""
 
 
 def explain(app: Application, uuid: UUID, field: str) -> Explanation:
-    """The version that gave the property its present value, and the rule behind it.
+    """The version that set the property's current value, and the rule behind it.
 
-    Raises NotFoundError for an object or property that never was, IntegrityError.
+    Raises NotFoundError if the object or property never existed, IntegrityError.
     """
     with app.engine.connect() as connection:
         found = history.read(connection, uuid)
@@ -73,14 +73,14 @@ def explain(app: Application, uuid: UUID, field: str) -> Explanation:
 def _latest_change(
     found: History, field: str
 ) -> tuple[Version, tuple[bool, JsonValue], tuple[bool, JsonValue]]:
-    """The latest version that changed the property, with what it was after and before."""
+    """The latest version that changed the property, with its values after and before."""
     for newer, older in zip(found.versions, [*found.versions[1:], None], strict=True):
         after = value_at(newer.data, field)
         before = value_at(older.data, field) if older is not None else (False, None)
         if after[0] != before[0] or diff.diff({"": after[1]}, {"": before[1]}):
             return newer, after, before
     raise NotFoundError(
-        f"Object {found.object.uuid} has no property {field} and never had",
+        f"Object {found.object.uuid} has no property {field} and never had one",
         hint=f"It has {', '.join(found.object.data) or 'none'}",
     )
 

@@ -1,4 +1,4 @@
-"""The job behind every scheduled source, and the run that somebody asks for now."""
+"""The job of a scheduled source, and runs requested by users."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ APPROVE = "source.approve_deletes"
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """What a schedule means: in plain words, and its next moments in its own zone."""
+    """The meaning of a schedule: in words, and its next times in its timezone."""
 
     words: str
     next_runs: Sequence[datetime]
 
 
 def outlook(text: str, timezone: str, *, count: int = 5, now: datetime | None = None) -> Outlook:
-    """Read a schedule as a person wrote it. Raises ScheduleError."""
+    """Parse a schedule. Raises ScheduleError."""
     schedule = schedules.parse(text, timezone)
     return Outlook(schedule.describe(), schedule.upcoming(count, now or datetime.now(UTC)))
 
@@ -40,7 +40,7 @@ def key(source_id: int) -> str:
 
 
 def plan(connection: sa.Connection, source: Source) -> None:
-    """Create, change or remove the source's job after its schedule."""
+    """Create, change or delete the source's job according to its schedule."""
     schedule = schedules.parse(source.schedule, source.timezone)
     if schedule.manual:
         forget(connection, source.id)
@@ -60,21 +60,21 @@ def plan(connection: sa.Connection, source: Source) -> None:
 
 
 def forget(connection: sa.Connection, source_id: int) -> None:
-    """Remove the source's job."""
+    """Delete the source's job."""
     job = jobs.find(connection, key(source_id))
     if job is not None:
         jobs.delete(connection, job.id)
 
 
 def next_run(job: Job, now: datetime) -> datetime | None:
-    """When a job comes again: any number of missed moments is one."""
+    """When a job is due again; any number of missed times count as one."""
     if job.schedule is None:
         return None
     return schedules.parse(job.schedule, job.timezone).next_after(now)
 
 
 def run_soon(connection: sa.Connection, source: Source, *, actor: str) -> int:
-    """Let a worker run the source as soon as it can; answers the job's id."""
+    """Let a worker run the source as soon as possible; returns the job's id."""
     return jobs.add(
         connection,
         Plan(
@@ -86,18 +86,18 @@ def run_soon(connection: sa.Connection, source: Source, *, actor: str) -> int:
 
 
 def retry_soon(connection: sa.Connection, source: Source, *, actor: str) -> int:
-    """Let a worker replay the source's quarantine; answers the job's id."""
+    """Let a worker replay the source's quarantine; returns the job's id."""
     return _soon(connection, RETRY, f"{key(source.id)}:retry", source_id=source.id, actor=actor)
 
 
 def undo_soon(connection: sa.Connection, source: Source, run_id: int, *, actor: str) -> int:
-    """Let a worker take a run of the source back; answers the job's id."""
+    """Let a worker undo a run of the source; returns the job's id."""
     job = f"{key(source.id)}:undo:{run_id}"
     return _soon(connection, UNDO, job, source_id=source.id, run_id=run_id, actor=actor)
 
 
 def approve_soon(connection: sa.Connection, source: Source, ceiling: int, *, actor: str) -> int:
-    """Let a worker delete what waits, if that is at most `ceiling` then; answers the job's id."""
+    """Let a worker delete held objects, if at most `ceiling` then; returns the job's id."""
     job = f"{key(source.id)}:approve"
     return _soon(connection, APPROVE, job, source_id=source.id, ceiling=ceiling, actor=actor)
 

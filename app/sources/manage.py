@@ -1,4 +1,4 @@
-"""Defining sources: add, edit, import, export, enable, disable, delete."""
+"""Define sources: add, edit, import, export, enable, disable, delete."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """A stored source; `check` is what testing the connection found, None when not tested."""
+    """A stored source; `check` is the result of testing the connection, if it was tested."""
 
     source: Source
     created: bool
     check: CheckResult | None = None
     proposed_key: Sequence[str] = ()
-    """The key that the source itself proposed and that was taken, because none was given."""
+    """The key proposed by the source itself, used because none was given."""
     warnings: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Edits:
-    """What a person changes about a source; None and empty leave things as they are.
+    """Changes to a source; None and empty values change nothing.
 
     `connection` and `secrets` are ``{dotted field: value}``; `fields` is ``{target: source}``,
     `casts` ``{target: cast}``.
@@ -63,7 +63,7 @@ class Edits:
 
 
 def apply(document: Document, edits: Edits) -> Document:
-    """A source document with the edits made. Raises UsageError where they do not fit."""
+    """Apply the edits to a source document. Raises UsageError if they do not match it."""
     changed = {**document}
     for name in ("type", "schedule", "timezone", "on_missing"):
         if (value := getattr(edits, name)) is not None:
@@ -78,8 +78,8 @@ def apply(document: Document, edits: Edits) -> Document:
     if edits.register or edits.schema or touches_mapping:
         if changed.get("targets"):
             raise UsageError(
-                "The source has several targets, which these options cannot tell apart",
-                hint="Use `source:export`, change the document and `source:import` it",
+                "The source has several targets, which these options cannot distinguish",
+                hint="Use `source:export`, edit the document and `source:import` it",
             )
         changed["target"] = {
             "register": edits.register or changed.get("target", {}).get("register"),
@@ -115,17 +115,16 @@ def save(
     forget_findings: bool = False,
     where: str = "",
 ) -> Saved:
-    """Create the source, or bring the one of that name up to date; test its connection first.
+    """Create the source, or update the one of that name; test its connection first.
 
-    `on_host`: the document comes from someone on this host, so `env:` and `file:` secrets may be
-    looked up. `confined`: it comes from the pages or the API, where `outsiders` checks it first;
-    a source whose connection stays as it is stays as confined as it was. `update`: True demands
-    that the source exists, False that it does not. `forget_findings`: the next run finds out the
-    form of the source anew, as after a change of its connection. Secrets that the document leaves
-    out stay as they are stored. Stored ones that no key opens are replaced by those given; without
-    any given they stay as well, and only the test fails. Raises ConfigurationError with every
-    fault, ConnectorError when the test fails (nothing is stored then), ExistsError, NotFoundError,
-    SecretKeyError.
+    `on_host`: the document comes from a user on this host, so `env:` and `file:` secrets may be
+    resolved. `confined`: it comes from the pages or the API, where `confinement` checks it first;
+    a source with an unchanged connection keeps its confinement. `update`: True requires that the
+    source exists, False that it does not. `forget_findings`: the next run detects the form of the
+    source again, as after a change of its connection. Missing secrets keep their stored values.
+    Stored secrets that no key decrypts are replaced by those given; without new ones they stay as
+    well, and only the test fails. Raises ConfigurationError with every error, ConnectorError if
+    the test fails (nothing is stored then), ExistsError, NotFoundError, SecretKeyError.
     """
     parsed = documents.parse(document, where=where)
     with app.engine.connect() as connection:
@@ -134,12 +133,12 @@ def save(
         )
         if update is False and existing is not None:
             raise UsageError(
-                f"There is a source {parsed.name!r} already",
+                f"Source {parsed.name!r} already exists",
                 hint="Change it with source:edit, or choose another name",
             )
         kept = secret_references.read(app, connection, existing, parsed.type)
     if existing is not None and kept.lost and parsed.connection == existing.connection:
-        # unchanged, and not to be checked without the secrets that belong to it
+        # unchanged, and cannot be checked without its secrets
         confined = existing.confined
         connected = connect.Connection(ConnectorConfig(), existing.connection, {})
     else:
@@ -159,18 +158,18 @@ def save(
     with app.engine.begin() as connection:
         draft = _draft(connection, parsed, connected, confined=confined)
         if kept.lost and not connected.secrets:
-            draft = replace(draft, secrets=None)  # they stay, for whoever finds the key
+            draft = replace(draft, secrets=None)  # keep them, in case the key is found
         if existing is None:
             source = store.add(connection, draft, app.box)
         else:
             _refuse_move(connection, existing, draft)
             source = store.update(connection, existing.id, draft, app.box)
             if kept.lost and connected.secrets:
-                state.forget(connection, source.id)  # under the same lost key
+                state.forget(connection, source.id)  # encrypted with the same lost key
             if forget_findings:
                 store.forget_findings(connection, existing.id)
                 source = store.by_id(connection, existing.id)
-        targets.compile_targets(app, source, connection)  # a mapping that cannot work: no source
+        targets.compile_targets(app, source, connection)  # reject a source with an invalid mapping
         jobs.plan(connection, source)
     warnings = [*secret_references.replaced(kept, connected.secrets), *connected.warnings]
     return Saved(source, existing is None, result, proposed, warnings)
@@ -179,14 +178,14 @@ def save(
 def _confined(
     existing: Source | None, type_name: str, connected: connect.Connection, asked: bool
 ) -> bool:
-    """Whoever set up the connection decides: changing the rest of a source vouches for nothing."""
+    """Who set up the connection decides: changing other settings does not vouch for it."""
     if existing is None or existing.type != type_name:
         return asked
     try:
         before = connect.parse(
             type_name, configs.merge(existing.connection, connected.secrets)
         ).config
-    except ConfigurationError:  # what is stored does not fit this version any more
+    except ConfigurationError:  # the stored connection is not valid in this version
         return asked
     return existing.confined if before == connected.config else asked
 
@@ -199,7 +198,7 @@ def _connect(
     on_host: bool,
     where: str,
 ) -> connect.Connection:
-    """The document's connection with the secrets it left out, when it is of the same type."""
+    """The document's connection with its missing secrets, if it has the same type."""
     document = dict(parsed.connection)
     if existing is not None and existing.type == parsed.type:
         document = _with_kept(document, kept)
@@ -215,7 +214,7 @@ def _connect(
 
 
 def _with_kept(document: Document, kept: Mapping[str, str]) -> Document:
-    """Add stored secrets whose place exists in the document and is empty there."""
+    """Add stored secrets whose place exists in the document and is empty."""
     for path, secret in kept.items():
         node: Any = document
         *parents, last = path.split(".")
@@ -229,7 +228,7 @@ def _with_kept(document: Document, kept: Mapping[str, str]) -> Document:
 def _with_proposed_key(
     parsed: SourceDocument, propose: Callable[[], Sequence[str]]
 ) -> tuple[SourceDocument, Sequence[str]]:
-    """Take the source's own key where the document names none."""
+    """Use the source's own key if the document has none."""
     places = parsed.places()
     if len(places) != 1 or places[0].mapping.key:
         return parsed, ()
@@ -256,7 +255,7 @@ def _draft(
         schema = schema_store.get(connection, place.schema_)
         if not schema_store.linked(connection, register_id=register.id, schema_id=schema.id):
             raise UsageError(
-                f"Register {register.slug} does not hold objects of schema {schema.slug}",
+                f"Register {register.slug} does not use schema {schema.slug}",
                 hint=f"Run `schema:add {schema.slug} --register {register.slug} --existing`",
             )
         mapping = place.mapping.model_dump(mode="json", by_alias=True, exclude_defaults=True)
@@ -277,7 +276,7 @@ def _draft(
 
 
 def _refuse_move(connection: sa.Connection, existing: Source, draft: SourceDraft) -> None:
-    """Objects do not wander: a source that owns some keeps its registers and schemas."""
+    """Objects do not move: a source that owns some keeps its registers and schemas."""
     before = [(target.register_id, target.schema_id) for target in existing.targets]
     after = [(target.register_id, target.schema_id) for target in draft.targets]
     if after[: len(before)] == before:
@@ -285,7 +284,7 @@ def _refuse_move(connection: sa.Connection, existing: Source, draft: SourceDraft
     owned = object_store.count(connection, object_store.Selection(source_id=existing.id))
     if owned:
         raise InUseError(
-            f"Source {existing.name} owns {counted(owned, 'object')} where it writes now",
+            f"Source {existing.name} owns {counted(owned, 'object')} in its current target",
             hint="Add a new source for the other register or schema",
         )
 
@@ -300,7 +299,7 @@ def edit(
     confined: bool = False,
     forget_findings: bool = False,
 ) -> Saved:
-    """Change a stored source. Raises what `save` raises."""
+    """Change a stored source. Raises the errors of `save`."""
     document = to_document(app.read(get, name))
     return save(
         app,
@@ -319,8 +318,8 @@ get = store.get
 def check_draft(
     app: Application, name: str, type_name: str, connection: Mapping[str, Any], *, confined: bool
 ) -> CheckResult:
-    """Connect for real with settings that are not stored; of a source that exists, the secrets
-    that are left out are those stored. `confined` as for `save`.
+    """Connect with settings that are not stored; for an existing source, missing secrets are the
+    stored ones. `confined` as for `save`.
 
     Raises ConfigurationError, ConnectorError."""
     document = dict(connection)
@@ -336,9 +335,9 @@ def check_draft(
 
 
 def secret_fields(connection: sa.Connection, source: Source, box: SecretBox) -> frozenset[str]:
-    """The dotted names of the secrets that are stored; never their values.
+    """The dotted names of the stored secrets, without their values.
 
-    Raises SecretKeyError where no key opens them.
+    Raises SecretKeyError if no key decrypts them.
     """
     if not source.has_secrets:
         return frozenset()
@@ -346,7 +345,7 @@ def secret_fields(connection: sa.Connection, source: Source, box: SecretBox) -> 
 
 
 def forget_findings(connection: sa.Connection, name: str) -> Source:
-    """Let the next run find out the form of a source anew. Raises NotFoundError."""
+    """Let the next run detect the form of a source again. Raises NotFoundError."""
     store.forget_findings(connection, get(connection, name).id)
     return get(connection, name)
 
@@ -360,7 +359,7 @@ def set_enabled(connection: sa.Connection, name: str, enabled: bool) -> Source:
 
 
 def delete(connection: sa.Connection, name: str) -> int:
-    """Delete a source; its objects stay, without a source. Returns how many these are."""
+    """Delete a source; its objects stay, without a source. Returns their number."""
     source = get(connection, name)
     left = object_store.count(connection, object_store.Selection(source_id=source.id))
     store.delete(connection, source.id)

@@ -1,4 +1,4 @@
-"""A source as somebody wants it, and as it is stored."""
+"""A source as defined, and as stored."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ OnMissing = Literal["keep", "delete"]
 
 @dataclass(frozen=True, slots=True)
 class TargetDraft:
-    """Where rows shall go, and the mapping document that makes objects of them."""
+    """The register and schema for rows, and the mapping document."""
 
     register_id: int
     schema_id: int
@@ -24,10 +24,10 @@ class TargetDraft:
 
 @dataclass(frozen=True, slots=True)
 class SourceDraft:
-    """A source as somebody wants it: the whole definition, without its state.
+    """The complete definition of a source, without its state.
 
-    `connection` holds no secrets; `secrets` are ``{dotted field: secret}``, and None keeps the
-    ones that are stored.
+    `connection` contains no secrets; `secrets` are ``{dotted field: secret}``, and None keeps the
+    stored ones.
     """
 
     name: str
@@ -41,7 +41,7 @@ class SourceDraft:
     options: Mapping[str, JsonValue] = field(default_factory=dict)
     enabled: bool = True
     confined: bool = False
-    """Its connection was set up in the pages or by the API, so it may not go everywhere."""
+    """Its connection was set up on the pages or through the API, so it is restricted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class SourceTarget:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A source as it is stored, all but its secrets."""
+    """A stored source without its secrets."""
 
     id: int
     name: str
@@ -86,12 +86,12 @@ class Source:
     rejected: int
     """Rows in quarantine."""
     rejected_since: datetime | None
-    """When the first of them was rejected first."""
+    """When the first of them was first rejected."""
     targets: tuple[SourceTarget, ...]
 
 
 def to_document(source: Source) -> dict[str, Any]:
-    """The source as a document that `manage.save` takes back; it never holds a secret."""
+    """The source as a document for `manage.save`, without secrets."""
     document: dict[str, Any] = {
         "name": source.name,
         "type": source.type,

@@ -1,4 +1,4 @@
-"""What a source's rows would become, row by row, without writing anything."""
+"""What the rows of a source would become, row by row, without writing."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from connectors.sdk import canonical
 from connectors.sdk.rows import FieldError, JsonValue, Row, RowDecodeError, RowProblem, Stage
 
 LARGEST_PREVIEW = 8 * 1024 * 1024
-"""Bytes of rows and objects after which a preview shows no more of them."""
+"""Bytes of rows and objects after which a preview shows no more."""
 
 LONGEST_PREVIEW = 30.0
-"""Seconds for mapping the rows of a preview; reading them is not counted."""
+"""Seconds for mapping the rows of a preview, without reading them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreviewRow:
-    """A row on its way: `action` is create, update, leave, restore, filter or reject."""
+    """A row and its result: `action` is create, update, leave, restore, filter or reject."""
 
     position: str
     key: str | None
@@ -59,12 +59,12 @@ class PreviewRow:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The first rows and what is to be said loudly about them."""
+    """The first rows, and important warnings about them."""
 
     rows: Sequence[PreviewRow]
     warnings: Sequence[str]
     evidence: str = ""
-    """What says that a read sees every row, or that nothing does."""
+    """Why a read covers every row, or that nothing proves it."""
 
 
 def preview(
@@ -78,10 +78,8 @@ def preview(
 ) -> Sample:
     """The first `limit` rows; only the one with `key`, or only those with problems.
 
-    `stop` ends the reading of the source.
-
-    Within `effort.within` it ends with what the caller allows. Raises NotFoundError,
-    ConfigurationError, ConnectorError, StoppedError.
+    `stop` ends the reading of the source. Within `effort.within` it also ends at the caller's
+    limit. Raises NotFoundError, ConfigurationError, ConnectorError, StoppedError.
     """
     source = app.read(store.get, name)
     everything = key or problems_only
@@ -110,7 +108,7 @@ def preview_rows(
     key: str | None = None,
     problems_only: bool = False,
 ) -> Sample:
-    """The same of rows that were read before, also with a mapping that is not stored yet.
+    """The same for rows read earlier, optionally with a mapping that is not stored yet.
 
     Raises ConfigurationError, StoppedError.
     """
@@ -152,7 +150,7 @@ def preview_rows(
 
 
 def _size(row: PreviewRow) -> int:
-    """Bytes of the row and its object as JSON; what cannot be JSON is small, and counts nothing."""
+    """Bytes of the row and its object as JSON; invalid JSON is small and counts as 0."""
     try:
         return len(canonical.dumps([row.raw, row.mapped]))
     except (TypeError, ValueError):

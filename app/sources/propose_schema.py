@@ -1,4 +1,4 @@
-"""Proposing a JSON Schema from what a source hands out."""
+"""Propose a JSON Schema from the rows of a source."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from connectors.sdk.counting import counted
 
 _ANYTHING = {"type": "object"}
 SECONDS = 60.0
-"""How long rows are looked at; a page that waits for the answer gives less."""
+"""How long rows are examined; a page uses less."""
 
 
 @dataclass(slots=True)
 class _Sample:
-    """Rows on their way through a mapping, and how many did not come through."""
+    """Rows as they pass through a mapping, and how many failed."""
 
     app: Application
     source: Source
@@ -82,11 +82,11 @@ def infer(
     title: str = "",
     seconds: float = SECONDS,
 ) -> Inference:
-    """A schema for the objects that the source's mapping makes of its first `limit` rows.
+    """A schema for the objects that the source's mapping produces from its first `limit` rows.
 
-    Without a mapping these are the rows as they are. The target's present schema plays no part.
-    With the casts of the proposal in the mapping, every row that was looked at is valid. Looking
-    ends after `seconds`. Raises NotFoundError, ConfigurationError, ConnectorError.
+    Without a mapping these are the unchanged rows. The target's current schema is ignored. With
+    the casts of the proposal in the mapping, every examined row is valid. Stops after `seconds`.
+    Raises NotFoundError, ConfigurationError, ConnectorError.
     """
     source = app.read(store.get, name)
     place = next((place for place in source.targets if place.target == target), None)
@@ -114,7 +114,7 @@ def infer(
 
 
 def with_casts(mapping: Mapping[str, Any], found: Inference) -> dict[str, Any]:
-    """A mapping document with the casts that the proposed schema relies on."""
+    """A mapping document with the casts required by the proposed schema."""
     if not found.casts:
         return dict(mapping)
     return {**mapping, "casts": {**found.casts, **(mapping.get("casts") or {})}}

@@ -1,4 +1,4 @@
-"""A source whose register or schema is not there yet: the schema is made from its rows."""
+"""Create a source together with a new register or schema, derived from its rows."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from app.sources.manage import Saved
 from app.sources.model import to_document
 
 SAMPLE = 1000
-"""Rows that the schema is made from."""
+"""Rows from which the schema is derived."""
 LONGEST_LOOK = 15.0
-"""Seconds that a page waits for the first rows to be looked at."""
+"""Seconds that a page waits for the first rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewTarget:
-    """Slugs of the register, which may exist, and of the schema, which may not."""
+    """Slugs of the register, which may exist, and of the schema, which must not."""
 
     register: str
     schema: str
@@ -29,10 +29,10 @@ class NewTarget:
 def with_new_schema(
     app: Application, document: dict[str, Any], target: NewTarget, *, actor: str, test: bool
 ) -> Saved:
-    """Make register, schema and source; the schema allows what the first rows hold.
+    """Create register, schema and source; the schema allows the first rows.
 
-    All of it or nothing. Raises what `definitions.save` raises, UsageError for slugs, and
-    ConnectorError when the rows cannot be read.
+    All or nothing. Raises the errors of `definitions.save`, UsageError for slugs, and
+    ConnectorError if the rows cannot be read.
     """
     if not target.register or not target.schema:
         raise UsageError("Give a name to the register and to the new schema")

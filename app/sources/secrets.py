@@ -1,4 +1,4 @@
-"""Secrets of a source that is being defined: given by reference, or kept from before."""
+"""Secrets of a source being defined: given by reference, or kept from the stored source."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from app.sources.model import Source
 
 
 def resolve(secrets: Mapping[str, str]) -> dict[str, str]:
-    """The secrets with references replaced. Raises ConfigurationError naming each that fails."""
+    """The secrets with references resolved. Raises ConfigurationError listing each failure."""
     faults: dict[str, str] = {}
     resolved = {}
     for name, value in secrets.items():
@@ -26,12 +26,12 @@ def resolve(secrets: Mapping[str, str]) -> dict[str, str]:
         except LookupError as error:
             faults[name] = str(error.args[0])
     if faults:
-        raise ConfigurationError("A secret cannot be looked up", faults=faults)
+        raise ConfigurationError("A secret reference cannot be resolved", faults=faults)
     return resolved
 
 
 def lookup(value: str) -> str:
-    """One value; what is no reference comes back as it is. Raises LookupError."""
+    """Resolve one value; other values are returned unchanged. Raises LookupError."""
     kind, colon, name = value.partition(":")
     if colon and kind == "env":
         found = os.environ.get(name)
@@ -48,7 +48,7 @@ def lookup(value: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """The secrets as ``{dotted field: secret}``; `lost`: there are some, but no key opens them."""
+    """The secrets as ``{dotted field: secret}``; `lost`: they exist, but no key decrypts them."""
 
     plain: Mapping[str, str] = field(default_factory=dict)
     lost: SecretKeyError | None = None
@@ -57,7 +57,7 @@ class Kept:
 def read(
     app: Application, connection: sa.Connection, existing: Source | None, type_name: str
 ) -> Kept:
-    """What is kept of a source; of another type, or of none, nothing is."""
+    """The secrets kept from a source; none if the type differs or there is no source."""
     if existing is None or existing.type != type_name:
         return Kept()
     try:
@@ -68,14 +68,14 @@ def read(
 
 @contextmanager
 def explained(kept: Kept) -> Iterator[None]:
-    """Say of fields that are missing because no key opens them that this is the reason."""
+    """Explain that fields are missing because no key decrypts them."""
     try:
         yield
     except ConfigurationError as error:
         if kept.lost is None:
             raise
         raise ConfigurationError(
-            "The stored secrets cannot be read, so they have to be entered again with the rest",
+            "The stored secrets cannot be read, so enter them again with the rest",
             where=error.where,
             faults=error.faults,
             hint=kept.lost.hint,
@@ -83,7 +83,7 @@ def explained(kept: Kept) -> Iterator[None]:
 
 
 def replaced(kept: Kept, given: Mapping[str, str]) -> Sequence[str]:
-    """What to say after new secrets took the place of those that no key opened."""
+    """A message about new secrets that replaced those that no key decrypts."""
     if kept.lost is None or not given:
         return ()
     fields = ", ".join(sorted(given))

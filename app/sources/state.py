@@ -1,4 +1,4 @@
-"""What a connector remembers between runs, encrypted: the `SecretState` of the connector SDK."""
+"""Encrypted state of connectors between runs: the `SecretState` of the connector SDK."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _log = logging.getLogger(__name__)
 
 
 def forget(connection: sa.Connection, source_id: int) -> None:
-    """Remove what was remembered for a source."""
+    """Delete the state of a source."""
     connection.execute(sa.delete(source_state).where(source_state.c.source_id == source_id))
 
 
 class SourceState:
-    """The small values of one source, such as tokens. Each write is a transaction of its own."""
+    """Small values of one source, such as tokens. Each write is a separate transaction."""
 
     def __init__(self, engine: sa.Engine, source_id: int, box: SecretBox) -> None:
         self._engine = engine
@@ -29,9 +29,9 @@ class SourceState:
         self._box = box
 
     def get(self, name: str) -> dict[str, JsonValue] | None:
-        """The value, or None; one under a key that is gone counts as none.
+        """The value, or None; a value encrypted with a lost key counts as missing.
 
-        What connectors keep here can be had again from the source, so it holds up no run.
+        The source can provide these values again, so a missing one stops no run.
         """
         with self._engine.connect() as connection:
             token = connection.scalar(
@@ -44,7 +44,7 @@ class SourceState:
         try:
             value: dict[str, JsonValue] = self._box.decrypt(token)
         except SecretKeyError as error:
-            _log.warning("%s of source %s is fetched again: %s", name, self._source_id, error.what)
+            _log.warning("Fetching %s of source %s again: %s", name, self._source_id, error.what)
             return None
         return value
 

@@ -1,6 +1,6 @@
-"""Sources: what they are, where they stand, and their secrets, which only `secrets()` gives out.
+"""Store sources, their state, and their secrets, which only `secrets()` returns.
 
-Functions take part in the transaction of the connection they are given.
+Functions take part in the transaction of the given connection.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from connectors.sdk import JsonValue
 from connectors.sdk.redact import remember
 
 _CONFINED = "confined"
-"""Kept among the options, where no document can name it: `SourceOptions` knows no such member."""
+"""Stored among the options, where no document can set it: `SourceOptions` has no such field."""
 
 _REJECTED = (
     sa.select(sa.func.count().label("rows"), sa.func.min(quarantine.c.first_seen).label("since"))
@@ -55,7 +55,7 @@ def get(connection: sa.Connection, name: str) -> Source:
     source = find(connection, name)
     if source is None:
         raise NotFoundError(
-            f"There is no source {name!r}", hint="`openregister source:list` shows them"
+            f"There is no source {name!r}", hint="`openregister source:list` lists the sources"
         )
     return source
 
@@ -94,13 +94,13 @@ def list_all(
 
 
 def promising(connection: sa.Connection) -> list[Source]:
-    """Enabled sources that promise to be fresh, by name."""
+    """Enabled sources with `fresh_within`, by name."""
     promise = sources.c.options.has_key("fresh_within")
     return _read(connection, _SELECT.where(sources.c.enabled, promise).order_by(sources.c.name))
 
 
 def secrets(connection: sa.Connection, source_id: int, box: SecretBox) -> dict[str, str]:
-    """The secrets in plain, ``{dotted field: secret}``; the redactor learns them at once.
+    """The decrypted secrets, ``{dotted field: secret}``, which are registered for redaction.
 
     Raises NotFoundError, SecretKeyError.
     """
@@ -135,7 +135,7 @@ def add(connection: sa.Connection, draft: SourceDraft, box: SecretBox) -> Source
         .returning(sources.c.id)
     )
     if source_id is None:
-        raise ExistsError(f"There is a source {draft.name!r} already")
+        raise ExistsError(f"Source {draft.name!r} already exists")
     _put_targets(connection, source_id, draft.targets)
     return by_id(connection, source_id)
 
@@ -148,11 +148,11 @@ def update(
     *,
     if_updated: datetime | None = None,
 ) -> Source:
-    """Replace the definition; the state (cursor, last sync, failures) stays.
+    """Replace the definition; the state (cursor, last sync, failures) is kept.
 
-    The status only changes when the source is enabled or disabled by it. Raises NotFoundError,
-    UsageError, ExistsError for a name that is taken, SecretKeyError, and ConflictError when
-    `if_updated` is given and somebody has changed the source since.
+    The status changes only if this enables or disables the source. Raises NotFoundError,
+    UsageError, ExistsError for a name in use, SecretKeyError, and ConflictError if `if_updated`
+    is given and the source has changed since.
     """
     stored = connection.execute(
         sa.select(sources).where(sources.c.id == source_id).with_for_update()
@@ -160,15 +160,15 @@ def update(
     if stored is None:
         raise _gone(source_id)
     if if_updated is not None and stored.updated != if_updated:
-        raise ConflictError(f"Source {stored.name!r} was changed by somebody else")
+        raise ConflictError(f"Source {stored.name!r} was changed by another user")
     taken = sa.exists().where(sources.c.name == draft.name, sources.c.id != source_id)
     if connection.scalar(sa.select(taken)):
-        raise ExistsError(f"There is a source {draft.name!r} already")
+        raise ExistsError(f"Source {draft.name!r} already exists")
     values = {**_definition(draft), "updated": sa.func.now()}
     if draft.secrets is not None:
         values["secrets"] = _encrypt(draft.secrets, box)
     if (draft.type, draft.connection) != (stored.type, stored.connection):
-        values["findings"] = {}  # what was found out, was found out about another connection
+        values["findings"] = {}  # the findings belong to another connection
     if draft.enabled != stored.enabled:
         values |= _enabling(draft.enabled)
     connection.execute(sa.update(sources).where(sources.c.id == source_id).values(values))
@@ -179,7 +179,7 @@ def update(
 def delete(connection: sa.Connection, source_id: int) -> None:
     """Delete a source with its runs and quarantine; its objects stay, without a source.
 
-    The audit trail stays as it is. Raises NotFoundError, AlreadyRunningError.
+    The audit trail is unchanged. Raises NotFoundError, AlreadyRunningError.
     """
     name = connection.scalar(
         sa.select(sources.c.name).where(sources.c.id == source_id).with_for_update()
@@ -190,7 +190,7 @@ def delete(connection: sa.Connection, source_id: int) -> None:
         sa.select(runs.c.id).where(runs.c.source_id == source_id, runs.c.state == "running")
     )
     if running is not None:
-        raise AlreadyRunningError(f"Source {name!r} is being read by run {running}")
+        raise AlreadyRunningError(f"Source {name!r} is being synced by run {running}")
     connection.execute(sa.delete(sources).where(sources.c.id == source_id))
 
 
@@ -198,14 +198,14 @@ def delete(connection: sa.Connection, source_id: int) -> None:
 
 
 def set_enabled(connection: sa.Connection, source_id: int, enabled: bool) -> None:
-    """Enable (which forgives earlier failures) or disable. Raises NotFoundError."""
+    """Enable (which resets failures) or disable. Raises NotFoundError."""
     _change(connection, source_id, _enabling(enabled))
 
 
 def set_status(
     connection: sa.Connection, source_id: int, status: Literal["active", "error"], reason: str = ""
 ) -> None:
-    """Mark an enabled source as failing, or as fine again; a disabled one stays disabled."""
+    """Mark an enabled source as failing or as working again; a disabled one stays disabled."""
     connection.execute(
         sa.update(sources)
         .where(sources.c.id == source_id, sources.c.enabled)
@@ -219,12 +219,12 @@ def clear_cursor(connection: sa.Connection, source_id: int) -> None:
 
 
 def forget_findings(connection: sa.Connection, source_id: int) -> None:
-    """Let the next run find out the source's form anew. Raises NotFoundError."""
+    """Let the next run detect the source's form again. Raises NotFoundError."""
     _change(connection, source_id, {"findings": {}})
 
 
 def profile(connection: sa.Connection, source_id: int) -> dict[str, Any] | None:
-    """The fields that the source had when it was last accepted, as `sync.field_drift` has them."""
+    """The last accepted fields of the source, as in `sync.field_drift`."""
     found: dict[str, Any] | None = connection.scalar(
         sa.select(sources.c.profile).where(sources.c.id == source_id)
     )
@@ -234,7 +234,7 @@ def profile(connection: sa.Connection, source_id: int) -> dict[str, Any] | None:
 def put_profile(
     connection: sa.Connection, source_id: int, document: Mapping[str, JsonValue]
 ) -> None:
-    """Accept the fields as they are now. Raises NotFoundError."""
+    """Accept the current fields. Raises NotFoundError."""
     _change(connection, source_id, {"profile": document}, redefined=False)
 
 
@@ -329,7 +329,7 @@ def _change(
     *,
     redefined: bool = True,
 ) -> None:
-    """`redefined`: what the source is changes, not only where it stands."""
+    """`redefined`: the definition of the source changes, not only its state."""
     changed = connection.execute(
         sa.update(sources)
         .where(sources.c.id == source_id)
@@ -342,5 +342,5 @@ def _change(
 def _gone(source_id: int) -> NotFoundError:
     return NotFoundError(
         f"There is no source with the number {source_id}",
-        hint="It may just have been deleted; `openregister source:list` shows what there is",
+        hint="It may just have been deleted; `openregister source:list` lists the sources",
     )

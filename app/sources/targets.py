@@ -1,4 +1,4 @@
-"""From a stored source to compiled targets: mapping and schema become one plan each."""
+"""From a stored source to compiled targets: one plan per mapping and schema."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from app.sources.model import Source
 def compile_targets(
     app: Application, source: Source, connection: sa.Connection | None = None
 ) -> list[Target]:
-    """Every target of the source. Raises ConfigurationError with all faults of a mapping.
+    """Every target of the source. Raises ConfigurationError with all errors of a mapping.
 
-    `connection`: the transaction in which the source was just written, if it is not committed.
+    `connection`: the transaction in which the source was just written, if not yet committed.
     """
     with nullcontext(connection) if connection is not None else app.engine.connect() as connection:
         documents = [schema_store.by_id(connection, t.schema_id).document for t in source.targets]
@@ -45,7 +45,7 @@ def compile_targets(
 
 
 def fingerprint(targets: Sequence[Target]) -> bytes:
-    """What a stored cursor depends on: a changed mapping or schema has to see every row again."""
+    """What a stored cursor depends on: if mapping or schema changes, all rows are read again."""
     joined = b"".join(
         target.plan.fingerprint.to_bytes(8, "big", signed=False) for target in targets
     )

@@ -1,4 +1,4 @@
-"""Testing a source: the connection for real, and whether the mapping fits what comes."""
+"""Test a source: its connection, and whether the mapping matches its rows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SAMPLE = 100
 
 @dataclass(frozen=True, slots=True)
 class Tested:
-    """What the source said, and every warning about source, mapping and transport."""
+    """The result of a test, and all warnings about source, mapping and transport."""
 
     check: CheckResult
     warnings: Sequence[str]
@@ -29,9 +29,9 @@ def test(
     *,
     stop: Callable[[], bool] = lambda: False,  # noqa: PT028 - it tests sources
 ) -> Tested:
-    """Connect, then put the first rows through filter and mapping, until `stop`.
+    """Connect, then pass the first rows through filter and mapping, until `stop`.
 
-    Raises ConnectorError with the protocol-level reason, NotFoundError, ConfigurationError.
+    Raises ConnectorError with the reason, NotFoundError, ConfigurationError.
     """
     source = app.read(store.get, name)
     began = monotonic()

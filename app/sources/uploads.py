@@ -1,4 +1,4 @@
-"""Files that people upload to be read by a source: kept in the data directory of this host."""
+"""Files uploaded for a source, stored in the data directory of this host."""
 
 from __future__ import annotations
 
@@ -24,29 +24,29 @@ TYPES = {
     ".jsonl": "files",
     ".xml": "files",
 }
-"""The connector that reads a file, by the ending of its name."""
+"""The connector for a file, by its extension."""
 
 _CHUNK = 2**20
 
 
 def folder(app: Application) -> Path:
-    """Where uploaded files are."""
+    """The directory of uploaded files."""
     return app.settings.data_dir / "uploads"
 
 
 def connector_for(name: str) -> str:
-    """The connector that reads such a file. Raises UsageError for one that none reads."""
+    """The connector that reads such a file. Raises UsageError if none does."""
     ending = Path(name).suffix.lower()
     if ending not in TYPES:
         raise UsageError(
-            f"Nothing here reads files that end in {ending or 'nothing'!r}",
+            f"Files with the extension {ending or 'nothing'!r} are not supported",
             hint=f"Upload one of: {', '.join(TYPES)}",
         )
     return TYPES[ending]
 
 
 def store(app: Application, name: str, content: BinaryIO) -> Path:
-    """Keep a new file, whole or not at all; where it lies. Raises UsageError."""
+    """Store a new file atomically; returns its path. Raises UsageError."""
     connector_for(name)
     place = folder(app) / secrets.token_hex(8)
     place.mkdir(parents=True, mode=0o700)
@@ -56,18 +56,18 @@ def store(app: Application, name: str, content: BinaryIO) -> Path:
 
 
 def replace(app: Application, path: str, name: str, content: BinaryIO) -> None:
-    """Put a newer version in place of an uploaded file. Raises UsageError."""
+    """Replace an uploaded file with a newer version. Raises UsageError."""
     if not title(app, path):
         raise UsageError("The source does not read an uploaded file")
     if Path(name).suffix.lower() != Path(path).suffix.lower():
         raise UsageError(
-            "The new file is of another kind", hint=f"It has to end in {Path(path).suffix}"
+            "The new file has another type", hint=f"It must end in {Path(path).suffix}"
         )
     _write(app, Path(path), content)
 
 
 def title(app: Application, path: str) -> str:
-    """The name of an uploaded file; empty for a path that is none."""
+    """The name of an uploaded file; empty for any other path."""
     found = Path(path)
     own = path and found.is_absolute() and found.parent.parent == folder(app)
     return found.name if own and ".." not in found.parts else ""
@@ -83,7 +83,7 @@ def _write(app: Application, path: Path, content: BinaryIO) -> None:
                 if size > most:
                     raise UsageError(
                         f"The file is larger than {most:,} bytes",
-                        hint="`config:set source.max_file` allows more",
+                        hint="Raise the limit with `config:set source.max_file`",
                     )
                 out.write(chunk)
             out.flush()

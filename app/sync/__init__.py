@@ -1,19 +1,19 @@
 """One run of a source, stage by stage.
 
-`run` says what to do, `lock` does it under the source's lock, and `pipeline` drives the stages, in
+`run` defines the work, `lock` does it under the source's lock, and `pipeline` runs the stages in
 this order:
 
-1. `read_ahead`: the connector reads in a thread of its own, a few batches ahead
+1. `read_ahead`: the connector reads in a separate thread, a few batches ahead
 2. `identify`: hash every row and find its key; nothing is decoded
-3. `lanes`: batches that share no key are written at once, each in one transaction
-4. `postgres.writer` (`find`): which of these rows the register has in this very form
+3. `lanes`: batches without common keys are written in parallel, each in one transaction
+4. `postgres.writer` (`find`): which of these rows the register already has unchanged
 5. `resolve`: filter, map and compare only the rows that differ
 6. `postgres.writer` (`write`): objects, audit entries, quarantine, counters and cursor
-7. `seen`: mark the objects that this read has met
-8. `missing`: what a complete read did not meet is kept, deleted, or held for approval
-9. `report`: every row read has exactly one fate
-10. `verdict`: the state of the run, its sentence and its warnings
+7. `seen`: mark the objects that this read has seen
+8. `missing`: objects that a complete read has not seen are kept, deleted, or held for approval
+9. `report`: every row read is counted exactly once
+10. `verdict`: the state of the run, its message and its warnings
 
-`drift` watches the fields of the first rows, `dry_run` runs the same stages without writing, and
-`after` is what people do about a run that has ended.
+`drift` checks the fields of the first rows, `dry_run` runs the same stages without writing, and
+`after` contains the actions of users after a run.
 """

@@ -1,4 +1,4 @@
-"""The shapes that travel through the pipeline, and the ports it needs from the database.
+"""The data that passes through the pipeline, and its interfaces to the database.
 
 One batch becomes, per target: `Prepared` (keys and hashes) → `Found` (what the register has)
 → `Changes` (what must be written). All of a batch's `Changes` are one transaction.
@@ -21,7 +21,7 @@ from connectors.sdk.rows import Batch, Cursor, KeyRange, Row, RowProblem
 
 @dataclass(slots=True)
 class Prepared:
-    """One target's view of one batch, before the register was asked.
+    """One target's view of a batch, before the register is queried.
 
     `indices[i]` is the batch index of the i-th row kept; its key and hash are `keys[i]` and
     `hashes[i]` (XXH3-128 of the raw row, 16 bytes). `keys` is None without a key.
@@ -33,32 +33,32 @@ class Prepared:
     keys: Sequence[str] | None
     hashes: Sequence[bytes]
     keyless: Sequence[int] = ()
-    """Batch indices of rows that have no key."""
+    """Batch indices of rows without a key."""
     duplicates: int = 0
     filtered: int = 0
     superseded: int = 0
     """Rows of earlier batches that waited for a row of this one."""
     problems: list[RowProblem] = field(default_factory=list)
-    """Rows the reader could not decode; given to the first target only."""
+    """Rows the reader could not decode; passed only to the first target."""
     present: Sequence[str] = ()
-    """Keys of such rows, as far as they are certain: their objects are not missing."""
+    """Keys of these rows, if certain: their objects are not missing."""
     unidentified: int = 0
-    """Such rows of which the key is not certain."""
+    """The rows among these whose key is uncertain."""
     key_set: Set[str | None] = frozenset()
-    """The keys of all rows of the batch that have one, for quick membership."""
-    made: Sequence[Made | None] = ()
-    """What each thousand rows become if all of them are new; None where that is not so simple."""
+    """The keys of all rows of the batch that have one, for fast lookups."""
+    made: Sequence[NewObjects | None] = ()
+    """The objects for each thousand rows, if all are new; None if they must be mapped singly."""
 
 
-class Made(NamedTuple):
-    """New objects of neighbouring rows: their canonical JSON and the SHA-256 of each."""
+class NewObjects(NamedTuple):
+    """New objects of consecutive rows: their canonical JSON and the SHA-256 of each."""
 
     documents: list[bytes]
     data_hashes: list[bytes]
 
 
 class Known(NamedTuple):
-    """An object the register has under a row's key, although not in this very form."""
+    """An object of the register under a row's key, with different content."""
 
     uuid: UUID
     seq: int
@@ -68,7 +68,7 @@ class Known(NamedTuple):
     repeated: bool
     run_id: int | None
     json: str
-    """As the database gave it; most of the time nobody looks inside."""
+    """As received from the database, rarely parsed."""
 
     @property
     def data(self) -> dict[str, Any]:
@@ -90,7 +90,7 @@ class Found:
 
 @dataclass(slots=True)
 class Creates:
-    """New objects, field by field, for there are many: the i-th of each list is of the i-th."""
+    """New objects, stored by field: item i of each list belongs to object i."""
 
     keys: list[str | None] = field(default_factory=list)
     origin_hashes: list[bytes] = field(default_factory=list)
@@ -119,7 +119,7 @@ class Update(NamedTuple):
 
 
 class Touch(NamedTuple):
-    """The raw row moved but the object did not: only the origin hash is refreshed."""
+    """The raw row changed but the object did not: only the origin hash is updated."""
 
     uuid: UUID
     origin_hash: bytes
@@ -138,17 +138,17 @@ class Changes:
     keys: Set[str | None] = frozenset()
     """The keys of all rows of the batch; those without a problem leave the quarantine."""
     seen: list[int] = field(default_factory=list)
-    """Sequence numbers of objects whose row was in this batch; they are not missing."""
+    """Sequence numbers of objects with a row in this batch; they are not missing."""
     deferred: dict[str, Deferred] = field(default_factory=dict)
     deletions: list[Known] = field(default_factory=list)
-    """Objects that the source itself says are gone."""
+    """Objects that the source reports as deleted."""
     held: list[Known] = field(default_factory=list)
-    """The same where nothing would be left: a person approves that."""
+    """The same, if no object would be left: this requires approval."""
     unidentified: int = 0
-    """Bad rows of unknown key: while there are any, no object can be called missing."""
+    """Bad rows with unknown keys: while there are any, no object counts as missing."""
 
     def hold_deletions(self) -> None:
-        """What the source says is gone waits for a person."""
+        """Hold the deletions reported by the source for approval."""
         self.held, self.deletions = self.deletions, []
         self.counters.held += self.counters.deleted
         self.counters.deleted = 0
@@ -163,7 +163,7 @@ class Deferred(NamedTuple):
 
 
 class Missing(NamedTuple):
-    """A live object of the source that a full read did not meet."""
+    """A live object of the source that a full read has not seen."""
 
     uuid: UUID
     version: int
@@ -172,7 +172,7 @@ class Missing(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """What a batch's transaction commits beside its objects."""
+    """What a batch's transaction commits besides its objects."""
 
     counters: Counters
     cursor: Cursor | None
@@ -188,22 +188,22 @@ class Transaction(Protocol):
         """Whether the source would have no live object left without these."""
 
     def write(self, changes: Sequence[Changes], progress: Progress) -> bool:
-        """Write everything; True when somebody asked the run to stop.
+        """Write everything; True if the run should stop.
 
-        Raises `BatchLostError` when the connection went, `WriteConflictError` when somebody else
-        changed the same objects meanwhile (in both cases the batch is done again), and LostRunError
-        when the run is not ours any more.
+        Raises `BatchLostError` if the connection was lost and `WriteConflictError` if the same
+        objects were changed concurrently (in both cases the batch is retried), and LostRunError if
+        this process no longer owns the run.
         """
 
     def delete(self, missing: Sequence[Missing], progress: Progress) -> bool:
-        """Mark objects as deleted, each with its audit entry; True as from `write`."""
+        """Mark objects as deleted, each with its audit entry; returns the same as `write`."""
 
     def hold(self, missing: Sequence[Missing], progress: Progress) -> None:
-        """Set deletions aside for approval."""
+        """Hold deletions for approval."""
 
 
 class ObjectStore(Protocol):
-    """The register's objects as the pipeline sees them."""
+    """The register's objects as used by the pipeline."""
 
     run_id: int
 
@@ -212,12 +212,12 @@ class ObjectStore(Protocol):
 
     @property
     def empty(self) -> bool:
-        """No row can be known yet: the source has no objects, and no key came again."""
+        """Whether no row can be known yet: the source has no objects, and no key occurred twice."""
 
     def transaction(self, lane: int) -> AbstractContextManager[Transaction]: ...
 
     def missing(self, seen: Container[int]) -> Iterator[Missing]:
-        """Every live object that this run did not write and whose number `seen` lacks, streamed."""
+        """Every live object that this run has neither written nor in `seen`, streamed."""
 
     def live_totals(self) -> tuple[int, int]:
         """Number and sum of the sequence numbers of live objects that this run did not create."""
@@ -225,28 +225,28 @@ class ObjectStore(Protocol):
     def count_live(self) -> int: ...
 
     def settle_full_read(self) -> None:
-        """After a full read: rows no longer at the source leave the quarantine."""
+        """After a full read: rows no longer in the source leave the quarantine."""
 
     def settle_held(self) -> None:
-        """Nothing waits for approval any more: what is missing is about to be found anew."""
+        """Clear held deletions: missing objects are about to be determined again."""
 
     def missing_within(self, seen: Container[int], keys: CoveredKeys) -> Iterator[Missing]:
-        """As `missing`, of one target and of covered keys only."""
+        """Like `missing`, for one target and only covered keys."""
 
     def settle_ranges(self, keys: Sequence[CoveredKeys]) -> None:
-        """As `settle_full_read`, where only rows with covered keys were handed out."""
+        """Like `settle_full_read`, if only rows with covered keys were read."""
 
 
 class WriteConflictError(Exception):
-    """Somebody else wrote the same objects between our look and our write."""
+    """Another session wrote the same objects between our lookup and our write."""
 
 
 class BatchLostError(Exception):
-    """The connection went before the batch can have been committed; its cause says how."""
+    """The connection was lost before the batch can have been committed; see its cause."""
 
 
 Observer = Callable[[Counters, int | None], None]
-"""Called after every committed batch with the counters so far and the estimated total."""
+"""Called after every committed batch with the current counters and the estimated total."""
 
 __all__ = [
     "BatchLostError",
@@ -269,17 +269,17 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class CoveredKeys:
-    """One target's keys whose rows were all handed out: every one that did not come is gone.
+    """One target's keys whose rows were all read: objects with other keys in it are missing.
 
-    `bounds` are the ends of the ranges in ascending order; a key is covered where the number of
-    bounds that are not above it leaves `odd` when divided by two.
+    `bounds` are the ends of the ranges in ascending order; a key is covered if the number of
+    bounds that are not above it is odd (or even, if `odd` is 0).
     """
 
     target: int
     position: int
-    """Of the compared field among the parts of the key, from 1."""
+    """Index of the compared field among the parts of the key, from 1."""
     parts: int
-    """Fields of the key."""
+    """Number of fields in the key."""
     numeric: bool
     bounds: Sequence[str]
     odd: int
@@ -288,10 +288,10 @@ class CoveredKeys:
 def covered_keys(
     target: int, paths: Sequence[str] | None, ranges: Sequence[KeyRange]
 ) -> CoveredKeys | None:
-    """The covered keys of a target, or None without any: its key may not hold the compared field.
+    """The covered keys of a target, or None if its key does not contain the compared field.
 
-    `paths`: the row's fields that make up the target's key, None where they are no plain fields.
-    `ranges` ascend and leave room between each other, as connectors give them.
+    `paths`: the row fields of the target's key, None if they are not plain fields. `ranges` are
+    ascending and not adjacent, as connectors return them.
     """
     if not ranges or paths is None or ranges[0].field not in paths:
         return None

@@ -1,7 +1,7 @@
-"""The first rows of a run, looked at before any of them is written: drift, and misspelled fields.
+"""Check the first rows of a run before any is written, for drift and misspelled fields.
 
-Only a sample is looked at, because rows that did not change are never decoded: the first
-`SAMPLE` rows of the first batch, compared with the same of the run before.
+Only a sample is checked, because unchanged rows are never decoded: the first `SAMPLE` rows of the
+first batch, compared with those of the previous run.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from connectors.sdk.rows import Batch, End, RowDecodeError
 
 
 def kind(value: JsonValue) -> str:
-    """The JSON type of a value; whole numbers are numbers like any other."""
+    """The JSON type of a value; integers are numbers."""
     found = _KINDS.get(type(value))
     if found is not None:
         return found
@@ -45,7 +45,7 @@ _KINDS: dict[type[Any], str] = {
 
 @dataclass(slots=True)
 class Profile:
-    """Rows seen, and per field how often each JSON type stood there."""
+    """The number of rows, and how often each JSON type occurred per field."""
 
     rows: int = 0
     fields: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -62,7 +62,7 @@ class Profile:
             kinds[found] = kinds.get(found, 0) + 1
 
     def merge(self, other: Profile) -> None:
-        """Add what another profile counted."""
+        """Add the counts of another profile."""
         self.rows += other.rows
         for name, kinds in other.fields.items():
             own = self.fields.setdefault(name, {})
@@ -70,7 +70,7 @@ class Profile:
                 own[found] = own.get(found, 0) + count
 
     def as_json(self) -> dict[str, Any]:
-        """What is stored; a name that PostgreSQL cannot hold with its odd characters shown."""
+        """The form stored; odd characters that PostgreSQL cannot store are replaced in names."""
         return {"rows": self.rows, "fields": lenient.shown(self.fields)}
 
     @classmethod
@@ -89,7 +89,7 @@ def profile(rows: Iterable[RowData]) -> Profile:
 
 @dataclass(frozen=True, slots=True)
 class Retyped:
-    """A field that holds a JSON type it never held before."""
+    """A field with a JSON type that it did not have before."""
 
     before: tuple[str, ...]
     now: tuple[str, ...]
@@ -97,7 +97,7 @@ class Retyped:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """How the fields of a source changed; false when they did not."""
+    """How the fields of a source changed; false if they did not."""
 
     new: tuple[str, ...] = ()
     vanished: tuple[str, ...] = ()
@@ -117,7 +117,7 @@ class Drift:
         }
 
     def message(self) -> str:
-        """One sentence for people."""
+        """One sentence for display."""
         parts = []
         if self.new:
             parts.append(f"new: {', '.join(self.new)}")
@@ -131,10 +131,10 @@ class Drift:
 
 
 def compare(before: Profile, now: Profile) -> Drift:
-    """What changed. Nothing can be said before both have rows.
+    """The changes. Empty until both have rows.
 
-    A field is gone when it stood in every row before and stands in none now: a field that only
-    some rows have may well be missing from the rows of one run. Null tells nothing of a type.
+    A field has disappeared if it was in every row before and is in none now, because an optional
+    field may well be missing from all rows of one run. Null says nothing about a type.
     """
     if not before.rows or not now.rows:
         return Drift()
@@ -159,7 +159,7 @@ SAMPLE = 1000
 
 
 class DriftError(HeldError):
-    """The source's fields changed and the source is set to stop then; nothing was written."""
+    """The source's fields changed and its policy is to stop; nothing was written."""
 
     def __init__(self, source: str, drift: Drift) -> None:
         super().__init__(
@@ -170,8 +170,8 @@ class DriftError(HeldError):
         self.drift = drift
 
 
-class Watch:
-    """Looks at the rows of one run on their way."""
+class DriftCheck:
+    """Checks the rows of one run as they pass."""
 
     def __init__(
         self,
@@ -188,8 +188,8 @@ class Watch:
         self._now = Profile()
         self.drift = Drift()
 
-    def over(self, batches: Iterator[Batch]) -> Generator[Batch]:
-        """The batches as they come. Raises DriftError in place of the first one."""
+    def checked(self, batches: Iterator[Batch]) -> Generator[Batch]:
+        """Pass the batches on. Raises DriftError instead of the first one."""
         try:
             for batch in batches:
                 if not self._presence.rows:
@@ -204,7 +204,7 @@ class Watch:
             try:
                 data = batch.row(index).data
             except RowDecodeError:
-                continue  # it goes to quarantine with its reason
+                continue  # it is quarantined with its reason
             self._presence.see(data)
             if self._policy is not DriftPolicy.IGNORE:
                 self._now.add(data)
@@ -221,7 +221,7 @@ class Watch:
         return changed + self._presence.warnings(whole=self._whole, known=self._before.fields)
 
     def accept(self, app: Application, *, full: bool) -> None:
-        """Remember the fields for the next run; after an incremental read beside earlier ones."""
+        """Store the fields for the next run; an incremental read adds them to earlier ones."""
         if not self._now.rows:
             return
         seen = self._now
@@ -232,18 +232,18 @@ class Watch:
             store.put_profile(connection, self._source.id, seen.as_json())
 
 
-def watch(
+def check(
     app: Application,
     source: Source,
     targets: Iterable[Target] = (),
     *,
     accept: bool = False,
     dry: bool = False,
-) -> Watch:
-    """The watch over a run by the source's policy; `accept` and `dry` never hold it up."""
+) -> DriftCheck:
+    """The check for a run by the source's policy; `accept` and `dry` never stop it."""
     policy = SourceOptions.model_validate(source.options).drift
     if policy is DriftPolicy.HOLD and (accept or dry):
         policy = DriftPolicy.WARN
     with app.engine.connect() as connection:
         before = Profile.from_json(store.profile(connection, source.id) or {})
-    return Watch(source, before, policy, [target.plan for target in targets])
+    return DriftCheck(source, before, policy, [target.plan for target in targets])

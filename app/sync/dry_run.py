@@ -30,12 +30,12 @@ from connectors.sdk.rows import Batch, Proof, Row, RowDecodeError, RowProblem
 
 @dataclass(slots=True, kw_only=True)
 class _SpooledBatch(Batch):
-    """A batch as it was read; a row that could not be decoded is its problem still."""
+    """A batch as it was read, including its problems."""
 
     rows: Sequence[Row | RowProblem]
     forms: Sequence[bytes]
     cut: Mapping[tuple[str, ...], list[str | None] | None]
-    """The keys by their paths, as far as the source told them without decoding a row."""
+    """The keys by their paths, if the source provides them without decoding rows."""
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -54,9 +54,9 @@ class _SpooledBatch(Batch):
 
 
 class Spool:
-    """Batches in a file without a name, of which one is in memory at a time.
+    """Batches in an anonymous file, one at a time in memory.
 
-    A context manager; leaving it gives the disk space back.
+    A context manager; leaving it frees the disk space.
     """
 
     def __init__(self) -> None:
@@ -78,7 +78,7 @@ class Spool:
     def keep(
         self, batches: Iterator[Batch], key_paths: Collection[Sequence[str]]
     ) -> Generator[Batch]:
-        """Hand the batches on, each written down before; `key_paths` are those of every target."""
+        """Pass the batches on after storing them; `key_paths` are those of all targets."""
         try:
             for batch in batches:
                 pickle.dump(_spooled(batch, key_paths), self._file, pickle.HIGHEST_PROTOCOL)
@@ -88,7 +88,7 @@ class Spool:
                 batches.close()
 
     def again(self) -> Iterator[Batch]:
-        """The same batches once more, equal to those of the source byte for byte."""
+        """The same batches again, equal byte for byte to those of the source."""
         self._file.flush()
         end = self._file.tell()
         self._file.seek(0)
@@ -123,12 +123,12 @@ def _row(batch: Batch, index: int) -> Row | RowProblem:
 
 
 SHOWN = 20
-"""How many changes a dry run shows; it counts and hashes them all."""
+"""Changes shown by a dry run; all are counted and hashed."""
 
 
 @dataclass(slots=True)
 class Plan:
-    """What a run would do now. `hash` names exactly these changes, for `--apply`."""
+    """What a run would do now. `hash` identifies exactly these changes, for `--apply`."""
 
     source: str
     state: RunState
@@ -142,7 +142,7 @@ class Plan:
     examples: list[dict[str, Any]] = field(default_factory=list)
 
     def without_changes(self) -> str:
-        """What to say of a plan without examples: only where all is well does nothing change."""
+        """The message for a plan without examples; nothing changes only if there are no errors."""
         if self.counters.errors:
             return f"{counted(self.counters.errors, 'row')} would be rejected"
         if self.rejected_before:
@@ -151,9 +151,10 @@ class Plan:
 
 
 class _Recorder:
-    """Hashes every change and keeps the first few for people.
+    """Hashes every change and keeps the first few for display.
 
-    Rows come in the source's order; missing objects in none, so their hashes are added up.
+    Rows come in the order of the source. Missing objects have no order, so their hashes are
+    added up.
     """
 
     def __init__(self) -> None:
@@ -179,7 +180,7 @@ class _Recorder:
             self._show("delete", str(gone.uuid), None)
 
     def hash(self, fingerprint: bytes, held: int) -> str:
-        """The name of exactly these changes under this mapping and schema."""
+        """The hash of exactly these changes with this mapping and schema."""
         missing = (self._missing % 2**256).to_bytes(32, "big")
         self._digest.update(missing + held.to_bytes(8, "big") + fingerprint)
         return self._digest.hexdigest()[:16]
@@ -205,7 +206,7 @@ def dry_run(
     observe: Observer = lambda counters, total: None,
     should_stop: Stop = lambda: False,
 ) -> Plan:
-    """What a run would do. Writes nothing. Raises ConnectorError, ConfigurationError."""
+    """What a run would do, without writing. Raises ConnectorError, ConfigurationError."""
     job = run.prepare(app, name, request)
     connector = connect.connector(app, job.source, limit=request.limit, stop=should_stop)
     return _planned(job, connector.read(job.cursor), observe, should_stop)
@@ -222,9 +223,9 @@ def apply(
 ) -> Result:
     """Run the source, but only if that does what the dry run with this hash has shown.
 
-    The source is read once, under its lock, into a file on disk: what was compared with the plan
-    is what is written, whatever the source says meanwhile. Raises PlanChangedError, with a
-    cancelled run, and what `run.run` raises.
+    The source is read once, under its lock, into a file on disk, so what was compared with the
+    plan is what is written. Raises PlanChangedError, with a cancelled run, and the errors of
+    `run.run`.
     """
     with Spool() as spool:
         rows = partial(_compared, plan, spool)
@@ -237,7 +238,7 @@ def apply(
 def _compared(
     plan: str, spool: Spool, job: Job, connector: Connector[ConnectorConfig], stop: Stop
 ) -> Iterator[Batch]:
-    """The source's rows, read now and found to do what the plan says. Raises PlanChangedError."""
+    """The current rows of the source, matching the plan. Raises PlanChangedError."""
     paths = [found for target in job.targets if (found := target.plan.key_paths) is not None]
     batches = spool.keep(connector.read(job.cursor), paths)
     now = _planned(job, batches, lambda counters, total: None, stop)
@@ -253,12 +254,12 @@ def _compared(
 
 
 def _planned(job: Job, batches: Iterator[Batch], observe: Observer, stop: Stop) -> Plan:
-    """The pipeline over the whole source, in read-only transactions."""
+    """Run the pipeline over the whole source, in read-only transactions."""
     recorder = _Recorder()
     with DryRunObjects(job.app.engine, job.source.id, recorder) as objects:
         sync = Sync(job.targets, objects, job.options, observe=observe, stop=stop)
-        watch = drift.watch(job.app, job.source, job.targets, dry=True)
-        outcome = sync.run(watch.over(batches))
+        checks = drift.check(job.app, job.source, job.targets, dry=True)
+        outcome = sync.run(checks.checked(batches))
         standing = objects.standing()
     verdict = judging.judge(outcome, job.options, job.targets, job.source)
     return Plan(
@@ -269,7 +270,7 @@ def _planned(job: Job, batches: Iterator[Batch], observe: Observer, stop: Stop) 
         complete_because=outcome.because,
         rejected_before=standing.rejected_before,
         hash=recorder.hash(job.fingerprint, outcome.counters.held),
-        warnings=[*verdict.warnings, *watch.warnings],
+        warnings=[*verdict.warnings, *checks.warnings],
         message=standing.message(verdict.state, verdict.message),
         examples=recorder.examples,
     )

@@ -1,4 +1,4 @@
-"""Hash every row of a batch and find its key; nothing is decoded that need not be."""
+"""Hash every row of a batch and find its key, decoding only what is necessary."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ from typing import TypeVar
 from xxhash import xxh3_64_intdigest, xxh3_128_digest
 
 from app.mapping.target import Target
-from app.sync.batch import Made, Prepared
+from app.sync.batch import NewObjects, Prepared
 from connectors.sdk import canonical
 from connectors.sdk.rows import Batch, RowBatch, RowDecodeError, RowProblem
 
 T = TypeVar("T")
 
 MANY = 50
-"""New rows of a batch from which on it pays to take them column by column."""
+"""New rows in a batch from which column-wise processing is worthwhile."""
 
 AT_ONCE = 1000
-"""So many of them, so that what they are made of stays small."""
+"""Rows processed at once, to limit memory use."""
 
 
 def prepare(target: Target, batch: Batch, *, all_new: bool = False) -> Prepared:
-    """Hash every row and find its key; of rows that share a key the last one stays.
+    """Hash every row and find its key; of rows that share a key the last one is kept.
 
-    `all_new`: nothing is known yet, so objects are made here, while lanes wait for the database.
+    `all_new`: the register has no objects yet, so objects are created here, while lanes wait for
+    the database.
     """
     seed = target.plan.fingerprint
     if batch.layout:
@@ -45,10 +46,10 @@ def prepare(target: Target, batch: Batch, *, all_new: bool = False) -> Prepared:
 
 
 def give_problems(work: Sequence[Prepared], problems: Sequence[RowProblem]) -> None:
-    """Rows that the reader rejected: reported once, and present for every target.
+    """Rows that the reader rejected: reported once, and seen for every target.
 
-    The key of such a row is certain where each of its errors names a field, so that the row as a
-    whole could be taken apart, and none of these fields belongs to the key.
+    The key of such a row is certain if each of its errors names a field, so that the row itself
+    could be parsed, and none of these fields belongs to the key.
     """
     for item in work:
         keys = [_certain_key(item.target, problem) for problem in problems]
@@ -74,7 +75,7 @@ def _certain_key(target: Target, problem: RowProblem) -> str | None:
 
 
 def only_fields(problem: RowProblem) -> bool:
-    """Whether single fields are wrong, not the row as a whole, whose parts may be displaced."""
+    """Whether single fields are wrong, not the row as a whole, whose parts may be shifted."""
     return all(error.path for error in problem.errors)
 
 
@@ -83,18 +84,18 @@ def _overlap(path: str, field: str) -> bool:
 
 
 def looked_for(prepared: Prepared) -> Prepared:
-    """The question which objects the rejected rows of certain key belong to."""
+    """The query for the objects of rejected rows with certain keys."""
     keys = prepared.present
     unlike_any = [b"\0" * 16] * len(keys)
     return Prepared(prepared.target, RowBatch(), range(len(keys)), keys, unlike_any)
 
 
-def take_columns(prepared: Prepared, places: Sequence[int]) -> Made | None:
+def take_columns(prepared: Prepared, places: Sequence[int]) -> NewObjects | None:
     indices = picked(prepared.indices, places)
     documents = prepared.target.plan.documents(prepared.batch, indices)
     if documents is None:
         return None
-    return Made(documents, [sha256(document).digest() for document in documents])
+    return NewObjects(documents, [sha256(document).digest() for document in documents])
 
 
 def _keys(target: Target, batch: Batch) -> Sequence[str | None]:
@@ -107,11 +108,11 @@ def _key(target: Target, batch: Batch, index: int) -> str | None:
     try:
         return target.plan.key(batch.row(index).data)
     except RowDecodeError:
-        return None  # met again in `resolve`, which says why
+        return None  # handled again in `resolve`, which reports the reason
 
 
 def _place_keys(prepared: Prepared, keys: Sequence[str | None]) -> None:
-    """Keep the last row of each key; set rows without one aside."""
+    """Keep the last row of each key; separate rows without one."""
     last = {key: index for index, key in enumerate(keys)}
     prepared.key_set = last.keys()
     if len(last) == len(keys) and None not in last:
@@ -128,7 +129,7 @@ def _place_keys(prepared: Prepared, keys: Sequence[str | None]) -> None:
 
 
 def _last_accepted(prepared: Prepared, keys: Sequence[str | None]) -> dict[str | None, int]:
-    """The last row of each key that the filter lets through; the others are counted."""
+    """The last row of each key that matches the filter; the others are counted."""
     groups: dict[str, list[int]] = {}
     for index, key in enumerate(keys):
         if key is not None:
@@ -149,11 +150,11 @@ def _accepts(prepared: Prepared, index: int) -> bool:
     try:
         return prepared.target.plan.accepts(prepared.batch.row(index)) is not False
     except RowDecodeError:
-        return True  # it has to fail loudly, not to be filtered
+        return True  # it must be reported as an error, not filtered
 
 
 def picked(items: Sequence[T], places: Sequence[int]) -> Sequence[T]:
-    """The items at some places, which are mostly neighbours."""
+    """The items at some indices, which are usually consecutive."""
     first, end = places[0], places[-1] + 1
     if end - first == len(places):
         return items[first:end]

@@ -1,8 +1,8 @@
-"""Several batches written at the same time, without their order ever showing.
+"""Write several batches at the same time with the same result as in sequence.
 
-Each lane has a database connection and an audit chain of its own. Two batches that share a
-key never run at once, so "the last row wins" holds; and the cursor is only committed when
-every batch before it is, so a crash never skips rows.
+Each lane has its own database connection and audit chain. Two batches that share a key never run at
+the same time, so the last row wins. The cursor is committed only when all earlier batches are, so
+a crash never skips rows.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ class Lanes:
         self._pool.shutdown(wait=True)
 
     def submit(self, task: Task, keys: Collection[Set[str | None]]) -> None:
-        """Start `task` once a lane is free and nothing running shares a key with it.
+        """Start `task` once a lane is free and no running task shares a key with it.
 
-        `keys` holds one set per target. Raises what an earlier task raised.
+        `keys` contains one set per target. Raises the error of an earlier task.
         """
         while not self._free or self._overlaps(keys):
             self._settle(wait(self._running, return_when=FIRST_COMPLETED).done)
@@ -52,7 +52,7 @@ class Lanes:
         self._running[self._pool.submit(task, lane)] = (lane, keys)
 
     def drain(self) -> None:
-        """Wait until nothing runs. Raises what a task raised."""
+        """Wait until nothing runs. Raises the error of a task."""
         while self._running:
             self._settle(wait(self._running).done)
 
@@ -79,7 +79,7 @@ class Watermark:
         self._done: dict[int, Cursor | None] = {}
 
     def cursor_with(self, number: int, cursor: Cursor | None) -> Cursor | None:
-        """The cursor to commit together with batch `number`; None while an earlier one is open."""
+        """The cursor to commit with batch `number`; None while an earlier batch is uncommitted."""
         with self._lock:
             if number != self._next:
                 return None
@@ -89,7 +89,7 @@ class Watermark:
             return cursor
 
     def committed(self, number: int, cursor: Cursor | None) -> Cursor | None:
-        """Note that batch `number` is committed; returns the cursor that is safe now, if any."""
+        """Record that batch `number` is committed; returns the cursor that is now safe, if any."""
         with self._lock:
             self._done[number] = cursor
             safe: Cursor | None = None

@@ -1,4 +1,4 @@
-"""Work under a source's lock: a run with its number, its heartbeat, and an end in any case."""
+"""Work under a source's lock: a run with its number, its heartbeat, and a recorded end."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ from jobs.processes import forget_peak_memory, peak_memory
 _log = logging.getLogger(__name__)
 
 Stop = Callable[[], bool]
-"""Whether the work was asked to stop."""
+"""Whether the work should stop."""
 Work = Callable[[int, Stop], Finish]
-"""What is done under the lock, given the number of its run; how it ended."""
+"""The work under the lock, given the number of its run; returns how it ended."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A finished run; `error` is what made it fail, for callers that tell failures apart."""
+    """A finished run; `error` is its error, for callers that distinguish failures."""
 
     run: Run
     error: OpenRegisterError | None = None
@@ -55,10 +55,10 @@ def under_lock(
     source: str,
     should_stop: Stop = lambda: False,
 ) -> Result:
-    """Do something as a run: with the source's lock, a heartbeat, and an end in any case.
+    """Do work as a run: with the source's lock, a heartbeat, and a recorded end in any case.
 
-    `work` is asked to stop by `should_stop`, by `source:cancel`, and when the run was taken away.
-    Raises AlreadyRunningError and LostRunError.
+    `should_stop`, `source:cancel` and the loss of the run ask `work` to stop. Raises
+    AlreadyRunningError and LostRunError.
     """
     run_id = RunStore(app.engine).start(start)
     forget_peak_memory()
@@ -66,24 +66,24 @@ def under_lock(
         logs.bound(run=run_id, source=source),
         tracing.run(run_id, source, trigger=start.trigger, actor=start.actor) as trace,
     ):
-        _log.info("The run has started", extra={"trigger": start.trigger, "actor": start.actor})
-        with _heartbeat(app, run_id, should_stop) as pulse:
-            finish, error = _attempt(app, run_id, work, pulse)
-        if pulse.lost:
-            _log.error("The run was taken away: %s", pulse.lost)
-            raise pulse.lost
+        _log.info("The run started", extra={"trigger": start.trigger, "actor": start.actor})
+        with _heartbeat(app, run_id, should_stop) as lease:
+            finish, error = _attempt(app, run_id, work, lease)
+        if lease.lost:
+            _log.error("The run was taken away: %s", lease.lost)
+            raise lease.lost
         done = RunStore(app.engine).finish(run_id, replace(finish, peak_memory=peak_memory()))
-        _tell_log(done)
+        _log_end(done)
         _tell_trace(trace, done)
     return Result(done, error)
 
 
-def _tell_log(run: Run) -> None:
-    """How it ended, with its figures. Who runs it by hand is told by the command as well."""
+def _log_end(run: Run) -> None:
+    """Log how it ended, with its figures. Commands also report this to the user."""
     failed = run.state is RunState.FAILED and run.trigger != "manual"
     _log.log(
         logging.WARNING if failed else logging.INFO,
-        "The run has ended",
+        "The run ended",
         extra={"state": run.state.value, "why": run.message, "counts": run.counters.as_dict()},
     )
 
@@ -101,19 +101,19 @@ def _tell_trace(trace: Trace, run: Run) -> None:
 
 
 def _attempt(
-    app: Application, run_id: int, work: Work, pulse: _Pulse
+    app: Application, run_id: int, work: Work, lease: _Lease
 ) -> tuple[Finish, OpenRegisterError | None]:
-    """The work itself; what it raised becomes the way the run ended."""
+    """Do the work; its error becomes the end of the run."""
     try:
-        return work(run_id, pulse.stop), None
+        return work(run_id, lease.stop), None
     except (LostRunError, NewerDatabaseError):
-        raise  # the end of this run is for others to write
+        raise  # the end of this run is not ours to record
     except PlanChangedError as error:
         return Finish(RunState.CANCELLED, message=str(error), syncs=False), error
     except DriftError as error:
         drift = error.drift.as_json()
         return Finish(RunState.HELD, message=str(error), drift=drift, syncs=False), error
-    except HeldError as error:  # more waits than was approved
+    except HeldError as error:  # more deletions wait than were approved
         return Finish(RunState.CANCELLED, message=error.what, syncs=False), error
     except OpenRegisterError as error:
         return Finish(RunState.FAILED, message=str(error)), error
@@ -129,16 +129,16 @@ def _attempt(
 
 @contextmanager
 def _first(error: Exception) -> Iterator[None]:
-    """Let `error` be told, and not that its end could not be recorded either."""
+    """Report `error`, and not that its end could not be recorded either."""
     try:
         yield
     except (SQLAlchemyError, LostRunError) as second:
-        _log.warning("The end of the run is not recorded: %s", translate(second) or second)
+        _log.warning("The end of the run could not be recorded: %s", translate(second) or second)
         raise error from None
 
 
-class _Pulse:
-    """What the heartbeat thread has learned; `stop` is whether the work should."""
+class _Lease:
+    """What the heartbeat thread knows; `stop` is whether the work should stop."""
 
     def __init__(self, should_stop: Stop) -> None:
         self._should_stop = should_stop
@@ -150,9 +150,9 @@ class _Pulse:
 
 
 @contextmanager
-def _heartbeat(app: Application, run_id: int, should_stop: Stop) -> Iterator[_Pulse]:
+def _heartbeat(app: Application, run_id: int, should_stop: Stop) -> Iterator[_Lease]:
     """Renew the run's lease in a thread while the block lasts."""
-    pulse, over, store = _Pulse(should_stop), threading.Event(), RunStore(app.engine)
+    lease, over, store = _Lease(should_stop), threading.Event(), RunStore(app.engine)
 
     def beat() -> None:
         renewed = time.monotonic()
@@ -160,11 +160,11 @@ def _heartbeat(app: Application, run_id: int, should_stop: Stop) -> Iterator[_Pu
             try:
                 if time.monotonic() - renewed >= HEARTBEAT_SECONDS:
                     renewed = time.monotonic()
-                    pulse.cancelled |= store.heartbeat(run_id)
-                elif not pulse.cancelled:
-                    pulse.cancelled = store.asked_to_stop(run_id)
+                    lease.cancelled |= store.heartbeat(run_id)
+                elif not lease.cancelled:
+                    lease.cancelled = store.asked_to_stop(run_id)
             except LostRunError as error:
-                pulse.lost = error
+                lease.lost = error
                 return
             except SQLAlchemyError:
                 continue  # the batch's own transaction reports a lost connection
@@ -172,7 +172,7 @@ def _heartbeat(app: Application, run_id: int, should_stop: Stop) -> Iterator[_Pu
     thread = threading.Thread(target=beat, name="run-heartbeat", daemon=True)
     thread.start()
     try:
-        yield pulse
+        yield lease
     finally:
         over.set()
         thread.join()

@@ -1,4 +1,4 @@
-"""Objects whose row is gone: found only where every row came, deleted only within the guard."""
+"""Objects without a row: found only if every row was read, deleted only within the guard."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from connectors.sdk.counting import counted
 
 @dataclass(frozen=True, slots=True)
 class DeleteGuard:
-    """A deletion is held for approval when it exceeds both the share and the number.
+    """A deletion is held for approval if it exceeds both the share and the number.
 
-    `share` of the objects that the source owns, between 0 and 1; `objects` in absolute terms,
-    so that small registers may lose a few without asking. A deletion that leaves the source
-    without any object is held whatever the share and the number.
+    `share` of the objects that the source owns, between 0 and 1; `objects` is absolute, so that
+    small registers may lose a few without approval. A deletion that would leave the source
+    without any object is always held.
     """
 
     share: float = 0.2
@@ -27,9 +27,9 @@ class DeleteGuard:
 
     def __post_init__(self) -> None:
         if not 0 <= self.share <= 1:
-            raise ValueError(f"The guard's share is a part between 0 and 1, not {self.share}")
+            raise ValueError(f"The guard's share must be between 0 and 1, not {self.share}")
         if self.objects < 0:
-            raise ValueError(f"The guard's number of objects is at least 0, not {self.objects}")
+            raise ValueError(f"The guard's number of objects must be 0 or more, not {self.objects}")
 
     def holds(self, missing: int, owned: int) -> bool:
         """Whether deleting `missing` of the `owned` live objects must wait for approval."""
@@ -41,14 +41,14 @@ class DeleteGuard:
         if missing >= owned:
             return (
                 f"{_all(owned)} no longer at the source, so nothing was deleted. "
-                f"Look at them with `source:deletes`, approve with `--approve {missing}`"
+                f"Review them with `source:deletes`, approve with `--approve {missing}`"
             )
         part = missing / owned
         return (
             f"{missing:,} of {counted(owned, 'object')} ({part:.0%}) "
             f"{'is' if missing == 1 else 'are'} no longer at the source; that is "
             f"more than {self.share:.0%} and more than {self.objects}, so nothing was deleted. "
-            f"Look at them with `source:deletes`, approve with `--approve {missing}`"
+            f"Review them with `source:deletes`, approve with `--approve {missing}`"
         )
 
 
@@ -58,15 +58,15 @@ def _all(owned: int) -> str:
 
 BATCH = 5000
 FEW = 20_000
-"""Missing objects that are kept in memory rather than asked for twice."""
+"""Missing objects kept in memory instead of being queried twice."""
 
 
 class Totals:
-    """The totals of the live objects, asked for beside the reading where there is time for it.
+    """The totals of the live objects, queried while reading if there is time.
 
-    They are as good in the middle of a run as at its end, for what the run makes does not count.
-    Whatever else changes meanwhile lets them differ from what was seen; the objects are then
-    compared one by one, so it costs time and deletes nothing.
+    They are the same in the middle of a run as at its end, because objects created by the run do
+    not count. Other changes in the meantime make them differ from what was seen; the objects are
+    then compared one by one, which costs time but deletes nothing.
     """
 
     def __init__(self, store: ObjectStore) -> None:
@@ -75,15 +75,15 @@ class Totals:
         self._asked: Future[tuple[int, int]] | None = None
 
     def ask(self) -> None:
-        """Start asking; `close` waits for the answer."""
+        """Start the query; `close` waits for its result."""
         self._asked = self._asked or self._thread.submit(self._store.live_totals)
 
     def get(self) -> tuple[int, int]:
-        """The answer, asked for now unless it has been. Raises what the store raises."""
+        """The result, queried now if necessary. Raises the store's errors."""
         return self._store.live_totals() if self._asked is None else self._asked.result()
 
     def close(self) -> None:
-        """Nothing is asked beside the reading any more; the answer stays."""
+        """End the parallel query; the result is kept."""
         self._thread.shutdown(wait=True)
 
 
@@ -94,14 +94,14 @@ def settle_missing(
     guard: DeleteGuard,
     covered: Sequence[CoveredKeys] | None = None,
 ) -> tuple[Counters, str | None]:
-    """Delete what the read did not meet, or hold it when the guard says so.
+    """Delete what the read has not seen, or hold it if the guard requires that.
 
-    `covered`: only rows with these keys were handed out; None: every row was. Then as a rule
-    nothing is missing, and two totals tell that without one object being sent: what was seen was
-    live, or made by this run, and then its number is higher than any of the missing, so equal
-    totals are equal objects. Otherwise the missing objects are streamed: once as long as they are
-    few, else once to count them and once to act, so memory does not grow with them. Returns the
-    counters and, when held, the message.
+    `covered`: only rows with these keys were read; None: every row was. Usually nothing is
+    missing, which two totals show without fetching an object: seen objects were either live, or
+    created by this run with a higher number than any missing one, so equal totals mean equal
+    objects. Otherwise the missing objects are streamed: once if they are few, else once to count
+    and once to act, so memory use does not grow with them. Returns the counters and, if held,
+    the message.
     """
     counters = Counters()
     if covered is None and seen.only_live and totals.get() == seen.totals:
@@ -111,7 +111,7 @@ def settle_missing(
     missing = len(few) + sum(1 for _ in gone)
     if not missing:
         return counters, None
-    owned = store.count_live()  # before anything goes
+    owned = store.count_live()  # before anything is deleted
     held = guard.holds(missing, owned)
     gone = iter(few) if missing <= FEW else _gone(store, seen, covered)
     while batch := list(islice(gone, BATCH)):

@@ -1,4 +1,4 @@
-"""A run as it begins, as it ends, and as it is stored."""
+"""A run when it starts, when it ends, and as stored."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from app.sync.report import Counters, RunState
 from connectors.sdk.rows import JsonValue, Proof
 
 SETTLED = (RunState.DONE, RunState.PARTIAL, RunState.HELD)
-"""States of a run that saw everything it meant to see."""
+"""States of a run that read everything it should."""
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """What is known when a run begins. `trigger` is manual, cron or api."""
+    """What is known when a run starts. `trigger` is manual, cron or api."""
 
     source_id: int
     trigger: str
@@ -27,10 +27,10 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """How a run ended. `full`: a proven-complete full read, so the source's `last_full` moves.
+    """How a run ended. `full`: a proven-complete full read, which updates `last_full`.
 
-    `syncs`: whether the source was read at all; where it was not, as by an undo, it neither
-    counts as synced nor as failed.
+    `syncs`: whether the source was read at all; if not, as for an undo, it counts neither as
+    synced nor as failed.
     """
 
     state: RunState
@@ -45,12 +45,12 @@ class Finish:
     cursor: Mapping[str, Any] | None = None
     cursor_fingerprint: bytes | None = None
     findings: Mapping[str, JsonValue] = field(default_factory=dict)
-    """What the read found out about the form of the source, for the next one."""
+    """What the read found about the form of the source, for the next one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One row of `runs`."""
+    """A row of `runs`."""
 
     id: int
     source_id: int
@@ -78,5 +78,5 @@ class Run:
 
     @property
     def duration(self) -> float:
-        """Seconds it took, or takes so far."""
+        """Seconds it took, or has taken so far."""
         return ((self.finished or datetime.now(UTC)) - self.started).total_seconds()

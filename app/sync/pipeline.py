@@ -1,7 +1,7 @@
-"""The pipeline: every batch through the stages, in the order that `app.sync` lists.
+"""The pipeline: every batch through the stages in the order listed in `app.sync`.
 
-A batch is one transaction in which objects, audit entries, quarantine, counters and cursor commit
-together or not at all. Killed anywhere, the next run carries on.
+A batch is one transaction in which objects, audit entries, quarantine, counters and cursor are
+committed together or not at all. After a kill at any point, the next run continues.
 """
 
 from __future__ import annotations
@@ -44,56 +44,56 @@ NO_END = "The connector stopped without saying that it read everything; nothing 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How one run behaves. `limit` counts rows; a limited run proves nothing complete."""
+    """Options of a run. `limit` counts rows; a limited run proves nothing complete."""
 
     on_missing: OnMissing = OnMissing.KEEP
     guard: DeleteGuard = field(default_factory=DeleteGuard)
     budget: ErrorBudget = field(default_factory=ErrorBudget)
     limit: int | None = None
     from_start: bool = False
-    """The read begins at the beginning, so it may prove which objects are gone."""
+    """The read starts from the beginning, so it can prove which objects are missing."""
 
 
 @dataclass(slots=True)
 class Fate:
-    """What became of the rows in one target."""
+    """The results for the rows of one target."""
 
     counters: Counters = field(default_factory=Counters)
     first_problem: RowProblem | None = None
-    """The first bad row that was met, for the message of a run in which all were bad."""
+    """The first bad row, for the message of a run in which all were bad."""
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What a run did. `end` None: the source did not prove that everything was handed out."""
+    """The result of a run. `end` None: the source did not prove that everything was read."""
 
     counters: Counters = field(default_factory=Counters)
     end: End | None = None
     because: Proof | None = None
-    """The evidence that the read was complete; None when there is none."""
+    """The evidence that the read was complete, or None."""
     cancelled: bool = False
     exhausted: bool = False
-    """The error budget was used up, so the run stopped early."""
+    """The error budget was exhausted, so the run stopped early."""
     held: str | None = None
-    """Why deletions wait for approval."""
+    """Why deletions are held for approval."""
     warnings: list[str] = field(default_factory=list)
     cursor: Cursor | None = None
-    """Where the next read carries on; every batch before it is committed."""
+    """Where the next read continues; every batch before it is committed."""
     fates: dict[int, Fate] = field(default_factory=dict)
-    """The same by number of the target."""
+    """The same by target number."""
     first_fields: tuple[str, ...] = ()
     unidentified: int = 0
-    """Rejected rows that kept missing objects from being found, because their key is not known."""
-    """Field names of the first row, for messages that say what the source offers."""
+    """Rejected rows with unknown keys, which prevent missing objects from being determined."""
+    """Field names of the first row, for messages about the available fields."""
 
     @property
     def complete(self) -> bool:
-        """Whether the read saw everything that it meant to see, with evidence for it."""
+        """Whether the read covered everything it should, with evidence."""
         return self.end is not None and self.end is not End.UNPROVEN
 
 
 class Sync:
-    """One run of one source into its targets. Use it once."""
+    """One run of one source to its targets. Use it once."""
 
     def __init__(
         self,
@@ -118,10 +118,10 @@ class Sync:
         self._unidentified = 0
 
     def run(self, batches: Iterator[Batch]) -> Outcome:
-        """Carry every batch through the pipeline, then settle what a full read did not meet.
+        """Process every batch, then handle the objects that a full read has not seen.
 
-        Raises ConnectorError from the source (what was committed stays), LostRunError when the
-        run was taken away, CountersError when a row is unaccounted for.
+        Raises ConnectorError from the source (committed data is kept), LostRunError if the run was
+        taken over, CountersError if a row is unaccounted for.
         """
         last, cursor = self._carry(take(batches, self._options.limit))
         self._write_deferred()
@@ -138,7 +138,7 @@ class Sync:
             ahead(rows, stop=self._stop) as incoming,
         ):
             for number, batch in enumerate(incoming):
-                if number == 1 and self._proves_missing:  # it goes on: there is time
+                if number == 1 and self._proves_missing:  # more batches follow, so there is time
                     self._totals.ask()
                 work = self._prepare(batch)
                 lanes.submit(partial(self._write, number, batch, work), keys_of(work))
@@ -152,7 +152,7 @@ class Sync:
         """What follows from the end of the read, as far as there is evidence that it was one."""
         outcome = self._outcome
         if last is None or last.end is None:
-            outcome.cancelled |= self._stop()  # the connector was told as well, and broke off
+            outcome.cancelled |= self._stop()  # the connector was also cancelled, and stopped
             if not outcome.cancelled and self._options.limit is None:
                 outcome.warnings.append(NO_END)
         outcome.cursor = cursor
@@ -175,7 +175,7 @@ class Sync:
         return work
 
     def _write(self, number: int, batch: Batch, work: Sequence[Prepared], lane: int) -> None:
-        """One batch, one transaction; done again when somebody else was faster."""
+        """One batch, one transaction; retried after a concurrent change."""
         for item in work:
             self._resolver.supersede(item)
         changes, cursor = retried(partial(self._attempt, number, batch, work, lane))
@@ -235,7 +235,7 @@ class Sync:
         return outcome.cancelled or outcome.exhausted
 
     def _write_deferred(self) -> None:
-        """Rows that waited for a later row of their key and met none."""
+        """Write rows that waited for a later row of their key that did not come."""
         for target in self._targets:
             rows = self._resolver.take_deferred(target)
             if not rows:
@@ -254,11 +254,11 @@ class Sync:
             self._commit(changes)
 
     def _settle(self, last: Batch) -> Cursor | None:
-        """Rows that are gone leave the quarantine, and objects as configured.
+        """Remove missing rows from the quarantine, and missing objects as configured.
 
         After a full read all of them, otherwise those in the ranges that the source has compared.
-        Returns the cursor that may be stored now; None leaves the stored one as it is, so that the
-        next run finds what is held or in doubt once more.
+        Returns the cursor that may be stored now; None keeps the stored one, so that the next run
+        determines held and doubtful deletions again.
         """
         outcome, options = self._outcome, self._options
         found = [
@@ -274,7 +274,7 @@ class Sync:
             return last.cursor
         kept, doubtful = last.cursor, last.cursor if last.covered is None else None
         if last.covered and len(covered) < len(found):
-            kept = doubtful = {}  # nothing to compare with: the next run reads everything
+            kept = doubtful = {}  # nothing to compare: the next run reads everything
             outcome.warnings.append(no_ranges(last.covered[0].field))
         if self._unidentified:
             outcome.unidentified = self._unidentified
@@ -292,14 +292,14 @@ class Sync:
 
 
 def keys_of(work: Iterable[Prepared]) -> list[Set[str | None]]:
-    """Per target the keys of a batch, to tell which batches may not run at once."""
+    """The keys of a batch per target, to decide which batches may run in parallel."""
     return [item.key_set for item in work]
 
 
 def added(changes: Iterable[Changes], skipped: int = 0) -> Counters:
     """The counters of a batch over all its targets.
 
-    A row counts once for each target, so the rows that the source skipped do as well.
+    A row counts once per target, and so do the rows that the source skipped.
     """
     total = Counters()
     for change in changes:
@@ -309,30 +309,30 @@ def added(changes: Iterable[Changes], skipped: int = 0) -> Counters:
 
 
 def proven(last: Batch) -> Batch:
-    """The last batch; an end without evidence is one that proves nothing."""
+    """The last batch; an end without evidence proves nothing."""
     if last.end is not None and last.end is not End.UNPROVEN and last.because is None:
         last.end = End.UNPROVEN
-        last.doubt = "The connector gives no evidence that it read everything; nothing was deleted"
+        last.doubt = "The connector gave no evidence that it read everything; nothing was deleted"
     return last
 
 
 def must_settle(batch: Batch) -> bool:
-    """Whether something is concluded from rows that did not come, after this last batch."""
+    """Whether missing rows have consequences after this last batch."""
     return batch.end is End.FULL or batch.covered is not None
 
 
 def early_cursor(batch: Batch) -> Cursor | None:
     """The cursor that may be stored with the batch itself.
 
-    A cursor behind which rows are missing waits until that is settled: killed in between, the
-    next run would not find them any more.
+    A cursor after missing rows waits until these are handled: if the run were killed in between,
+    the next run would not find them again.
     """
     return None if must_settle(batch) else batch.cursor
 
 
 def no_ranges(field: str) -> str:
-    """Why a run cannot profit from what the source has compared."""
+    """Why a run cannot use the comparison made by the source."""
     return (
-        f"The key of the mapping does not contain the column {field}, by which the source compares "
-        "its rows; to find rows that are gone, every run reads all of them"
+        f"The key of the mapping lacks the column {field}, with which the source compares "
+        "its rows; to detect deleted rows, every run reads all rows"
     )

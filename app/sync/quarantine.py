@@ -1,4 +1,4 @@
-"""Rejected rows: reading and clearing. The bulk writer puts them there."""
+"""Read and clear rejected rows, which the bulk writer inserts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _COLUMNS = list(quarantine.c)
 
 @dataclass(frozen=True, slots=True)
 class RejectedRow:
-    """A row of `quarantine`; `run_id` is the run that saw it last, `raw` the source's row."""
+    """A row of `quarantine`; `run_id` is the last run that saw it, `raw` the source's row."""
 
     id: int
     source_id: int
@@ -35,7 +35,7 @@ class RejectedRow:
 
 @dataclass(frozen=True, slots=True)
 class ErrorGroup:
-    """Rows rejected for the same reason. `positions` names a few of them."""
+    """Rows rejected for the same reason. `positions` lists a few of them."""
 
     stage: str
     path: str
@@ -53,7 +53,7 @@ def list_rows(
     after: int = 0,
     limit: int = 100,
 ) -> list[RejectedRow]:
-    """Rejected rows by number, those behind `after`."""
+    """Rejected rows by number, starting after `after`."""
     query = (
         sa.select(*_COLUMNS)
         .where(_matches(source_id, run_id), quarantine.c.id > after)
@@ -78,9 +78,9 @@ def count(connection: sa.Connection, source_id: int, *, run_id: int | None = Non
 def groups(
     connection: sa.Connection, source_id: int, *, run_id: int | None = None, limit: int = 50
 ) -> list[ErrorGroup]:
-    """The reasons of rejection, the most frequent first.
+    """The reasons for rejection, most frequent first.
 
-    A row with several faults counts in each of their groups.
+    A row with several errors counts in each group.
     """
     fault = (
         sa.func.jsonb_array_elements(quarantine.c.errors)
@@ -116,7 +116,7 @@ def replayable(
     after: int = 0,
     limit: int = 1000,
 ) -> list[RejectedRow]:
-    """Rows of a target that can be mapped again, those behind `after` that `before_run` left."""
+    """Rows of a target that can be mapped again, after `after`, last seen before `before_run`."""
     query = (
         sa.select(*_COLUMNS)
         .where(
@@ -135,7 +135,7 @@ def replayable(
 def release_replayed(
     connection: sa.Connection, source_id: int, target: int, *, run_id: int, up_to: int
 ) -> int:
-    """Remove the rows up to number `up_to` that a replay did not reject again; how many."""
+    """Delete the rows up to number `up_to` that a replay has not rejected again; how many."""
     return connection.execute(
         sa.delete(quarantine).where(
             _matches(source_id, None),
@@ -148,17 +148,17 @@ def release_replayed(
 
 
 def remove(connection: sa.Connection, ids: Sequence[int]) -> int:
-    """Remove these rows, as when a replay has repaired them; how many there were."""
+    """Delete these rows, for example after a successful replay; returns how many existed."""
     return connection.execute(
         sa.delete(quarantine).where(quarantine.c.id == sa.any_(sa.literal(list(ids), _IDS)))
     ).rowcount
 
 
 def purge(connection: sa.Connection, *, older_than: timedelta) -> int:
-    """Remove the content of rows that were not seen for so long; of how many.
+    """Delete the content of rows not seen for this long; returns how many.
 
-    The rows stay with their reasons: an unchanged source does not show them again, and what is
-    rejected counts until it is gone.
+    The rows themselves are kept with their reasons, because an unchanged source does not send
+    them again, and rejected rows count until they are resolved.
     """
     fault = sa.func.jsonb_array_elements(quarantine.c.errors).table_valued(
         sa.column("value", quarantine.c.errors.type)
@@ -176,7 +176,7 @@ def purge(connection: sa.Connection, *, older_than: timedelta) -> int:
 
 _IDS = sa.ARRAY(sa.BigInteger)
 _IS_ROW = sa.and_(quarantine.c.stage != "read", sa.func.json_typeof(quarantine.c.raw) == "object")
-"""What the reader could not decode is no row yet."""
+"""What the reader could not decode is not a row yet."""
 
 
 def _matches(source_id: int, run_id: int | None) -> sa.ColumnElement[bool]:

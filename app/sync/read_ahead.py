@@ -31,14 +31,14 @@ class _End:
 def ahead(
     items: Iterator[T], depth: int = 2, *, stop: Callable[[], bool] = lambda: False
 ) -> Iterator[Iterator[T]]:
-    """Yield an iterator over `items` that are produced in a thread, at most `depth` waiting.
+    """Yield an iterator over `items` produced in a thread, with at most `depth` waiting.
 
-    An exception of the producer is raised where its item would have come. Leaving the block
-    early closes the generator in its own thread and waits for it, so nothing stays open.
+    An exception of the producer is raised in place of its item. Leaving the block early
+    closes the generator in its own thread and waits for it, so nothing stays open.
 
-    Once `stop()` is true the iterator ends, also while the producer waits for its source. One
-    that does not notice within `PATIENCE` is left behind: the thread ends when its source
-    answers or its time limit passes, or with the process.
+    Once `stop()` is true the iterator ends, even while the producer waits for its source. A
+    producer that does not notice within `PATIENCE` is abandoned: its thread ends when the source
+    responds, at its time limit, or with the process.
     """
     waiting: queue.Queue[T | _End] = queue.Queue(depth)
     leaving = threading.Event()
@@ -58,7 +58,7 @@ def ahead(
             for item in items:
                 if not put(item):
                     break
-        except BaseException as caught:  # handed to the consumer, who raises it
+        except BaseException as caught:  # passed to the consumer, which raises it
             error = caught
         finally:
             close = getattr(items, "close", None)

@@ -1,4 +1,4 @@
-"""What a run counted, the state that follows from it, and the sentences that say so."""
+"""The counters of a run, the resulting state, and the sentences describing them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from connectors.sdk.counting import counted
 
 
 class RunState(StrEnum):
-    """How a run stands or ended; `exit_code` is what the command line answers with."""
+    """The state of a run; `exit_code` is that of the command."""
 
     RUNNING = "running"
     DONE = "done"
@@ -42,14 +42,14 @@ _EXIT_CODES = {
 
 
 class CountersError(OpenRegisterError):
-    """The counters do not add up, so the run may not claim to be done."""
+    """The counters do not add up, so the run cannot be reported as done."""
 
-    default_hint = "This is a fault in the software: please report it with the run's number"
+    default_hint = "This is a bug: please report it with the number of the run"
 
 
 @dataclass(slots=True)
 class Counters:
-    """Rows of one run. Every row that was read has exactly one fate; deletions are not rows."""
+    """Rows of one run. Every row read is counted exactly once; deletions are not rows."""
 
     read: int = 0
     created: int = 0
@@ -62,7 +62,7 @@ class Counters:
     errors: int = 0
 
     def add(self, other: Counters) -> None:
-        """Add the figures of a batch."""
+        """Add the counters of a batch."""
         for name in COUNTER_NAMES:
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
@@ -70,7 +70,7 @@ class Counters:
         return asdict(self)
 
     def check(self) -> None:
-        """Raise CountersError unless each row read has exactly one fate and none is negative."""
+        """Raise CountersError unless each row read is counted once and no counter is negative."""
         fates = (
             self.created
             + self.updated
@@ -89,13 +89,13 @@ class Counters:
             raise CountersError(f"A counter is below zero: {figures}")
 
     def state(self) -> RunState:
-        """The state of a run that came to its end: held before partial before done."""
+        """The state of a completed run: held before partial before done."""
         if self.held:
             return RunState.HELD
         return RunState.PARTIAL if self.errors else RunState.DONE
 
     def details(self, words: Wording = ENGLISH) -> str:
-        """Everything `closing` leaves out and that is not zero, or an empty text."""
+        """All non-zero figures that `closing` omits, or an empty text."""
         parts = ("unchanged", "filtered", "duplicate", "deleted", "held")
         figures = [(getattr(self, name), words.gettext(name)) for name in parts]
         return ", ".join(f"{words.number(figure)} {name}" for figure, name in figures if figure)
@@ -103,11 +103,11 @@ class Counters:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What a source carries along when a run ends, whatever that run read.
+    """The backlog of a source when a run ends, whatever that run read.
 
-    `rejected_before`: rows in quarantine that this run did not meet. `held`: deletions that wait
-    for approval. `well`: some object of the source is as the source has it; without one, nothing
-    that the source says has arrived.
+    `rejected_before`: rows in quarantine that this run has not seen. `held`: deletions that wait
+    for approval. `well`: at least one object of the source is up to date; if none is, nothing
+    from the source has arrived.
     """
 
     rejected_before: int = 0
@@ -115,17 +115,17 @@ class Standing:
     well: bool = True
 
     def state(self, state: RunState) -> RunState:
-        """The state of a run that ended in `state`, with what stands added."""
+        """The state of a run that ended in `state`, taking the backlog into account."""
         if state in (RunState.DONE, RunState.PARTIAL) and self.held:
             return RunState.HELD
         return RunState.PARTIAL if state is RunState.DONE and self.rejected_before else state
 
     def message(self, state: RunState, message: str | None) -> str | None:
-        """The run's own message, and that deletions wait where it does not say so."""
+        """The run's own message, extended by waiting deletions if it does not mention them."""
         if not self.held or state is RunState.HELD:
             return message
         number = counted(self.held, "deletion waits", "deletions wait")
-        waiting = f"{number} for approval: look at `source:deletes`"
+        waiting = f"{number} for approval: see `source:deletes`"
         return f"{message}. {waiting}" if message else waiting
 
 
@@ -133,15 +133,15 @@ COUNTER_NAMES = tuple(field.name for field in fields(Counters))
 
 
 PROOFS: Mapping[str, str] = {
-    Proof.TOTAL: "the total that the source states equals the rows read",
+    Proof.TOTAL: "the number of rows read equals the total stated by the source",
     Proof.END_MARKER: "the source states that this was the last page",
     Proof.LAST_LINK: "the last page has no link to a next one",
-    Proof.SHORT_PAGE: "the last page is empty or shorter than the pages before it",
-    Proof.END_OF_DATA: "the data was read to its end",
+    Proof.SHORT_PAGE: "the last page is empty or shorter than the previous pages",
+    Proof.END_OF_DATA: "the data was read to the end",
     Proof.NOT_MODIFIED: "the source has not changed since the last read",
-    Proof.STATED: "the connection says that one answer holds everything",
+    Proof.STATED: "the connection declares that one response contains everything",
 }
-"""Each evidence in words; they follow "Complete: "."""
+"""Each kind of evidence in words, following "Complete: "."""
 
 
 def closing(
@@ -149,8 +149,8 @@ def closing(
 ) -> str:
     """The last line of a run: ``Done — 3 created, 1 updated, 0 errors``.
 
-    Another word stands first where the run did not come to its end. `rejected_before`: rows that
-    earlier runs rejected and that are in quarantine still.
+    It begins with another word if the run was not completed. `rejected_before`: rows rejected by
+    earlier runs that are still in quarantine.
     """
     finished = state in (RunState.DONE, RunState.PARTIAL) or bool(counters.held)
     word = words.gettext("Done") if finished else words.gettext(state.value).capitalize()
@@ -164,7 +164,7 @@ def closing(
 
 
 def evidence(complete: bool, because: str | None, words: Wording = ENGLISH) -> str:
-    """Whether the read was complete, and why: ``Complete: the data was read to its end``."""
+    """Whether the read was complete, and why: ``Complete: the data was read to the end``."""
     if not complete:
         return words.gettext("Not proven complete: missing rows were not treated as deleted")
     proof = PROOFS.get(because or "")
@@ -173,20 +173,20 @@ def evidence(complete: bool, because: str | None, words: Wording = ENGLISH) -> s
 
 
 def unidentified(rows: int, source: str) -> str:
-    """Rejected rows that may belong to any object: none can be called missing."""
+    """The message about rejected rows that may belong to any object, so none counts as missing."""
     are = counted(rows, "rejected row has", "rejected rows have")
     return (
-        f"{are} no readable key, so it is not known which objects are missing at the source; "
+        f"{are} no readable key, so the objects missing from the source are unknown; "
         f"nothing was deleted. `source:errors {source}` lists them"
     )
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorBudget:
-    """`first`: give up when so many rows were read and every one failed.
+    """`first`: stop if this many rows were read and all of them failed.
 
-    `share`: give up when more than this part (0 to 1) of the rows failed, looked at once
-    `first` rows were read; 1 means never.
+    `share`: stop if more than this share (0 to 1) of the rows failed, checked after `first` rows;
+    1 means never.
     """
 
     first: int = JUDGED_AFTER
@@ -199,10 +199,10 @@ class ErrorBudget:
         return counters.errors == counters.read or counters.errors > self.share * counters.read
 
     def message(self, counters: Counters) -> str:
-        """Why the run stopped, for the run's message."""
+        """Why the run stopped."""
         return (
             f"{counters.errors:,} of the first {counted(counters.read, 'row')} failed, so the "
             f"run stopped "
-            "and nothing was deleted. Look at `source:errors`; the mapping or the schema does not "
-            "fit the source"
+            "and nothing was deleted. See `source:errors`; the mapping or the schema does not "
+            "match the source"
         )

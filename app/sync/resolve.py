@@ -1,6 +1,6 @@
-"""What of a batch is new, different, or not worth a second look.
+"""Determine what of a batch is new, different or unchanged.
 
-Only rows that the register does not have in this very form are decoded.
+Only rows that the register does not have unchanged are decoded.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from connectors.sdk import canonical
 from connectors.sdk.rows import Row, RowDecodeError, RowProblem
 
 _Different: TypeAlias = "tuple[int, Known | None, Row | RowProblem]"
-"""Place in the batch, the object the register has, and the row."""
+"""Index in the batch, the object of the register, and the row."""
 
 _NOTHING: Resolved = {}
 
@@ -37,7 +37,7 @@ MAX_DEFERRED = 10_000
 def _decode(
     prepared: Prepared, different: Sequence[tuple[int, Known | None]]
 ) -> Iterator[_Different]:
-    """What differs, one by one: a batch need not stand in memory as Python objects."""
+    """The rows that differ, one by one, so that a batch is not in memory as Python objects."""
     for place, known in different:
         row: Row | RowProblem
         try:
@@ -48,7 +48,7 @@ def _decode(
 
 
 def _create(out: Changes, prepared: Prepared, found: Found) -> Sequence[tuple[int, Known | None]]:
-    """Make objects of the many rows that are new, column by column; returns what is left."""
+    """Create objects for new rows, column by column; returns the remaining rows."""
     fresh = [place for place, known in found.different if known is None]
     if len(fresh) < MANY:
         return found.different
@@ -71,7 +71,7 @@ def _create(out: Changes, prepared: Prepared, found: Found) -> Sequence[tuple[in
 
 
 class Resolver:
-    """Turns what was found into what must be written. One per run, shared by its lanes."""
+    """Turns lookup results into changes to write. One per run, shared by its lanes."""
 
     def __init__(self, run_id: int, seen: Seen, on_missing: OnMissing) -> None:
         self._run_id = run_id
@@ -80,7 +80,7 @@ class Resolver:
         self._deferred: dict[tuple[int, str], Deferred] = {}
 
     def supersede(self, prepared: Prepared) -> None:
-        """Rows that waited for a later row of their key give way to the ones in `prepared`."""
+        """Discard waiting rows that are replaced by later rows in `prepared`."""
         if not self._deferred or prepared.keys is None:
             return
         for key in prepared.keys:
@@ -101,7 +101,7 @@ class Resolver:
         count.duplicate = prepared.duplicates + prepared.superseded + again
         out.seen.extend(found.same)
         rows, related = _decode(prepared, _create(out, prepared, found)), _NOTHING
-        if prepared.target.plan.has_lookups:  # these are asked for the whole batch at once
+        if prepared.target.plan.has_lookups:  # resolved for the whole batch at once
             rows, known_rows = tee(rows)
             related = prepared.target.plan.resolve(
                 [row for _, _, row in known_rows if isinstance(row, Row)]
@@ -189,7 +189,7 @@ class Resolver:
         return True
 
     def _tombstone(self, out: Changes, known: Known | None) -> None:
-        """The source itself says the record is gone: not a row read, a deletion or nothing."""
+        """The source reports the record as deleted: not a row read, but a deletion or nothing."""
         out.counters.read -= 1
         if known is None or known.deleted:
             return
@@ -204,7 +204,7 @@ class Resolver:
         out.problems.append(problem)
         out.unidentified += problem.key is None
         if known is not None:
-            out.seen.append(known.seq)  # present at the source, only unusable
+            out.seen.append(known.seq)  # present in the source, but unusable
 
     def present(self, out: Changes, found: Found) -> None:
         """Objects whose row the reader rejected: they are not missing."""
@@ -214,7 +214,7 @@ class Resolver:
                 out.seen.append(known.seq)
 
     def _reject(self, out: Changes, prepared: Prepared, index: int) -> None:
-        """A row without a key: filtered, or a problem that says so."""
+        """A row without a key: filtered, or a problem that reports it."""
         try:
             result = prepared.target.plan.process(prepared.batch.row(index))
         except RowDecodeError as error:
@@ -227,7 +227,7 @@ class Resolver:
         self._problem(out, result, None)
 
     def commit(self, changes: Changes) -> None:
-        """Remember what a committed batch met."""
+        """Record what a committed batch has seen."""
         self._seen.mark(changes.seen)
         for key, row in changes.deferred.items():
             self._deferred[changes.target.number, key] = row
@@ -239,5 +239,5 @@ class Resolver:
 
     @property
     def waiting(self) -> bool:
-        """Whether rows wait; as long as they do the cursor must not move past them."""
+        """Whether rows are waiting; meanwhile the cursor must not move past them."""
         return bool(self._deferred)

@@ -1,4 +1,4 @@
-"""Running a source: what to do, the pipeline under the lock, and what follows its end."""
+"""Run a source: what to do, the pipeline under the lock, and follow-up work."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Who wants what. `trigger` is manual, cron or api; `limit` stops after so many rows.
+    """Who requests what. `trigger` is manual, cron or api; `limit` stops after that many rows.
 
-    `accept_drift`: the source's fields are right as they are now, whatever they were before.
+    `accept_drift`: accept the current fields of the source.
     """
 
     trigger: str = "manual"
@@ -49,7 +49,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What one run is to do: the source, its compiled targets and where to read on."""
+    """The work of one run: the source, its compiled targets and where to continue reading."""
 
     app: Application
     source: Source
@@ -95,11 +95,11 @@ def run(
     should_stop: Stop = lambda: False,
     rows: Rows = _from_the_source,
 ) -> Result:
-    """Sync one source to its end and return the finished run, whatever its state.
+    """Sync one source and return the finished run, whatever its state.
 
-    A failure of the source is a run in state `failed`, not an exception. `rows` says what to read
-    instead of what the source has now. Raises AlreadyRunningError and ConfigurationError (nothing
-    was started) and LostRunError (the run was taken away; whoever took it has recorded that).
+    A failure of the source is a run in state `failed`, not an exception. `rows` replaces the
+    current rows of the source. Raises AlreadyRunningError and ConfigurationError (nothing was
+    started) and LostRunError (the run was taken over, and the new owner has recorded that).
     """
     job = prepare(app, name, request)
     full = job.cursor is None
@@ -116,7 +116,7 @@ def run(
 
 
 def _mark_error(app: Application, source_id: int, run: Run) -> None:
-    """After so many failures in a row the source says so itself; it stays scheduled."""
+    """After this many failures in a row the source gets the status `error`; it stays scheduled."""
     limit = app.instance().source.error_after_failures
     with app.engine.begin() as connection:
         source = source_store.by_id(connection, source_id)
@@ -125,7 +125,7 @@ def _mark_error(app: Application, source_id: int, run: Run) -> None:
 
 
 class _Work:
-    """The sync itself, and what has to wait until its end is recorded."""
+    """The sync itself, and work that waits until its end is recorded."""
 
     def __init__(self, job: Job, rows: Rows, observe: Observer) -> None:
         self._job = job
@@ -144,12 +144,12 @@ class _Work:
         with RunObjects(app.engine, identity, lanes=lanes) as objects:
             store = tracing.traced(objects, source.name)
             sync = Sync(job.targets, store, options, observe=self._observed, stop=stop)
-            watch = drifting.watch(app, source, job.targets, accept=job.request.accept_drift)
-            outcome = sync.run(watch.over(batches))
+            checks = drifting.check(app, source, job.targets, accept=job.request.accept_drift)
+            outcome = sync.run(checks.checked(batches))
         verdict = judging.judge(outcome, options, job.targets, source)
         whole = job.request.limit is None or outcome.end is not None
         if verdict.state in SETTLED and whole:
-            watch.accept(app, full=job.cursor is None)
+            checks.accept(app, full=job.cursor is None)
         return Finish(
             verdict.state,
             complete=outcome.complete,
@@ -157,19 +157,19 @@ class _Work:
             full=outcome.end is End.FULL,
             syncs=whole,
             message=verdict.message,
-            warnings=[*verdict.warnings, *watch.warnings],
-            drift=watch.drift.as_json() if watch.drift else None,
+            warnings=[*verdict.warnings, *checks.warnings],
+            drift=checks.drift.as_json() if checks.drift else None,
             cursor={} if verdict.read_again else outcome.cursor,
             cursor_fingerprint=job.fingerprint,
             findings=connector.context.findings.new if whole and taken(outcome) else {},
         )
 
     def _observed(self, counters: Counters, total: int | None) -> None:
-        _log.debug("A batch is committed", extra={"so_far": counters.as_dict(), "total": total})
+        _log.debug("A batch was committed", extra={"so_far": counters.as_dict(), "total": total})
         self._observe(counters, total)
 
     def tidy(self, run: Run) -> Run:
-        """Let the connector do what had to wait for the commit, such as moving a file away."""
+        """Let the connector do what had to wait for the commit, such as moving a file."""
         if self._connector is None:
             return run
         cursor = self._job.source.cursor if run.cursor_after is None else run.cursor_after
@@ -177,13 +177,13 @@ class _Work:
             self._connector.after_commit(cursor)
         except ConnectorError as error:
             return RunStore(self._job.app.engine).warn(
-                run.id, f"The rows are safe, but the source was not tidied: {error}"
+                run.id, f"The rows were committed, but the source could not be cleaned up: {error}"
             )
         return run
 
 
 def sync_options(app: Application, source: Source, *, limit: int | None = None) -> Options:
-    """The source's own options over the instance's defaults."""
+    """The source's options, completed with the instance's defaults."""
     own, defaults = document.SourceOptions.model_validate(source.options), app.instance().source
     return Options(
         on_missing=OnMissing(source.on_missing),
@@ -199,12 +199,12 @@ def sync_options(app: Application, source: Source, *, limit: int | None = None) 
 
 
 def taken(outcome: Outcome) -> bool:
-    """Whether a row was taken for one: what was found out of rubbish or nothing is not kept."""
+    """Whether any row was accepted: findings from invalid data are not kept."""
     return outcome.counters.read > outcome.counters.errors
 
 
 def _full_is_due(source: Source, now: datetime) -> bool:
-    """Whether the periodic full pass of an incremental source has come round."""
+    """Whether the periodic full read of an incremental source is due."""
     every = source.options.get("full_every")
     if every is None:
         return False

@@ -1,9 +1,9 @@
-"""Runs: one row is one sync, the lock of its source, and the fence around its writes.
+"""Runs: one row is one sync, the lock of its source, and the fence for its writes.
 
-At most one run per source is `running` (a partial unique index). A running row carries a lease
-that its process renews; whoever finds it expired, or finds the process gone on this very host,
-marks the run `crashed`. A process that lost its run can write nothing more, because every
-batch's transaction first asks for its own running row.
+At most one run per source is `running` (a partial unique index). Its process renews the lease of
+the running row. Another process that finds the lease expired, or the process gone on its own host,
+marks the run `crashed`. A process that lost its run can no longer write, because the transaction
+of every batch first locks its running row.
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ LOOK_SECONDS = 2.0
 """Between two looks whether somebody asked the run to stop."""
 
 PAUSES = (0.2, 1.0, 2.0, 4.0, 8.0, 15.0)
-"""Seconds between attempts to record an end while the database is away."""
+"""Seconds between attempts to record an end while the database is down."""
 
-CRASHED = "The process that ran it is gone; what it had committed stays, the next run carries on"
+CRASHED = "The process that ran it has exited; committed data is kept, and the next run continues"
 
 
 class RunStore:
-    """Starts, looks after and ends runs."""
+    """Starts, monitors and ends runs."""
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
 
     def start(self, start: Start) -> int:
-        """Take the source's lock. Raises AlreadyRunningError that names the run that holds it."""
+        """Take the source's lock. Raises AlreadyRunningError naming the run that holds it."""
         process = this_process()
         values = {
             "source_id": start.source_id,
@@ -72,13 +72,13 @@ class RunStore:
                 return int(run_id)
             holder = reading.running(connection, start.source_id)
         raise AlreadyRunningError(
-            "The source is being synced already"
+            "The source is already being synced"
             + (f", by run {holder.id} on {holder.host} (process {holder.pid})" if holder else ""),
             where=f"source {holder.source}" if holder else "",
         )
 
     def heartbeat(self, run_id: int) -> bool:
-        """Renew the lease; True when the run was asked to stop. Raises LostRunError."""
+        """Renew the lease; True if the run should stop. Raises LostRunError."""
         with self._engine.begin() as connection:
             row = connection.execute(
                 sa.update(runs)
@@ -87,7 +87,7 @@ class RunStore:
                 .returning(runs.c.cancel_requested)
             ).first()
         if row is None:
-            raise LostRunError(f"Run {run_id} does not belong to this process any more")
+            raise LostRunError(f"Run {run_id} no longer belongs to this process")
         return bool(row[0])
 
     def asked_to_stop(self, run_id: int) -> bool:
@@ -97,7 +97,7 @@ class RunStore:
             return bool(connection.scalar(query))
 
     def advance(self, connection: sa.Connection, run_id: int, counters: Counters) -> bool:
-        """Add a batch's figures within its transaction; True when the run was asked to stop.
+        """Add a batch's counters within its transaction; True if the run should stop.
 
         Raises LostRunError: the batch must then be rolled back.
         """
@@ -108,15 +108,15 @@ class RunStore:
             .returning(runs.c.cancel_requested)
         ).first()
         if row is None:
-            raise LostRunError(f"Run {run_id} does not belong to this process any more")
+            raise LostRunError(f"Run {run_id} no longer belongs to this process")
         return bool(row[0])
 
     def finish(self, run_id: int, finish: Finish) -> Run:
-        """End a run and note its outcome at the source, in one transaction.
+        """End a run and record its outcome at the source, in one transaction.
 
-        Rows that stay rejected and deletions that still wait are part of the outcome, also of a
-        run that read nothing new. Waits for a database that is restarted. Raises LostRunError, and
-        NewerDatabaseError where the end is no longer ours to write.
+        Rows that stay rejected and held deletions are part of the outcome, even for a run that read
+        nothing new. Waits for a database that is restarting. Raises LostRunError, and
+        NewerDatabaseError if a newer version owns the database.
         """
         pauses = list(PAUSES)
         while True:
@@ -141,7 +141,7 @@ class RunStore:
                 .with_for_update()
             )
             if source_id is None:
-                raise LostRunError(f"Run {run_id} does not belong to this process any more")
+                raise LostRunError(f"Run {run_id} no longer belongs to this process")
             standing = standings.at_end(connection, source_id, run_id, with_held=finish.syncs)
             finish = replace(
                 finish,
@@ -171,7 +171,7 @@ class RunStore:
         return self._get(run_id)
 
     def repair(self) -> list[Run]:
-        """Mark every run as crashed whose lease ran out or whose process on this host is gone."""
+        """Mark every run as crashed whose lease expired or whose process on this host is gone."""
         with self._engine.begin() as connection:
             crashed = self._repair(connection, None)
         return [self._get(run_id) for run_id in crashed]
@@ -187,7 +187,7 @@ class RunStore:
         return self._get(run_id)
 
     def crash(self, connection: sa.Connection, source_id: int, *, host: str, pid: int) -> None:
-        """Mark the source's running sync as crashed if that process, known to be lost, ran it."""
+        """Mark the source's running sync as crashed if that lost process ran it."""
         connection.execute(
             sa.update(runs)
             .where(runs.c.source_id == source_id, runs.c.state == RunState.RUNNING)
@@ -196,7 +196,7 @@ class RunStore:
         )
 
     def purge(self, connection: sa.Connection, older_than: timedelta) -> int:
-        """Remove finished runs past this age, but never a source's latest; how many."""
+        """Delete finished runs older than this, but never a source's latest; returns how many."""
         latest = sa.select(sources.c.last_run_id).where(sources.c.last_run_id.is_not(None))
         return connection.execute(
             sa.delete(runs).where(

@@ -1,6 +1,6 @@
-"""Runs as they are read, and the wish that one ends; `run_store` starts and ends them.
+"""Read runs, and request that one stops; `run_store` starts and ends them.
 
-Functions take part in the transaction of the connection they are given.
+Functions take part in the transaction of the given connection.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def history(
     limit: int = 50,
     before: int | None = None,
 ) -> list[Run]:
-    """The latest runs first; `before` carries on below a run id."""
+    """Latest runs first; `before` continues below a run id."""
     query = _SELECT.order_by(runs.c.id.desc()).limit(limit)
     if source_id is not None:
         query = query.where(runs.c.source_id == source_id)
@@ -46,7 +46,7 @@ def history(
 
 
 def count(connection: sa.Connection, source_id: int) -> int:
-    """How many runs of a source are kept."""
+    """How many runs of a source are stored."""
     query = sa.select(sa.func.count()).where(runs.c.source_id == source_id)
     return connection.scalar(query) or 0
 
@@ -68,7 +68,7 @@ def latest(connection: sa.Connection, source_ids: Sequence[int]) -> dict[int, Ru
 
 
 def request_cancel(connection: sa.Connection, source_id: int) -> Run | None:
-    """Ask the source's running sync to stop after its batch; None when nothing runs."""
+    """Ask the source's running sync to stop after its batch; None if nothing is running."""
     connection.execute(
         sa.update(runs)
         .where(runs.c.source_id == source_id, runs.c.state == RunState.RUNNING)

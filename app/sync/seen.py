@@ -1,4 +1,4 @@
-"""Which objects a read has met: one byte per object in pages, so memory does not follow keys."""
+"""Which objects a read has seen: one byte per object in pages, whatever the keys."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ _MASK = (1 << _BITS) - 1
 
 
 class Seen:
-    """A set of object sequence numbers. Five million objects take about five megabytes."""
+    """A set of object sequence numbers. Five million objects need about five megabytes."""
 
     def __init__(self) -> None:
         self._pages: dict[int, bytearray] = {}
         self._count = 0
         self._sum = 0
         self.only_live = True
-        """Whether every object among them was live when it was met."""
+        """Whether every object in it was live when it was seen."""
 
     @property
     def totals(self) -> tuple[int, int]:
-        """How many there are, and the sum of them."""
+        """Their number and sum."""
         return self._count, self._sum
 
     def __contains__(self, seq: object) -> bool:
@@ -29,7 +29,7 @@ class Seen:
         return page is not None and page[seq & _MASK] == 1
 
     def count(self, seqs: Iterable[int]) -> int:
-        """How many of `seqs` are in the set already."""
+        """How many of `seqs` are already in the set."""
         pages = self._pages
         if not pages:
             return 0

@@ -1,8 +1,8 @@
-"""OpenTelemetry traces, for who collects them: a span per run and one per batch.
+"""Optional OpenTelemetry spans: one per run and one per batch.
 
-Off unless OpenTelemetry's own environment asks for an OTLP exporter
-(OTEL_EXPORTER_OTLP_ENDPOINT, or OTEL_TRACES_EXPORTER=otlp). While it is off nothing is imported
-and the pipeline gets its store as it is.
+Off unless OpenTelemetry's environment configures an OTLP exporter (OTEL_EXPORTER_OTLP_ENDPOINT, or
+OTEL_TRACES_EXPORTER=otlp). While it is off, nothing is imported and the pipeline uses its store
+directly.
 """
 
 from __future__ import annotations
@@ -31,27 +31,27 @@ PREFIX = "openregister."
 
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 _FLUSH = 5_000
-"""Milliseconds the end of a run waits for a collector; what does not get through is lost."""
+"""Milliseconds to wait for a collector at the end of a run; unsent spans are lost."""
 
 
 class Trace:
-    """A span, or nothing while traces are off."""
+    """A span, or nothing while tracing is off."""
 
     def __init__(self, span: Span | None = None) -> None:
         self._span = span
 
     def note(self, **values: Any) -> None:
-        """Add attributes; those without a value are left out."""
+        """Add attributes, except those without a value."""
         if self._span is not None:
             found = {PREFIX + name: value for name, value in values.items() if value is not None}
             self._span.set_attributes(found)
 
     def count(self, counters: Counters) -> None:
-        """Add the figures of a run or a batch, as `openregister.rows.created` and so on."""
+        """Add the counters of a run or a batch, as `openregister.rows.created` and so on."""
         self.note(**{f"rows.{name}": value for name, value in counters.as_dict().items()})
 
     def failed(self, why: str) -> None:
-        """Mark it as failed; what was said is redacted here."""
+        """Mark it as failed, with the redacted message."""
         if self._span is not None:
             from opentelemetry.trace import Status, StatusCode
 
@@ -59,7 +59,7 @@ class Trace:
 
 
 def wanted() -> bool:
-    """Whether the environment asks for traces."""
+    """Whether the environment enables tracing."""
     environment = os.environ
     if environment.get("OTEL_SDK_DISABLED", "").lower() == "true":
         return False
@@ -71,7 +71,7 @@ def wanted() -> bool:
 
 @contextmanager
 def run(number: int, source: str, **values: Any) -> Iterator[Trace]:
-    """The span of a run, and of all of its batches; sent on when it ends."""
+    """The span of a run, which contains its batches; exported when it ends."""
     provider = _provider() if wanted() else None
     if provider is None:
         yield Trace()
@@ -83,13 +83,13 @@ def run(number: int, source: str, **values: Any) -> Iterator[Trace]:
 
 
 def traced(store: ObjectStore, source: str) -> ObjectStore:
-    """The same store; each of its transactions is a span below the run's, if that is one."""
+    """The same store, whose transactions are spans within the run's, if there is one."""
     provider = _provider() if wanted() else None
     if provider is None:
         return store
     from opentelemetry import context
 
-    # lanes work in threads of their own, which know nothing of this one's span
+    # lanes run in other threads, without this thread's span
     return cast(ObjectStore, _TracedStore(store, provider, context.get_current(), source))
 
 
@@ -107,7 +107,7 @@ class _TracedStore:
 
     @contextmanager
     def transaction(self, lane: int) -> Iterator[Transaction]:
-        """As the store's own, in a span."""
+        """A transaction of the store, in a span."""
         with _span(self._provider, "openregister.batch", self._parent) as trace:
             trace.note(run=self._store.run_id, source=self._source, lane=lane)
             with self._store.transaction(lane) as transaction:
@@ -134,7 +134,7 @@ class _TracedTransaction:
 @contextmanager
 def _span(provider: TracerProvider, name: str, parent: Context | None) -> Iterator[Trace]:
     tracer = provider.get_tracer(SERVICE, __version__)
-    # an exception's text and traceback may hold what must not leave; `failed` says enough
+    # an exception's text and traceback may contain secrets; `failed` says enough
     with tracer.start_as_current_span(
         name, parent, record_exception=False, set_status_on_exception=False
     ) as span:
@@ -148,7 +148,7 @@ def _span(provider: TracerProvider, name: str, parent: Context | None) -> Iterat
 
 @cache
 def _provider() -> TracerProvider | None:
-    """One for the process, made by the process that runs the sync: its thread forks badly."""
+    """Created once, by the process that runs the sync: its thread does not survive a fork."""
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
         from opentelemetry.sdk.resources import Resource
@@ -156,7 +156,7 @@ def _provider() -> TracerProvider | None:
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
     except ImportError:
         _log.warning(
-            "The environment asks for OpenTelemetry traces, but the library is not there: "
+            "The environment asks for OpenTelemetry traces, but the library is not installed: "
             "pip install 'openregister[otel]', or set OTEL_SDK_DISABLED=true"
         )
         return None
@@ -166,7 +166,7 @@ def _provider() -> TracerProvider | None:
 
 
 def _service() -> dict[str, str]:
-    """Who we are; a name that the environment gives goes before ours."""
+    """The service name; the environment takes precedence."""
     named = os.environ.get("OTEL_SERVICE_NAME") or "service.name=" in os.environ.get(
         "OTEL_RESOURCE_ATTRIBUTES", ""
     )

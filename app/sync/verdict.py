@@ -1,4 +1,4 @@
-"""How a run that was carried through ended: its state, the sentence for people, the warnings."""
+"""The verdict on a completed run: state, message and warnings."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from connectors.sdk.counting import counted
 from connectors.sdk.rows import End
 
 MANY = 10
-"""Rows from which on a filter that matches none of them is more likely an error than a wish."""
+"""Minimum rows for which a filter that matches none is reported as a probable error."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is recorded of a run. `read_again`: the next one must not take the source for read."""
+    """What is recorded of a run. `read_again`: the next run must not treat it as read."""
 
     state: RunState
     message: str | None
@@ -55,9 +55,9 @@ def _state(outcome: Outcome) -> RunState:
 
 
 def _message(outcome: Outcome, options: Options, grave: Sequence[str]) -> str | None:
-    """The one sentence that a person needs beside the figures."""
+    """The message for the user, besides the figures."""
     if outcome.cancelled:
-        return "Stopped on request; what was committed stays"
+        return "Stopped on request; committed data is kept"
     if outcome.exhausted:
         return options.budget.message(outcome.counters)
     if outcome.held:
@@ -65,16 +65,16 @@ def _message(outcome: Outcome, options: Options, grave: Sequence[str]) -> str | 
     if grave:
         return ". ".join(grave)
     if outcome.end is End.UNCHANGED:
-        return "The source says that nothing has changed since the last sync"
+        return "The source reports no changes since the last sync"
     if outcome.end is None and options.limit is not None:
-        return f"Stopped after {counted(options.limit, 'row')}, as asked; the rest was not read"
+        return f"Stopped after {counted(options.limit, 'row')}, as requested; the rest was not read"
     return None
 
 
 def _misfits(
     outcome: Outcome, targets: Sequence[Target], source: Source
 ) -> Iterator[tuple[str, Fate]]:
-    """Targets that got rows and took none, each with the reason."""
+    """Targets that received rows and accepted none, each with the reason."""
     for target in targets:
         fate = outcome.fates.get(target.number)
         if fate is None or not fate.counters.read:
@@ -91,6 +91,6 @@ def _misfits(
 
 
 def _is_grave(fate: Fate, options: Options) -> bool:
-    """Rejected rows always are; that a filter matches none, of many and in a whole read only."""
+    """Rejected rows always are; an unmatched filter only in a full read of many rows."""
     many = fate.counters.read >= MANY and options.from_start and options.limit is None
     return bool(fate.counters.errors) or many

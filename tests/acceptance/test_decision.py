@@ -77,7 +77,7 @@ def test_a_person_is_asked_when_a_source_is_added_and_a_yes_is_kept(
     run = cli("source:run", "towns", "--output", "json").ok().json
     assert (run["complete"], run["complete_because"]) == (True, "stated")
     said = cli("source:run", "towns").ok().stdout
-    assert "Complete: the connection says that one answer holds everything" in said
+    assert "Complete: the connection declares that one response contains everything" in said
 
 
 @pytest.mark.promise("where a source gives no evidence, a person decides once")
@@ -85,7 +85,7 @@ def test_a_script_gets_a_warning_with_the_command_and_nothing_is_assumed(
     cli: CommandLine, add: tuple[str, ...]
 ) -> None:
     added = cli(*add).ok()
-    assert f"{QUESTION} If so, state it: `{COMMAND}`" in added.stderr
+    assert f"{QUESTION} If so, confirm it: `{COMMAND}`" in added.stderr
     assert pagination(cli) is None
     tested = cli("source:test", "towns", "--output", "json").ok()
     assert tested.json["decision"] == {"pagination": "none"}

@@ -61,7 +61,7 @@ def parsed(stderr: str) -> list[dict[str, Any]]:
 def of_the_run(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """From the line that says it has started to the one that says it has ended."""
     said = [line["message"] for line in lines]
-    return lines[said.index("The run has started") : said.index("The run has ended") + 1]
+    return lines[said.index("The run started") : said.index("The run ended") + 1]
 
 
 def test_every_line_of_a_sync_is_json_that_names_its_run_and_source(
@@ -95,7 +95,7 @@ def test_a_run_of_cron_that_failed_is_a_warning_at_the_default_level(
     make_due(database_url, "key LIKE 'source%'")
     result = cli("background:cron", "--output", "json")
     assert result.exit_code == 1
-    (line,) = [line for line in parsed(result.stderr) if line["message"] == "The run has ended"]
+    (line,) = [line for line in parsed(result.stderr) if line["message"] == "The run ended"]
     assert (line["level"], line["state"], line["source"]) == ("warning", "failed", "towns")
     assert "403" in line["why"]
     assert TOKEN not in result.stdout + result.stderr

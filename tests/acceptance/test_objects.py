@@ -157,7 +157,7 @@ def test_a_run_is_undone_and_the_next_one_applies_it_again(places: Places) -> No
     again = places.sync()
     assert (again["updated"], again["deleted"]) == (2, 1)
     listed = places.cli("source:undo", run, "--yes")
-    assert (listed.exit_code, "3 with later edits stay" in listed.stdout) == (3, True)
+    assert (listed.exit_code, "3 with later edits skipped" in listed.stdout) == (3, True)
     places.cli("audit:verify").ok()
 
 

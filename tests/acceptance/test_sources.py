@@ -124,7 +124,7 @@ def test_without_a_key_the_warning_comes_at_add_test_and_run(
         "--passthrough",
     ).ok()
     for result in (added, cli("source:test", "c").ok(), cli("source:run", "c").ok()):
-        assert "EVERY RUN CREATES ALL OBJECTS ANEW" in result.stderr
+        assert "EVERY RUN CREATES ALL OBJECTS AGAIN" in result.stderr
 
 
 @pytest.mark.promise("exit code 0 for a failure")

@@ -524,7 +524,7 @@ def test_a_cursor_stays_below_what_cannot_be_meant(api: HttpApi, quick: Context,
     assert len(read_rows) == len(rows)
     assert last.cursor is not None
     assert last.cursor["high"] == values[highest]
-    held = any("future" in warning or "another kind" in warning for warning in last.warnings)
+    held = any("future" in warning or "another type" in warning for warning in last.warnings)
     assert held is (what not in ("digits that are no day", "a counter that looks like Unix time"))
 
 

@@ -1,1 +1,1 @@
-"""What people do about a run that has ended: approve, replay, undo, look at its rejects."""
+"""Actions of users after a run: approve, replay, undo, review rejected rows."""

@@ -1,4 +1,4 @@
-"""Held deletions: what a run did not dare to delete, for a person to look at and approve."""
+"""Held deletions: deletions of a run that wait for a user's review and approval."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ BATCH = 5000
 
 
 def held(app: Application, name: str, *, limit: int = 1000) -> list[dict[str, Any]]:
-    """The objects that wait, still live and untouched since. Raises NotFoundError."""
+    """The waiting objects, still live and unchanged since. Raises NotFoundError."""
     with app.engine.connect() as connection:
         source = store.get(connection, name)
         rows = connection.execute(_waiting(source.id).order_by(objects.c.uuid).limit(limit))
@@ -57,9 +57,9 @@ def approve(
 ) -> Run:
     """Delete what waits, if it is at most `ceiling` now, as a run under the source's lock.
 
-    What waits is counted again under the lock. An object that a later run met is not deleted any
-    more; told to stop half-way, the rest still waits. Raises HeldError when more than `ceiling`
-    wait, AlreadyRunningError, LostRunError, NotFoundError, and what made the run fail.
+    The waiting deletions are counted again under the lock. An object seen by a later run is not
+    deleted. If stopped early, the rest still waits. Raises HeldError if more than `ceiling` wait,
+    AlreadyRunningError, LostRunError, NotFoundError, and the error that made the run fail.
     """
     with app.engine.connect() as connection:
         source = store.get(connection, name)
@@ -80,7 +80,7 @@ def _delete(
         raise HeldError(
             f"More deletions wait than were approved: {len(rows):,}, not {ceiling:,}",
             where=f"source {source.name}",
-            hint=f"Look at them with `source:deletes {source.name}`, then `--approve {len(rows)}`",
+            hint=f"Review them with `source:deletes {source.name}`, then `--approve {len(rows)}`",
         )
     missing = iter([Missing(r.uuid, r.version, r.data_hash, r.target) for r in rows])
     identity = RunIdentity(run_id, source.id, source.name, actor, b"")
@@ -101,7 +101,7 @@ def _delete(
 
 
 def _delete_batch(writer: ObjectStore, batch: Sequence[Missing]) -> bool:
-    """One transaction; whether somebody asked the run to stop."""
+    """One transaction; returns whether the run should stop."""
     with writer.transaction(0) as transaction:
         return transaction.delete(batch, Progress(Counters(deleted=len(batch)), None, None))
 

@@ -1,4 +1,4 @@
-"""The quarantine of a source: rows that could not become objects."""
+"""The quarantine of a source: rejected rows."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _COLUMNS = (
 def rows(
     app: Application, name: str, *, run_id: int | None = None, limit: int = 100
 ) -> list[dict[str, Any]]:
-    """Rejected rows with what is wrong with them. Raises NotFoundError."""
+    """Rejected rows with their errors. Raises NotFoundError."""
     with app.engine.connect() as connection:
         source = store.get(connection, name)
         found = quarantine.list_rows(connection, source.id, run_id=run_id, limit=limit)
@@ -58,7 +58,7 @@ def rows(
 
 
 def groups(app: Application, name: str, *, run_id: int | None = None) -> list[dict[str, Any]]:
-    """How many rows fail for which reason, the most frequent first. Raises NotFoundError."""
+    """How many rows fail for each reason, most frequent first. Raises NotFoundError."""
     with app.engine.connect() as connection:
         source = store.get(connection, name)
         found = quarantine.groups(connection, source.id, run_id=run_id)
@@ -84,7 +84,7 @@ def count(app: Application, name: str, *, run_id: int | None = None) -> int:
 def write(
     app: Application, name: str, form: Format, out: BinaryIO, *, run_id: int | None = None
 ) -> int:
-    """Write the quarantine of a source, a line per fault; how many lines. Raises NotFoundError."""
+    """Write the quarantine of a source, a line per error; how many. Raises NotFoundError."""
     with app.engine.connect() as connection:
         source = store.get(connection, name)
         with closing(_rejected(connection, source.id, run_id)) as rows:

@@ -1,7 +1,7 @@
-"""Replaying the quarantine: rejected rows through today's mapping and schema.
+"""Replay the quarantine: process rejected rows with the current mapping and schema.
 
-The source is not read. What works becomes objects and leaves the quarantine; what does not stays
-there with today's reason. Rows that could not even be decoded wait for the source.
+The source is not read. Rows that now work become objects and leave the quarantine; the others stay
+with their current reason. Rows that could not be decoded wait for the source.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ BATCH = 1000
 
 @dataclass(slots=True)
 class _Replay:
-    """The quarantine of one target as batches of rows, in the order in which they came."""
+    """The quarantine of one target as batches of rows, in their original order."""
 
     engine: sa.Engine
     source_id: int
     target: int
     run_id: int
     last: int = 0
-    """Number of the last row handed out."""
+    """Number of the last row returned."""
 
     def batches(self) -> Generator[Batch]:
         while True:
@@ -67,7 +67,7 @@ def retry_errors(
     observe: Observer = lambda counters, total: None,
     should_stop: Stop = lambda: False,
 ) -> Result:
-    """Replay the quarantine of a source as a run of its own, under the source's lock.
+    """Replay the quarantine of a source as a separate run, under the source's lock.
 
     Raises NotFoundError, ConfigurationError, AlreadyRunningError, LostRunError.
     """
@@ -89,7 +89,7 @@ def retry_errors(
 def _replay(
     job: Job, target: Target, run_id: int, before: Counters, observe: Observer, stop: Stop
 ) -> Counters:
-    """One target's rows through the pipeline; rows that are no rejects any more are released."""
+    """Process one target's rows; rows that are no longer rejected are released."""
     app, source = job.app, job.source
     replay = _Replay(app.engine, source.id, target.number, run_id)
     identity = RunIdentity(run_id, source.id, source.name, job.request.actor, job.fingerprint)
@@ -115,6 +115,6 @@ def _message(app: Application, job: Job, counters: Counters) -> str:
     with app.engine.connect() as connection:
         left = quarantine.count(connection, job.source.id)
     return (
-        f"Replayed {counted(counters.read, 'row')} of the quarantine; "
-        f"{counted(left, 'is', 'are')} left in it"
+        f"Replayed {counted(counters.read, 'row')} from the quarantine; "
+        f"{counted(left, 'is', 'are')} still rejected"
     )

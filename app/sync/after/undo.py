@@ -1,7 +1,7 @@
-"""Undoing a run: every object it touched goes back to what it was before.
+"""Undo a run: restore every object it changed to its previous state.
 
-An undo is a run itself: it holds the source's lock, writes the audit trail, and can be undone.
-The next sync reads everything again and applies what the source still says.
+An undo is itself a run: it holds the source's lock, writes the audit trail, and can be undone. The
+next sync reads everything again and applies what the source still contains.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ from connectors.sdk import canonical
 
 BATCH = 5000
 LISTED = 1000
-"""Skipped objects that are named; all are counted."""
+"""Skipped objects that are listed; all are counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """An object that stays as it is, and why."""
+    """An object that is not changed, and the reason."""
 
     uuid: UUID
     key: str | None
@@ -49,12 +49,12 @@ class Skipped:
 
 @dataclass(slots=True)
 class Undone:
-    """What an undo did. `run` is its own run, `of` the number of the one it undid."""
+    """The result of an undo. `run` is its own run, `of` the number of the undone run."""
 
     of: int
     run: Run | None = None
     deleted: int = 0
-    """Objects that the run had created or brought back."""
+    """Objects that the run had created or restored."""
     reverted: int = 0
     restored: int = 0
     """Objects that the run had deleted."""
@@ -62,7 +62,7 @@ class Undone:
     listed: list[Skipped] = field(default_factory=list)
 
     def skip(self, skipped: Skipped) -> None:
-        """Count an object that stays, and name it if it is among the first."""
+        """Count a skipped object, and list it if it is among the first."""
         self.skipped += 1
         if len(self.listed) < LISTED:
             self.listed.append(skipped)
@@ -76,10 +76,10 @@ def undo(
     trigger: str = "manual",
     should_stop: Stop = lambda: False,
 ) -> Undone:
-    """Take back what a run wrote, batch by batch; an object with a later edit is skipped.
+    """Undo what a run wrote, batch by batch; objects with later edits are skipped.
 
-    Killed half-way, the rest is undone by calling it again. Raises NotFoundError,
-    AlreadyRunningError, LostRunError, and what made the undo itself fail.
+    If it is killed, calling it again undoes the rest. Raises NotFoundError, AlreadyRunningError,
+    LostRunError, and the error that made the undo fail.
     """
     run = app.read(runs.get, run_id)
     undone = Undone(run_id)
@@ -142,12 +142,12 @@ def _unchanged_since(
     found: Mapping[UUID, StoredObject],
     outcome: Undone,
 ) -> Iterator[tuple[Touched, StoredObject]]:
-    """The objects that nobody wrote since the run; the others are listed as skipped."""
+    """The objects not written since the run; the others are listed as skipped."""
     later = []
     for touched in batch:
         current = found.get(touched.uuid)
         if current is None:
-            outcome.skip(Skipped(touched.uuid, None, "is not in the register any more"))
+            outcome.skip(Skipped(touched.uuid, None, "is no longer in the register"))
         elif current.version != touched.last or touched.entries != touched.last - touched.first + 1:
             later.append(current)
         else:
@@ -162,13 +162,13 @@ def _unchanged_since(
 
 def _later_edit(latest: Latest | None) -> str:
     if latest is None:
-        return "was changed since, and the audit trail does not say by whom"
+        return "was changed since, and the audit trail does not show by whom"
     by = f"run {latest.run_id} ({latest.actor})" if latest.run_id else latest.actor
     return f"was changed by {by} at {latest.created.isoformat(timespec='seconds')}"
 
 
 def _revision(touched: Touched, current: StoredObject, diffs: Sequence[Diff]) -> Revision | None:
-    """The object as it was before the run's first entry; None when it is like that already."""
+    """The object before the run's first entry; None if it is already in that state."""
     created = touched.first_action == Action.CREATE
     was_deleted = created or touched.first_action == Action.RESTORE
     before = current.data
@@ -215,7 +215,7 @@ def _counters(outcome: Undone) -> Counters:
 
 
 def _message(undone: Undone) -> str:
-    skipped = f"; {undone.skipped:,} with later edits stay" if undone.skipped else ""
+    skipped = f"; {undone.skipped:,} with later edits skipped" if undone.skipped else ""
     return (
         f"Undid run {undone.of}: {undone.reverted:,} reverted, {undone.restored:,} restored, "
         f"{undone.deleted:,} deleted{skipped}"

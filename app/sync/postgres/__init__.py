@@ -1,1 +1,1 @@
-"""How a run reaches PostgreSQL: batches, held deletions, quarantine, dry runs."""
+"""PostgreSQL access of runs: batches, held deletions, quarantine, dry runs."""

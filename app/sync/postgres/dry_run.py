@@ -1,4 +1,4 @@
-"""A dry run's view of the register: the same answers in read-only transactions, no writing."""
+"""A dry run's view of the register: the same answers in read-only transactions."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ from app.sync.report import Standing
 _DRY = -1
 
 _WOULD_BE = Known(UUID(int=0), 0, 0, b"", False, False, _DRY, "{}")
-"""Stands for an object that this dry run would have created: a later row repeats its key."""
+"""Represents an object that this dry run would have created: a later row has the same key."""
 
 
 class Recorder(Protocol):
-    """Gets what a dry run would have written."""
+    """Receives what a dry run would have written."""
 
     def __call__(self, changes: Sequence[Changes]) -> None: ...
 
     def missing(self, missing: Sequence[Missing]) -> None:
-        """Objects that would be deleted, or held, because the source does not have them."""
+        """Objects that would be deleted or held, because they are missing from the source."""
 
 
 class DryRunObjects(ReadObjects):
@@ -63,7 +63,7 @@ class DryRunObjects(ReadObjects):
             self._rejected.update(_mark(target, name) for target, name in rows)
 
     def standing(self) -> Standing:
-        """What a run would leave standing as it is."""
+        """The backlog that a run would leave."""
         held = 0
         if self._held_stands:
             with self._engine.connect() as connection:
@@ -103,8 +103,8 @@ class DryRunObjects(ReadObjects):
 
 
 class _Reading:
-    """One batch; `created` holds a hash of every key that earlier batches would have created,
-    `rejected` one of every row in quarantine that no batch has met."""
+    """One batch; `created` contains a hash of every key that earlier batches would have created,
+    `rejected` one of every row in quarantine that no batch has seen."""
 
     def __init__(
         self,

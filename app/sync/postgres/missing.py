@@ -1,7 +1,7 @@
-"""Objects and rejects whose row did not come: anywhere, or within key ranges.
+"""Objects and rejected rows whose row was not read, overall or within key ranges.
 
-Key ranges are those that the source has compared by itself: numbers as numbers, text by code
-point. A key of which there is any doubt lies in no range, so nothing is concluded about it.
+Key ranges are those compared by the source: numbers as numbers, text by code point. A key with any
+ambiguity is in no range, so nothing is concluded about it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from app.sync.batch import CoveredKeys, Known, Missing
 from app.sync.postgres import statements as sql
 
-# A part that held the separator is escaped (see `canonical.join_key`), and so not in its order.
+# A part containing the separator is escaped (see `canonical.join_key`), which changes its order.
 _PART: LiteralString = r"""
 CASE WHEN %(parts)s = 1 THEN source_key
      WHEN cardinality(string_to_array(source_key, E'\x1f')) = %(parts)s
@@ -40,7 +40,7 @@ COPY (SELECT seq, uuid, version, encode(data_hash, 'hex'), target
 """
 _COPY_NUMBERS, _COPY_TEXTS = _COPY.format(_NUMBERS), _COPY.format(_TEXTS)
 
-# Rows that were met again stand there with the number of this run.
+# Rows seen again have the number of this run.
 _RELEASE: LiteralString = """
 DELETE FROM openregister.quarantine
 WHERE source_id = %(source)s AND target = %(target)s AND run_id < %(run)s AND {}
@@ -58,14 +58,14 @@ _REJECTED_NUMBERS, _REJECTED_TEXTS = _REJECTED.format(_NUMBERS), _REJECTED.forma
 def anywhere(
     engine: sa.Engine, source_id: int, run_id: int, seen: Container[int]
 ) -> Iterator[Missing]:
-    """The source's live objects that the run neither wrote nor met; `seen` holds their numbers."""
+    """The source's live objects that the run has neither written nor seen; `seen` has numbers."""
     return _unmet(engine, sql.COPY_LIVE, (source_id, run_id), seen)
 
 
 def within(
     engine: sa.Engine, source_id: int, run_id: int, seen: Container[int], keys: CoveredKeys
 ) -> Iterator[Missing]:
-    """The same, of objects with covered keys only."""
+    """The same for objects with covered keys only."""
     statement = _COPY_NUMBERS if keys.numeric else _COPY_TEXTS
     return _unmet(engine, statement, _parameters(source_id, run_id, keys), seen)
 
@@ -73,7 +73,7 @@ def within(
 def _unmet(
     engine: sa.Engine, statement: LiteralString, parameters: Any, seen: Container[int]
 ) -> Iterator[Missing]:
-    """The objects of a COPY whose numbers `seen` lacks; of most only the number is looked at."""
+    """The objects of a COPY whose numbers `seen` lacks; mostly only the number is parsed."""
     with engine.connect() as connection:
         raw = connection.connection.driver_connection
         assert isinstance(raw, psycopg.Connection)
@@ -101,12 +101,12 @@ def count_live(engine: sa.Engine, source_id: int) -> int:
 def empties(connection: psycopg.Connection[Any], source_id: int, gone: Sequence[Known]) -> bool:
     """Whether the source would have no live object left without these."""
     row = connection.execute(sql.EMPTIES, (source_id, [known.uuid for known in gone])).fetchone()
-    assert row is not None  # EXISTS always gives its row
+    assert row is not None  # EXISTS always returns a row
     return bool(row[0])
 
 
 def release(engine: sa.Engine, source_id: int, run_id: int, covered: Sequence[CoveredKeys]) -> None:
-    """Rows with covered keys that did not come again leave the quarantine."""
+    """Remove rows with covered keys that were not read again from the quarantine."""
     with engine.connect() as connection:
         raw = connection.connection.driver_connection
         assert isinstance(raw, psycopg.Connection)

@@ -1,4 +1,4 @@
-"""Rows of `objects` for COPY. What all rows of a batch share is packed once."""
+"""Rows of `objects` for COPY. Values shared by a batch are packed once."""
 
 from __future__ import annotations
 

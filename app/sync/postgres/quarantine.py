@@ -1,4 +1,4 @@
-"""Puts rejected rows into the quarantine, within the transaction of their batch."""
+"""Insert rejected rows into the quarantine, within the transaction of their batch."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from connectors.sdk.redact import redact
 from connectors.sdk.rows import RowProblem
 
 MOST = 50_000
-"""Rejected rows that a run keeps in memory; of more it asks the database with every batch."""
+"""Rejected rows kept in memory by a run; beyond that it queries the database per batch."""
 
 
 @dataclass(slots=True)
 class Rejects:
     """Which rows of a source are in quarantine while it is read, so that most batches need no
-    statement to find that none of theirs is."""
+    statement to find out that none of theirs is."""
 
     by_target: dict[int, set[str]] = field(default_factory=dict)
     too_many: bool = False
 
     @classmethod
     def of(cls, connection: sa.Connection, source_id: int) -> Self:
-        """Those that are there now."""
+        """The rows currently in quarantine."""
         found = cls()
         for target, name in connection.exec_driver_sql(sql.REJECTS, (source_id, MOST + 1)):
             found._add(target, {name})
         return found
 
     def add(self, target: int, problems: Sequence[RowProblem]) -> None:
-        """Some were put there."""
+        """Record rows that were inserted."""
         self._add(target, {problem.key for problem in problems if problem.key is not None})
 
     def among(self, target: int, keys: Set[str | None]) -> set[str | None]:
@@ -52,7 +52,7 @@ class Rejects:
 
 
 def identity(problem: RowProblem) -> str:
-    """What makes a bad row the same bad row at the next run: its key, or its content."""
+    """The identity of a bad row across runs: its key, or its content."""
     if problem.key is not None:
         return problem.key
     content = _dump(problem.raw) if problem.raw is not None else problem.position.encode()
@@ -66,11 +66,11 @@ def put(
     run_id: int,
     problems: Sequence[RowProblem],
 ) -> None:
-    """Insert or refresh one line per bad row."""
+    """Insert or update one line per bad row."""
     latest: dict[str, RowProblem] = {}
     for problem in problems:
         name = identity(problem)
-        if problem.key is None and name in latest:  # as many rows are listed as were counted
+        if problem.key is None and name in latest:  # list as many rows as were counted
             name = f"{name} {problem.position}"
         latest[name] = problem
     rows = list(latest.values())
@@ -99,7 +99,7 @@ def _errors(row: RowProblem) -> str:
 
 
 def _dump(value: Any) -> bytes:
-    """JSON of anything a reader may have handed over, odd values as their text."""
+    """JSON of anything from a reader, with odd values as text."""
     try:
         return canonical.dumps(canonical.value(value))
     except (ValueError, TypeError):
@@ -107,11 +107,11 @@ def _dump(value: Any) -> bytes:
 
 
 def _text(value: str) -> str:
-    # half a surrogate pair stands for a byte that is no text
+    # a lone surrogate represents a byte that is not valid text
     shown = value.encode("utf-8", "backslashreplace").decode()
     return shown.replace("\x00", "\N{SYMBOL FOR NULL}")
 
 
 def _without_nul(json: str) -> str:
-    # jsonb cannot hold U+0000; its picture shows what was there
+    # jsonb cannot store U+0000, so show its symbol
     return json.replace("\\u0000", "\N{SYMBOL FOR NULL}")

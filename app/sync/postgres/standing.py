@@ -1,4 +1,4 @@
-"""What a source carries along from run to run: rejected rows, and deletions that wait."""
+"""The backlog of a source between runs: rejected rows and held deletions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from app.sync.report import Standing
 
 
 def at_end(connection: sa.Connection, source_id: int, run_id: int, *, with_held: bool) -> Standing:
-    """What stands when a run ends; deletions that wait only `with_held`."""
+    """The backlog when a run ends; held deletions only if `with_held`."""
     rejected = rejects.count(connection, source_id)
     return Standing(
         rejected_before=rejected - rejects.count(connection, source_id, run_id=run_id),
@@ -22,7 +22,7 @@ def at_end(connection: sa.Connection, source_id: int, run_id: int, *, with_held:
 def waiting(source_id: int) -> sa.ColumnElement[bool]:
     """Which rows of `held_deletions`, joined with their objects, still wait.
 
-    An object that was written since, by a later run or by hand, came back, so it may stay.
+    An object written since, by a later run or by a user, is no longer deleted.
     """
     return sa.and_(
         held_deletions.c.source_id == source_id,

@@ -1,15 +1,15 @@
-"""The statements of the bulk writer, named and commented."""
+"""The statements of the bulk writer."""
 
 from __future__ import annotations
 
 from app.database.revision import FENCE
 from app.sync.postgres.objects_copy import OBJECT_COLUMNS
 
-# Lookups are always many probes of one index. Without statistics (a first load into an empty
-# table) the planner would pick a sequential scan and keep it while the table grows.
-# A process that is stopped in the middle of a batch must not keep its row locks for ever; where
-# the server or the URL sets a lower limit, that one stays.
-# All of it travels with BEGIN, and ends with the transaction, so that it holds behind a pooler.
+# Lookups always probe one index many times. Without statistics (a first load into an empty table)
+# the planner would choose a sequential scan and keep it while the table grows. A process that hangs
+# in the middle of a batch must not keep its row locks for ever; a lower limit of the server or the
+# URL is kept. All settings are sent with BEGIN and end with the transaction, so they also work
+# behind a pooler.
 _SETTINGS = """
 SET LOCAL enable_seqscan = off; SET LOCAL enable_mergejoin = off;
 SET LOCAL enable_bitmapscan = off; SET LOCAL enable_material = off; SET LOCAL jit = off;
@@ -22,13 +22,13 @@ WHERE current_setting('idle_in_transaction_session_timeout')::interval
 BEGIN = f"BEGIN; {_SETTINGS} {FENCE}"
 BEGIN_READ_ONLY = f"BEGIN READ ONLY; {_SETTINGS} {FENCE}"
 
-# Keys and hashes go up as two joined strings and come back as packed numbers: an unchanged
-# batch is one row each way. A row this very run has written is never "same": it is a repeat.
+# Keys and hashes are sent as two joined strings and returned as packed numbers: an unchanged batch
+# is one row each way. A row written by this run is never "same": it is a repeat.
 #
-# Most sources hand their rows out in the order of the last time, and objects made together have
-# neighbouring UUIDs (version 7). So where the first and the last key of the batch belong to objects
-# made about as far apart as the batch is long, those between them are read in one go and joined;
-# whatever is not among them is looked up by its key. That halves what an unchanged batch costs.
+# Most sources send their rows in the same order as last time, and objects created together have
+# neighbouring UUIDs (version 7). So if the first and the last key of the batch belong to objects
+# created about as far apart as the batch is long, those in between are read at once and joined;
+# other keys are looked up individually. This halves the cost of an unchanged batch.
 _FIND = r"""
 WITH ends AS MATERIALIZED (
        SELECT first.uuid AS low, last.uuid AS high
@@ -75,9 +75,9 @@ CROSS JOIN LATERAL (
 """
 
 FIND = _FIND.format(keys=r"string_to_array(%(keys)s, E'\x1e')")
-FIND_BY_LIST = _FIND.format(keys="%(keys)s::text[]")  # for keys that hold the separator itself
+FIND_BY_LIST = _FIND.format(keys="%(keys)s::text[]")  # for keys that contain the separator
 
-# The objects that differ, with what is needed to compare and to write the next version.
+# The objects that differ, with the data to compare and to write the next version.
 LOAD = """
 SELECT o.uuid, o.seq, o.version, o.data_hash, o.deleted IS NOT NULL, o.repeated, o.run_id,
        o.data::text
@@ -87,7 +87,7 @@ JOIN openregister.objects o USING (uuid)
 
 COPY_OBJECTS = f"COPY openregister.objects ({OBJECT_COLUMNS}) FROM STDIN (FORMAT BINARY)"
 
-# The version guards against an edit between our look and our write.
+# The version guards against an edit between our lookup and our write.
 UPDATE = """
 UPDATE openregister.objects o
 SET data = v.data::jsonb, data_hash = v.data_hash, origin_hash = v.origin_hash,
@@ -99,7 +99,7 @@ FROM unnest(%(uuids)s::uuid[], %(versions)s::int[], %(data)s::text[], %(data_has
 WHERE o.uuid = v.uuid AND o.version = v.version
 """
 
-# The source's row moved but the object did not: no version, no audit entry.
+# The source's row changed but the object did not: no version, no audit entry.
 TOUCH = """
 UPDATE openregister.objects o
 SET origin_hash = v.origin_hash
@@ -120,7 +120,7 @@ SELECT %(source)s, uuid, %(run)s FROM unnest(%(uuids)s::uuid[]) AS v (uuid)
 ON CONFLICT (source_id, object_uuid) DO UPDATE SET run_id = excluded.run_id
 """
 
-# One line per bad row, however often it is met.
+# One line per bad row, however often it is seen.
 QUARANTINE = """
 INSERT INTO openregister.quarantine AS q
        (source_id, target, identity, run_id, position, source_key, stage, errors, raw)
@@ -139,17 +139,17 @@ DELETE FROM openregister.quarantine
 WHERE source_id = %s AND target = %s AND identity = ANY(%s)
 """
 
-# A full read met every bad row that is still there.
+# A full read has seen every bad row that still exists.
 RELEASE_GONE = "DELETE FROM openregister.quarantine WHERE source_id = %s AND run_id < %s"
 RELEASE_HELD = "DELETE FROM openregister.held_deletions WHERE source_id = %s"
 
-# An object whose row came again must not go by a late approval.
+# An object whose row was read again must not be deleted by a late approval.
 RELEASE_HELD_SEEN = """
 DELETE FROM openregister.held_deletions h USING openregister.objects o
 WHERE h.source_id = %s AND o.uuid = h.object_uuid AND o.seq = ANY(%s)
 """
 
-# The lock, the fence and the counters in one: it matches only while the run is ours.
+# Lock, fence and counters in one: it matches only while the run is ours.
 PROGRESS = """
 UPDATE openregister.runs
 SET read = read + %(read)s, created = created + %(created)s, updated = updated + %(updated)s,
@@ -166,14 +166,14 @@ CURSOR = """
 UPDATE openregister.sources SET cursor = %s::jsonb, cursor_fingerprint = %s WHERE id = %s
 """
 
-# As text lines: of most objects only the number in front is looked at.
+# As text lines: for most objects only the leading number is parsed.
 COPY_LIVE = """
 COPY (SELECT seq, uuid, version, encode(data_hash, 'hex'), target
       FROM openregister.objects
       WHERE source_id = %s AND deleted IS NULL AND run_id IS DISTINCT FROM %s) TO STDOUT
 """
 
-# The same objects in two numbers, those that this run has updated included.
+# The same objects as two numbers, including those updated by this run.
 LIVE_TOTALS = """
 SELECT count(*), coalesce(sum(seq), 0)::int8
 FROM openregister.objects

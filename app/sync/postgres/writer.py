@@ -1,7 +1,7 @@
 """The bulk writer: a batch's objects, audit entries, quarantine and counters in one transaction.
 
-`RunObjects` is the `ObjectStore` of one run. Every lane has a connection of its own, opened on
-first use and closed with the run.
+`RunObjects` is the `ObjectStore` of one run. Every lane has its own connection, opened on first use
+and closed with the run.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class RunObjects(ReadObjects):
             self.empty = not connection.exec_driver_sql(
                 sql.HAS_OBJECTS, (identity.source_id,)
             ).scalar_one()
-            """No row can be known yet, so none is looked up; the first repeated key ends that."""
+            """Whether no row can be known yet, so none is looked up, until a key repeats."""
 
     def __enter__(self) -> RunObjects:
         return self
@@ -86,7 +86,7 @@ class RunObjects(ReadObjects):
             raise WriteConflictError from error
 
     def _lane(self, number: int) -> Lane:
-        """The connection of a lane, a new one where it broke. Raises BatchLostError."""
+        """The connection of a lane, a new one if it was lost. Raises BatchLostError."""
         lane = self._lanes.get(number)
         if lane is not None and lane.connection.broken:
             self._lanes.pop(number).close()
@@ -161,7 +161,7 @@ class _Writing:
         return absent.empties(self._connection, self._identity.source_id, gone)
 
     def _hold(self, changes: Changes) -> None:
-        """What was met again waits no longer; what the source says is gone may wait anew."""
+        """Release what was seen again; hold what the source reports as deleted."""
         if self._store.has_held and changes.seen:
             self._connection.execute(
                 sql.RELEASE_HELD_SEEN, (self._identity.source_id, list(changes.seen))
@@ -302,7 +302,7 @@ class _Writing:
         ).fetchone()
         if row is None:
             raise LostRunError(
-                f"Run {self._identity.run_id} does not belong to this process any more",
+                f"Run {self._identity.run_id} no longer belongs to this process",
                 where=f"source {self._identity.source_name}",
             )
         if progress.cursor is not None:

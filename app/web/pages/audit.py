@@ -62,7 +62,7 @@ def entries(
 @router.post("/verify")
 def verify(request: Request, app: App, identity: Viewer, gone: Gone) -> Response:
     """Recompute every chain, as far as a page's patience goes; a piece of the page."""
-    found = audit.verify(app, should_stop=patience.over(gone))
+    found = audit.verify(app, should_stop=patience.expired(gone))
     if answers.wants_json(request):
         return answers.as_json(found)
     return page(request, "parts/verified.html", found=found)

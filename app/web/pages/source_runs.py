@@ -191,7 +191,7 @@ def forget_findings(app: App, identity: RegisterAdmin, name: str) -> Response:
 @router.post("/dry-run")
 def dry_run(request: Request, app: App, identity: RegisterAdmin, gone: Gone, name: str) -> Response:
     """What a run would do, as far as a page goes; writes nothing; a piece of the page."""
-    wanted, over = RunRequest("manual", identity.actor), patience.over(gone)
+    wanted, over = RunRequest("manual", identity.actor), patience.expired(gone)
     try:
         plan = planning.dry_run(app, name, wanted, should_stop=over)
     except OpenRegisterError as error:

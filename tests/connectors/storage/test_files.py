@@ -264,7 +264,7 @@ def test_zip_members_are_read_one_after_the_other(folder: Path) -> None:
         "file z.zip/y/b.csv, line 2",
     ]
     assert ids(read_all(files(folder / "z.zip", member="y/*"))) == ["5"]
-    with pytest.raises(MissingError, match=r"holds 'readme\.md'"):
+    with pytest.raises(MissingError, match=r"contains 'readme\.md'"):
         read_all(files(folder / "z.zip", member="*.json"))
 
 

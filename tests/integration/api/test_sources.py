@@ -134,7 +134,7 @@ def test_references_of_the_host_are_refused_and_not_stored(editor: Client, refer
     assert answer.status_code == 422
     fault = answer.json()["errors"][0]
     assert fault["path"] == "connection.auth.token"
-    assert "on the host" in fault["message"]
+    assert "of the host" in fault["message"]
     assert editor.get("/api/sources/remote").status_code == 404
 
 

@@ -240,7 +240,7 @@ def test_a_page_does_not_send_a_stored_secret_to_another_host(
         evil.on("/towns", http_api.always(ROWS))
         for path in (page, f"{page}/test"):
             answer = browser.post(path, data=form(evil.url), timeout=30)
-            assert "must be given again" in answer.text
+            assert "must be entered again" in answer.text
             assert SECRET not in answer.text
         assert evil.connections == 0
         assert server.app.read(manage.get, "towns").connection["url"] == outer.url

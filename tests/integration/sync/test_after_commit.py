@@ -51,4 +51,4 @@ def test_a_file_that_cannot_be_moved_is_said_and_loses_nothing(
     bench.write(ROWS)
     run = bench.sync()
     assert len(bench.objects()) == 5
-    assert any("was not tidied" in warning for warning in run.warnings)
+    assert any("could not be cleaned up" in warning for warning in run.warnings)

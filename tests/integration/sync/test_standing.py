@@ -280,7 +280,7 @@ def test_a_limited_run_makes_a_source_neither_fresh_nor_well(bench: Bench) -> No
     bench.write(GOOD)
     run = bench.sync(limit=5)
     assert (run.state, run.complete, run.counters.read) == (RunState.DONE, False, 5)
-    assert run.message == "Stopped after 5 rows, as asked; the rest was not read"
+    assert run.message == "Stopped after 5 rows, as requested; the rest was not read"
     with bench.app.engine.connect() as connection:
         source = source_store.get(connection, "places")
     assert (source.failures, source.last_sync, status.fresh(source)) == (1, None, False)

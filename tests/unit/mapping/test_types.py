@@ -147,7 +147,7 @@ def test_a_value_takes_the_type_of_the_schema(schema: Any, value: Any, result: A
         ({"type": "object"}, "{}", "is not an object"),
         ({"type": "null"}, "x", "is not null"),
         ({"anyOf": [INTEGER, {"type": "null"}]}, "x", "is not a whole number"),
-        ({"type": ["integer", "boolean"]}, "x", "is none of boolean, integer"),
+        ({"type": ["integer", "boolean"]}, "x", "is not one of boolean, integer"),
     ],
 )
 def test_what_would_be_lost_or_guessed_is_a_problem(schema: Any, value: Any, message: str) -> None:

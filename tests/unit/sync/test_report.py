@@ -105,7 +105,7 @@ def test_the_loud_messages_name_figures_and_fields() -> None:
     assert nothing_matches(3987, ["id", "state"]) == (
         "0 of 3,987 rows match the filter; the first row's fields are id, state"
     )
-    assert "EVERY RUN CREATES ALL OBJECTS ANEW" in no_key("towns")
+    assert "EVERY RUN CREATES ALL OBJECTS AGAIN" in no_key("towns")
     assert "3 rows repeat a key" in repeated_keys(3)
     assert nothing_matches(1, [f"f{n}" for n in range(25)]).endswith("and 5 more")
 

@@ -255,7 +255,7 @@ def test_a_rule_with_the_wrong_operands_is_refused(rule: dict[str, Any], said: s
         ({"%": [1, 0]}, "division by zero"),
         ({"+": ["a", 1]}, "'a' is not a number"),
         ({"+": [[1, 2], 1]}, "[…] is not a number"),
-        ({"throw": "no member"}, "the rule says: no member"),
+        ({"throw": "no member"}, "the rule reports: no member"),
         ({"max": {"var": "none"}}, "max takes 1 or more operands"),
         ({"substr": ["abc", 1e20]}, "is not a position"),
         ({"missing_some": [1, 2]}, "needs a list of names"),

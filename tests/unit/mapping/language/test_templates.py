@@ -162,7 +162,7 @@ def test_a_field_and_a_function_of_one_name_do_not_get_in_each_others_way() -> N
         ("{{ unknown + 1 }}", "unknown is missing in the row"),
         ("{{ 1 / 0 }}", "division by zero"),
         ("{{ name + 1 }}", "needs a number; 'Den Haag' is text"),
-        ("{{ date('31-13-2024', '%d-%m-%Y') }}", "date('31-13-2024'): is not a date after"),
+        ("{{ date('31-13-2024', '%d-%m-%Y') }}", "date('31-13-2024'): is not a date in the format"),
         ("{{ number('1.2.3,4', ',') }}", "groups of digits"),
         ("{{ map('?', 'status') }}", "is not in the lookup table"),
         ("{{ map('?', 'nope') }}", "no lookup table 'nope'"),
