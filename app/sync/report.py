@@ -133,7 +133,7 @@ COUNTER_NAMES = tuple(field.name for field in fields(Counters))
 
 
 PROOFS: Mapping[str, str] = {
-    Proof.TOTAL: "the number of rows read equals the total stated by the source",
+    Proof.TOTAL: "the total stated by the source equals the rows read",
     Proof.END_MARKER: "the source states that this was the last page",
     Proof.LAST_LINK: "the last page has no link to a next one",
     Proof.SHORT_PAGE: "the last page is empty or shorter than the previous pages",
