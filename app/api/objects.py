@@ -14,16 +14,18 @@ from starlette.responses import Response
 
 from app.api._answers import Document, Listed, answer, listed, problems, unchanged, validators
 from app.api._audit import entry_document
-from app.api._objects import BODY, ExactBody, path_of, rendered
+from app.api._objects import BODY, ExactBody
 from app.application import Application
 from app.audit import verify
+from app.documents.object import object_address, object_resource
 from app.errors import ConflictError, NotFoundError, UsageError
 from app.http.identity import App, RegisterAdmin, Viewer
 from app.http.problems import PreconditionError
-from app.registers import edit_objects, list_query, list_store, numbered_pages
-from app.registers.list_query import Place
+from app.registers import edit_objects, find, list_store, numbered_pages
+from app.registers.find import Place
 from app.registers.numbered_pages import Lister
 from app.registers.object_store import StoredObject
+from app.registers.parameters import LARGEST_LIMIT
 
 router = APIRouter(prefix="/objects/{register}/{schema}", tags=["objects"])
 
@@ -46,7 +48,7 @@ def list_objects(
     register: str,
     schema: str,
     page: Annotated[int, Query(alias="_page", ge=1, le=10**9)] = 1,
-    limit: Annotated[int, Query(alias="_limit", ge=1, le=list_query.LARGEST_LIMIT)] = 20,
+    limit: Annotated[int, Query(alias="_limit", ge=1, le=LARGEST_LIMIT)] = 20,
     offset: Annotated[
         int | None, Query(alias="_offset", ge=0, le=10**12, description="Instead of _page")
     ] = None,
@@ -67,8 +69,8 @@ def list_objects(
     """
     lister: Lister = request.app.state.lister
     with app.engine.connect() as connection:
-        found = numbered_pages.place(connection, register, schema)
-        asked = list_query.read(found, request.query_params.multi_items())
+        found = find.place(connection, register, schema)
+        asked = found.read(request.query_params.multi_items())
         now = list_store.clock(connection)
         reader = f"{identity.via}:{identity.user.id}"
         basis = lister.basis(asked, now, reader=reader)
@@ -81,7 +83,7 @@ def list_objects(
         shown = lister.page(connection, asked, now, reader=reader)
     document: dict[str, Any] = {
         "results": [
-            rendered(item, fields=asked.fields, empty=asked.empty) for item in shown.results
+            object_resource(item, fields=asked.fields, empty=asked.empty) for item in shown.results
         ],
         "total": shown.total,
         "page": shown.page,
@@ -90,8 +92,8 @@ def list_objects(
         "offset": shown.offset,
         "@self": {"source": "database"},
     }
-    if asked.ignored:
-        document["@self"]["ignoredFilters"] = list(asked.ignored)
+    if asked.query.ignored:
+        document["@self"]["ignoredFilters"] = list(dict(asked.query.ignored))
     headers = {}
     if shown.next is not None:
         headers["Link"] = f'<{_next(request, shown.next)}>; rel="next"'
@@ -126,7 +128,7 @@ def create_object(
         actor=identity.actor,
         uuid=_wished(body),
     )
-    return _one(request, made, status=201, headers={"Location": path_of(made)})
+    return _one(request, made, status=201, headers={"Location": object_address(made)})
 
 
 @router.get("/{uuid}", responses={200: {"model": ObjectDocument}, **problems(404)})
@@ -257,7 +259,7 @@ def object_audit(
 
 def _place(app: Application, register: str, schema: str) -> Place:
     with app.engine.connect() as connection:
-        return numbered_pages.place(connection, register, schema)
+        return find.place(connection, register, schema)
 
 
 def _object(app: Application, register: str, schema: str, uuid: UUID) -> StoredObject:
@@ -280,7 +282,7 @@ def _one(
     empty: bool = True,
     headers: dict[str, str] | None = None,
 ) -> Response:
-    document = rendered(found, fields=fields, empty=empty)
+    document = object_resource(found, fields=fields, empty=empty)
     etag = f'"{found.version}"'  # what If-Match takes
     return answer(request, document, status=status, etag=etag, headers=headers)
 

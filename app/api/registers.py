@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -18,10 +17,10 @@ from app.api._answers import (
     listed,
     problems,
 )
+from app.documents.register import register_document
 from app.errors import NotFoundError
 from app.http.identity import App, RegisterAdmin, Viewer
 from app.registers import registers
-from app.registers.register_store import Register
 
 router = APIRouter(prefix="/registers", tags=["registers"])
 
@@ -64,7 +63,7 @@ def list_registers(
     """List the registers."""
     found = registers.names(app)
     modified = max((register.updated for register, _ in found), default=None)
-    documents = [_document(register, schemas) for register, schemas in found]
+    documents = [register_document(register, schemas) for register, schemas in found]
     return answer(request, listed(documents, page, limit), modified=modified)
 
 
@@ -78,7 +77,7 @@ def create_register(
     made = registers.add(app, body.slug, title=body.title, description=body.description)
     return answer(
         request,
-        _document(made, ()),
+        register_document(made, ()),
         status=201,
         headers={"Location": f"/api/registers/{made.slug}"},
     )
@@ -89,7 +88,7 @@ def show_register(request: Request, app: App, identity: Viewer, register: str) -
     """Show a register, by slug or number."""
     for found, schemas in registers.names(app):
         if register in (found.slug, str(found.id)):
-            return answer(request, _document(found, schemas), modified=found.updated)
+            return answer(request, register_document(found, schemas), modified=found.updated)
     raise NotFoundError(f"There is no register {register!r}")
 
 
@@ -106,15 +105,3 @@ def change_register(
 def delete_register(app: App, identity: RegisterAdmin, register: str) -> None:
     """Delete an empty register."""
     registers.delete(app, register)
-
-
-def _document(register: Register, schemas: Sequence[str]) -> dict[str, Any]:
-    return {
-        "id": register.id,
-        "slug": register.slug,
-        "title": register.title,
-        "description": register.description,
-        "schemas": list(schemas),
-        "created": register.created,
-        "updated": register.updated,
-    }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -18,9 +17,10 @@ from app.api._answers import (
     listed,
     problems,
 )
+from app.documents.schema import schema_document, schema_with_versions
 from app.http.identity import App, RegisterAdmin, Viewer
 from app.registers import schemas
-from app.registers.schema_store import Schema
+from app.registers.schemas import Overview
 
 router = APIRouter(prefix="/schemas", tags=["schemas"])
 
@@ -72,7 +72,7 @@ def list_schemas(
     """List the schemas."""
     found = schemas.overview(app, register=register)
     modified = max((item.schema.updated for item in found), default=None)
-    documents = [_document(item.schema, item.registers) for item in found]
+    documents = [schema_document(item) for item in found]
     return answer(request, listed(documents, page, limit), modified=modified)
 
 
@@ -89,7 +89,7 @@ def create_schema(request: Request, app: App, identity: RegisterAdmin, body: New
     )
     return answer(
         request,
-        _document(made, [body.register_]),
+        schema_document(Overview(made, [body.register_])),
         status=201,
         headers={"Location": f"/api/schemas/{made.slug}"},
     )
@@ -99,14 +99,7 @@ def create_schema(request: Request, app: App, identity: RegisterAdmin, body: New
 def show_schema(request: Request, app: App, identity: Viewer, schema: str) -> Response:
     """Show a schema and its versions."""
     found = schemas.show(app, schema)
-    document = {
-        **_document(found.schema, found.registers),
-        "versions": [
-            {"version": each.version, "actor": each.actor, "created": each.created}
-            for each in found.versions
-        ],
-    }
-    return answer(request, document, modified=found.schema.updated)
+    return answer(request, schema_with_versions(found), modified=found.schema.updated)
 
 
 @router.patch("/{schema}", responses={200: {"model": SchemaDocument}, **problems(404, 409)})
@@ -135,16 +128,3 @@ def link_schema(app: App, identity: RegisterAdmin, schema: str, register: str) -
 def delete_schema(app: App, identity: RegisterAdmin, schema: str) -> None:
     """Delete a schema that nothing uses."""
     schemas.delete(app, schema)
-
-
-def _document(schema: Schema, registers: Sequence[str]) -> dict[str, Any]:
-    return {
-        "id": schema.id,
-        "slug": schema.slug,
-        "title": schema.title,
-        "version": schema.version,
-        "registers": list(registers),
-        "document": schema.document,
-        "created": schema.created,
-        "updated": schema.updated,
-    }

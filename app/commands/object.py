@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import update_wrapper
 from typing import Any
 from uuid import UUID
 
@@ -11,47 +13,95 @@ import click
 from app.commands.cli.command import command
 from app.commands.cli.context import Cli
 from app.commands.cli.files import writing
+from app.documents.object import object_document, version_document
 from app.errors import UsageError
-from app.registers import edit_objects, select
+from app.registers import edit_objects, find
 from app.registers import export as exporting
 from app.registers import history as histories
 from app.registers.export import Format
-from app.registers.object_store import StoredObject
-from app.registers.select import Query
+from app.registers.query import ObjectQuery
 from app.sources import explain as explaining
 from connectors.sdk.counting import counted
 
 
+def _which(function: Callable[..., None]) -> Callable[..., None]:
+    """The options that say which objects, and in which order; they come as `query`."""
+
+    def asked(
+        cli: Cli,
+        *,
+        register: str | None,
+        schema: str | None,
+        source: str | None,
+        where: tuple[str, ...],
+        search: str | None,
+        order: tuple[str, ...],
+        deleted: bool,
+        **options: Any,
+    ) -> None:
+        given = [*map(_parameter, where), *(("_order", key) for key in order)]
+        if search is not None:
+            given.append(("_search", search))
+        if deleted:
+            given.append(("_deleted", "true"))
+        query = find.query(
+            cli.application, register=register, schema=schema, source=source, given=given
+        )
+        function(cli, query, **options)
+
+    made: Callable[..., None] = click.pass_obj(update_wrapper(asked, function))
+    for option in reversed(_OPTIONS):
+        made = option(made)
+    return made
+
+
+_OPTIONS = (
+    click.option("--register", help="Only objects of this register."),
+    click.option("--schema", help="Only objects of this schema."),
+    click.option("--source", help="Only objects that this source owns."),
+    click.option(
+        "--where",
+        multiple=True,
+        metavar="FILTER",
+        help="Only objects that match, as in the API: PROPERTY=VALUE or PROPERTY[OPERATOR]=VALUE.",
+    ),
+    click.option("--search", metavar="TEXT", help="Only objects with this text in any property."),
+    click.option("--filter", "filter_", metavar="EXPR", help="Only objects for which it is true."),
+    click.option(
+        "--order", multiple=True, metavar="PROPERTY[:desc]", help="Sort by this; the oldest first."
+    ),
+    click.option("--deleted", is_flag=True, help="Deleted objects as well."),
+)
+
+
+def _parameter(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name or name.startswith("_"):
+        raise UsageError(
+            f"{text!r} is not a filter", hint="Write PROPERTY=VALUE or PROPERTY[gte]=VALUE"
+        )
+    return name, value
+
+
 @command("object:list")
-@click.option("--register", help="Only objects of this register.")
-@click.option("--schema", help="Only objects of this schema.")
-@click.option("--source", help="Only objects that this source owns.")
-@click.option("--filter", "filter_", metavar="EXPR", help="Only objects for which it is true.")
+@_which
 @click.option("--limit", type=click.IntRange(1), default=100, help="How many; 100 by default.")
-@click.option("--deleted", is_flag=True, help="Deleted objects as well.")
-@click.pass_obj
-def list_(
-    cli: Cli,
-    register: str | None,
-    schema: str | None,
-    source: str | None,
-    filter_: str | None,
-    limit: int,
-    deleted: bool,
-) -> None:
+def list_(cli: Cli, query: ObjectQuery, filter_: str | None, limit: int) -> None:
     """List objects, the oldest first.
 
-    The filter is written as in a mapping, over the properties of the object.
+    `--where`, `--search` and `--order` are those of the API: the operators are eq, ne, gt, gte,
+    lt, lte, like, in and exists. `--filter` is written as in a mapping, over the properties of
+    the object.
 
     Examples:
       openregister object:list --register geo --schema country --limit 20
+      openregister object:list --register geo --schema country --where "population[gte]=1000000"
       openregister object:list --register geo --schema country --filter "continent == 'EU'"
       openregister object:list --source countries --deleted --output json
     """
-    query = Query(register, schema, source, filter=filter_, deleted=deleted)
-    found = select.find(cli.application, query, limit=limit)
+    found = find.find(cli.application, query, expression=filter_, limit=limit)
     cli.output.rows(
-        [document(one) for one in found],
+        [object_document(one) for one in found],
         ["uuid", "register", "schema", "source", "key", "version", "data"],
         empty="No objects",
     )
@@ -71,7 +121,7 @@ def show(cli: Cli, uuid: UUID, at: str | None) -> None:
       openregister object:show 0190a8e2-7c1b-7a52-9f9e-3d1f0c2b4a55 --at 2026-01-31
     """
     if at is None:
-        cli.output.record(document(edit_objects.get(cli.application, uuid)))
+        cli.output.record(object_document(edit_objects.get(cli.application, uuid)))
         return
     found, version = histories.at(cli.application, uuid, _moment(at))
     then = {
@@ -81,24 +131,7 @@ def show(cli: Cli, uuid: UUID, at: str | None) -> None:
         "deleted": version.created if version.deleted else None,
         "run": version.run_id,
     }
-    cli.output.record({**document(found), **then})
-
-
-def document(found: StoredObject) -> dict[str, Any]:
-    """An object as scripts get it."""
-    return {
-        "uuid": found.uuid,
-        "register": found.register,
-        "schema": found.schema,
-        "source": found.source,
-        "key": found.key,
-        "version": found.version,
-        "data": found.data,
-        "created": found.created,
-        "updated": found.updated,
-        "deleted": found.deleted,
-        "run": found.run_id,
-    }
+    cli.output.record({**object_document(found), **then})
 
 
 def _moment(text: str) -> datetime:
@@ -123,21 +156,7 @@ def history(cli: Cli, uuid: UUID) -> None:
     """
     versions = histories.history(cli.application, uuid).versions
     cli.output.rows(
-        [
-            {
-                "version": version.number,
-                "when": version.created,
-                "action": version.action,
-                "source": version.source,
-                "run": version.run_id,
-                "trigger": version.trigger,
-                "actor": version.actor,
-                "diff": version.diff,
-                "data": version.data,
-                "deleted": version.deleted,
-            }
-            for version in versions
-        ],
+        [version_document(version) for version in versions],
         ["version", "when", "action", "source", "run", "actor", "diff"],
     )
 
@@ -201,14 +220,11 @@ def restore(cli: Cli, uuid: UUID, version: int | None) -> None:
         said = f"Object {uuid} is like that already; it stays at version {found.version}"
     elif found.source is not None:
         said += f"; it stays so until source {found.source} sends another row for it"
-    cli.output.result({**document(found), "changed": changed}, said)
+    cli.output.result({**object_document(found), "changed": changed}, said)
 
 
 @command("object:export")
-@click.option("--register", help="Only objects of this register.")
-@click.option("--schema", help="Only objects of this schema.")
-@click.option("--source", help="Only objects that this source owns.")
-@click.option("--filter", "filter_", metavar="EXPR", help="Only objects for which it is true.")
+@_which
 @click.option(
     "--format",
     "form",
@@ -217,28 +233,24 @@ def restore(cli: Cli, uuid: UUID, version: int | None) -> None:
     help="What to write; csv by default.",
 )
 @click.option("--file", "path", help="Where to write it; standard output by default.")
-@click.pass_obj
 def export(
-    cli: Cli,
-    register: str | None,
-    schema: str | None,
-    source: str | None,
-    filter_: str | None,
-    form: Format,
-    path: str | None,
+    cli: Cli, query: ObjectQuery, filter_: str | None, form: Format, path: str | None
 ) -> None:
     """Write objects as CSV, as an Excel workbook or as JSON lines, a row per object.
 
-    Texts that a spreadsheet would calculate are led by an apostrophe.
+    The options that choose and sort the objects are those of `object:list`. Texts that a
+    spreadsheet would calculate are led by an apostrophe.
 
     Examples:
       openregister object:export --register geo --schema country > countries.csv
       openregister object:export --register geo --schema country --format xlsx --file c.xlsx
       openregister object:export --source countries --format jsonl --filter "continent == 'EU'"
     """
-    query = Query(register, schema, source, filter=filter_)
+    narrowed, keep = find.filtered(query, filter_)
     with writing(path, binary=form == "xlsx") as out:
-        rows = exporting.objects(cli.application, query, form, out)
+        rows = exporting.objects(
+            cli.application, narrowed, form, out, document=object_document, keep=keep
+        )
     if path is not None:
         cli.output.result(
             {"file": path, "rows": rows}, f"Wrote {counted(rows, 'object')} to {path}"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from app.commands.cli.command import command
 from app.commands.cli.context import Cli
+from app.documents.register import register_with_count
 from app.registers import registers
 from app.registers.registers import Overview
 
@@ -28,7 +27,7 @@ def add(cli: Cli, slug: str, title: str, description: str) -> None:
     """
     register = registers.add(cli.application, slug, title=title, description=description)
     cli.output.result(
-        _document(Overview(register, (), 0, True)),
+        register_with_count(Overview(register, ())),
         f"Added register {register.slug} ({register.title})",
     )
 
@@ -43,7 +42,7 @@ def list_(cli: Cli) -> None:
       openregister register:list --output json
     """
     cli.output.rows(
-        [_document(found) for found in registers.overview(cli.application)],
+        [register_with_count(found) for found in registers.overview(cli.application)],
         ["slug", "title", "schemas", "objects"],
         empty="No registers yet; `openregister register:add SLUG` makes one",
     )
@@ -58,7 +57,7 @@ def show(cli: Cli, slug: str) -> None:
     Examples:
       openregister register:show geo
     """
-    cli.output.record(_document(registers.show(cli.application, slug)))
+    cli.output.record(register_with_count(registers.show(cli.application, slug)))
 
 
 @command("register:delete")
@@ -74,20 +73,6 @@ def delete(cli: Cli, slug: str) -> None:
     """
     registers.delete(cli.application, slug)
     cli.output.result({"deleted": slug}, f"Deleted register {slug}")
-
-
-def _document(found: Overview) -> dict[str, Any]:
-    register = found.register
-    return {
-        "slug": register.slug,
-        "title": register.title,
-        "description": register.description,
-        "schemas": list(found.schemas),
-        "objects": found.objects,
-        "objects_exact": found.exact,
-        "created": register.created,
-        "updated": register.updated,
-    }
 
 
 commands: list[click.Command] = [add, list_, show, delete]

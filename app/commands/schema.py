@@ -10,9 +10,9 @@ from app.commands.cli.command import command
 from app.commands.cli.context import Cli
 from app.commands.cli.files import read_json
 from app.commands.cli.output import dump
+from app.documents.schema import schema_document, schema_with_versions
 from app.errors import UsageError
 from app.registers import schemas
-from app.registers.schemas import Overview
 from app.sources import propose_schema
 
 
@@ -61,7 +61,7 @@ def list_(cli: Cli, register: str | None) -> None:
       openregister schema:list --register geo --output json
     """
     cli.output.rows(
-        [_document(found) for found in schemas.overview(cli.application, register=register)],
+        [schema_document(found) for found in schemas.overview(cli.application, register=register)],
         ["slug", "title", "version", "registers", "properties"],
         empty="No schemas yet; `openregister schema:add SLUG --register R --file F` makes one",
     )
@@ -78,15 +78,12 @@ def show(cli: Cli, slug: str) -> None:
       openregister schema:show country --output json_pretty
     """
     found = schemas.show(cli.application, slug)
-    versions = [
-        {"version": version.version, "actor": version.actor, "created": version.created}
-        for version in found.versions
-    ]
-    document = found.schema.document
+    shown = schema_with_versions(found)
     if not cli.output.plain:
-        cli.output.document({**_document(found), "versions": versions, "document": document})
+        cli.output.document(shown)
         return
-    cli.output.record(_document(found))
+    versions, document = shown.pop("versions"), shown.pop("document")
+    cli.output.record(shown)
     cli.output.message("")
     cli.output.rows(versions, ["version", "actor", "created"])
     cli.output.message(f"\n{dump(document, pretty=True)}")
@@ -192,19 +189,6 @@ def infer(
     cli.output.result(record, dump(found.schema, pretty=True))
     if slug is not None and cli.output.plain:
         cli.output.message(f"Added schema {slug} to register {register}")
-
-
-def _document(found: Overview) -> dict[str, Any]:
-    schema = found.schema
-    return {
-        "slug": schema.slug,
-        "title": schema.title,
-        "version": schema.version,
-        "registers": list(found.registers),
-        "properties": list(schema.document.get("properties", {})),
-        "created": schema.created,
-        "updated": schema.updated,
-    }
 
 
 commands: list[click.Command] = [add, list_, show, update, infer]

@@ -10,8 +10,9 @@ import sqlalchemy as sa
 
 from app.alerts import rules
 from app.operations import instance
-from app.registers import object_store
-from app.registers.object_store import About
+from app.registers import list_store
+from app.registers.list_store import About
+from app.registers.query import ObjectQuery
 from app.sources import jobs as scheduling
 from app.sources import store
 from app.sources.model import Source
@@ -77,7 +78,7 @@ def details(connection: sa.Connection, source: Source) -> Details:
     schedule = schedules.parse(source.schedule, source.timezone)
     return Details(
         standing=_standing(source, job, now),
-        owned=object_store.about(connection, object_store.Selection(source_id=source.id)),
+        owned=list_store.about(connection, ObjectQuery(source_id=source.id)),
         schedule_reading=schedule.describe(),
         next_runs=schedule.upcoming(NEXT_RUNS, now) if source.enabled else [],
     )

@@ -9,20 +9,23 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, BinaryIO, Literal
+from uuid import UUID
 
 import sqlalchemy as sa
 
 from app.application import Application
 from app.errors import UsageError
-from app.registers import object_store as store
-from app.registers import schema_store, select
+from app.registers import list_store, schema_store
 from app.registers.cells import cell, neutral, split_neutral
+from app.registers.find import Keep
+from app.registers.list_store import stream
 from app.registers.object_store import StoredObject
-from app.registers.select import Query
+from app.registers.query import ObjectQuery
 from connectors.sdk import canonical
 
 Format = Literal["csv", "xlsx", "jsonl"]
@@ -33,22 +36,39 @@ LONGEST_CELL = 32_767
 
 _MOST_EXACT = 10**15
 _UNWRITABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")  # what XML cannot hold
-_OWN = ("_uuid", "_source", "_key", "_version", "_created", "_updated")
+_OWN = {f"_{n}": n for n in ("uuid", "source", "key", "version", "created", "updated")}
+_DELETED = {"_deleted": "deleted"}
+_WORDED = (datetime, UUID)
 Rows = Generator[Sequence[Any]]
 
 
-def objects(app: Application, query: Query, form: Format, out: BinaryIO) -> int:
-    """Write every object that matches to `out`; how many these were.
+def objects(
+    app: Application,
+    query: ObjectQuery,
+    form: Format,
+    out: BinaryIO,
+    *,
+    document: Callable[[StoredObject], dict[str, Any]],
+    fields: Sequence[str] = (),
+    keep: Keep = lambda one: True,
+) -> int:
+    """Write every object of the query that is kept to `out`; how many these were.
 
-    A column per property of the schema, and per further property that an object has. Raises
-    NotFoundError, UsageError for a filter, and for what an Excel sheet cannot hold.
+    JSON lines are the `document` of each. A table has a column per property of the schema, and
+    per further property that an object has, or only `fields`. Raises UsageError for what an Excel
+    sheet cannot hold, and what `keep` raises.
     """
-    with app.engine.connect() as connection, closing(select.stream(connection, query)) as found:
+    with app.engine.connect() as connection, closing(stream(connection, query)) as found:
+        kept = filter(keep, found)
         if form == "jsonl":
-            return _lines(found, out)
-        names = _properties(connection, query)
-        with closing(_object_rows(found, names)) as rows:
-            return write(form, [*_OWN, *names], rows, out)
+            return _lines(map(document, kept), out)
+        names = fields or _properties(connection, query)
+        own = _OWN | (_DELETED if query.deleted else {})
+        rows = (
+            [*(getattr(one, name) for name in own.values()), *map(one.data.get, names)]
+            for one in kept
+        )
+        return write(form, [*own, *names], rows, out)
 
 
 def write(
@@ -121,35 +141,19 @@ def _sheet_cell(value: Any, name: str, row: int) -> Any:
     return _UNWRITABLE.sub("\N{REPLACEMENT CHARACTER}", shown)
 
 
-def _lines(found: Iterable[StoredObject], out: BinaryIO) -> int:
+def _lines(documents: Iterable[dict[str, Any]], out: BinaryIO) -> int:
     count = 0
-    for one in found:
-        document = {
-            "uuid": str(one.uuid),
-            "register": one.register,
-            "schema": one.schema,
-            "source": one.source,
-            "key": one.key,
-            "version": one.version,
-            "created": cell(one.created),
-            "updated": cell(one.updated),
-            "data": one.data,
-        }
-        out.write(canonical.dumps_in_order(document) + b"\n")
-        count += 1
+    for count, document in enumerate(documents, 1):  # noqa: B007 - how many there were
+        shown = {n: cell(v) if isinstance(v, _WORDED) else v for n, v in document.items()}
+        out.write(canonical.dumps_in_order(shown) + b"\n")
     return count
 
 
-def _properties(connection: sa.Connection, query: Query) -> list[str]:
+def _properties(connection: sa.Connection, query: ObjectQuery) -> list[str]:
     """The schema's properties in their order, then others that objects have."""
     known: list[str] = []
-    if query.schema is not None:
-        known = list(schema_store.get(connection, query.schema).document.get("properties", {}))
-    further = store.property_names(connection, select.select(connection, query))
+    if query.schema_id is not None:
+        schema = schema_store.by_id(connection, query.schema_id)
+        known = list(schema.document.get("properties") or {})
+    further = list_store.property_names(connection, query)
     return known + [name for name in further if name not in known]
-
-
-def _object_rows(found: Iterable[StoredObject], names: Sequence[str]) -> Rows:
-    for one in found:
-        own = (one.uuid, one.source, one.key, one.version, one.created, one.updated)
-        yield [*own, *(one.data.get(name) for name in names)]

@@ -13,13 +13,12 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from app.errors import NotFoundError
 from app.registers import list_store as store
-from app.registers import register_store, schema_store
-from app.registers.list_query import Asked, Place
-from app.registers.list_store import Clock, Listing
+from app.registers.find import Place
+from app.registers.list_store import Clock
 from app.registers.object_store import StoredObject
-from app.registers.register_store import Register
+from app.registers.parameters import Asked
+from app.registers.query import ObjectQuery
 
 SMALL = 10_000
 """Lists up to here are counted anew whenever anything has changed."""
@@ -49,31 +48,6 @@ class Page:
     next: UUID | None = None
 
 
-def place(connection: sa.Connection, register: str, schema: str) -> Place:
-    """Both by slug or number. Raises NotFoundError, also when they do not belong together."""
-    found = register_store.find(connection, register) or _by_number(connection, register)
-    kind = schema_store.find(connection, schema)
-    if kind is None and schema.isdecimal() and len(schema) < 10:
-        kind = schema_store.by_id(connection, int(schema))
-    if kind is None:
-        raise NotFoundError(f"There is no schema {schema!r}")
-    if not schema_store.linked(connection, register_id=found.id, schema_id=kind.id):
-        raise NotFoundError(
-            f"Register {found.slug} does not hold objects of schema {kind.slug}",
-            hint=f"`GET /api/registers/{found.slug}` names its schemas",
-        )
-    return Place(found, kind)
-
-
-def _by_number(connection: sa.Connection, text: str) -> Register:
-    found = next((r for r in register_store.list_all(connection) if str(r.id) == text), None)
-    if found is None:
-        raise NotFoundError(
-            f"There is no register {text!r}", hint="`GET /api/registers` lists them"
-        )
-    return found
-
-
 @dataclass(slots=True)
 class _Marks:
     """Where pages began when `clock` said `entries`: 16 bytes a page, for there may be many."""
@@ -93,7 +67,7 @@ class _Marks:
         return UUID(bytes=self.starts[place * 16 : place * 16 + 16])
 
 
-_Key = tuple[str | None, Listing, int]
+_Key = tuple[str | None, ObjectQuery, int]
 """Reader (None: whoever came last), list and page size."""
 
 
@@ -112,12 +86,12 @@ class Lister:
 
     def page(self, connection: sa.Connection, asked: Asked, now: Clock, *, reader: str) -> Page:
         """The page that is asked for; `reader` names who asks."""
-        if asked.ignored:
+        if asked.query.ignored:
             return Page((), 0, asked.page, 0, asked.limit, _offset(asked))
         store.limit_time(connection)
         if asked.cursor is not None:
             return self._behind(connection, asked, asked.cursor, now, reader)
-        if asked.listing.order or (asked.offset is not None and asked.offset % asked.limit):
+        if asked.query.order or (asked.offset is not None and asked.offset % asked.limit):
             return self._sorted(connection, asked)
         marks = self._marks(connection, asked, now, reader)
         total, pages, place = marks.total, marks.pages, asked.page - 1
@@ -132,22 +106,20 @@ class Lister:
             # nothing did: do not look for it, where a filter would have to look at everything
             start = marks.start(place)
             limit = total - place * asked.limit if last else None
-        results = store.between(connection, asked.listing, start, stop, limit=limit)
+        results = store.read(connection, asked.query, first=start, before=stop, limit=limit)
         return _page(asked, results, total, pages, more=not last)
 
     def _behind(
         self, connection: sa.Connection, asked: Asked, cursor: UUID, now: Clock, reader: str
     ) -> Page:
-        results = store.behind(connection, asked.listing, cursor, limit=asked.limit)
+        results = store.read(connection, asked.query, after=cursor, limit=asked.limit)
         marks = self._marks(connection, asked, now, reader)
         more = len(results) == asked.limit
         return _page(asked, results, marks.total, marks.pages, more=more)
 
     def _sorted(self, connection: sa.Connection, asked: Asked) -> Page:
-        total = store.count(connection, asked.listing)
-        results = store.sorted_page(
-            connection, asked.listing, offset=_offset(asked), limit=asked.limit
-        )
+        total = store.count(connection, asked.query)
+        results = store.read(connection, asked.query, offset=_offset(asked), limit=asked.limit)
         return _page(asked, results, total, -(-total // asked.limit))
 
     def basis(self, asked: Asked, now: Clock, *, reader: str) -> int:
@@ -158,19 +130,19 @@ class Lister:
     def _marks(self, connection: sa.Connection, asked: Asked, now: Clock, reader: str) -> _Marks:
         known = self._usable(asked, now, reader)
         if known is None:
-            starts, total = store.marks(connection, asked.listing, step=asked.limit)
+            starts, total = store.marks(connection, asked.query, step=asked.limit)
             known = _Marks(starts, total, now.entries, time.monotonic())
         with self._lock:
-            self._remember((reader, asked.listing, asked.limit), replace(known))
-            self._remember((None, asked.listing, asked.limit), known)
+            self._remember((reader, asked.query, asked.limit), replace(known))
+            self._remember((None, asked.query, asked.limit), known)
         return known
 
     def _usable(self, asked: Asked, now: Clock, reader: str) -> _Marks | None:
         """The reader's own marks, else what somebody else's request has found out just now."""
         first = asked.page == 1 and asked.cursor is None
         with self._lock:
-            own = self._known.get((reader, asked.listing, asked.limit))
-            others = self._known.get((None, asked.listing, asked.limit))
+            own = self._known.get((reader, asked.query, asked.limit))
+            others = self._known.get((None, asked.query, asked.limit))
         if own is not None and _still_good(own, now, first=first):
             return own
         return others if others is not None and _still_good(others, now, first=True) else None

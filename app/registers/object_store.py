@@ -1,49 +1,17 @@
-"""Reading objects: one, a page of a selection, how many. The bulk writer stores them."""
+"""One object, or some by their UUIDs. `list_store` reads lists, the bulk writer stores."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql as pg
 
 from app.database.tables import objects, registers, schemas, sources
 from app.errors import NotFoundError
-from connectors.sdk import JsonValue
-
-EXACT = 10_000
-"""Figures up to here are counted, larger ones estimated."""
-
-Operator = Literal["=", "!=", "<", "<=", ">", ">="]
-
-
-@dataclass(frozen=True, slots=True)
-class PropertyFilter:
-    """Compares a property, given by the members that lead to it, with a JSON value.
-
-    A value only matches properties of its own JSON type, so that "10" is not above 9; `!=`
-    matches every object that `=` does not, those without the property among them.
-    """
-
-    path: tuple[str, ...]
-    operator: Operator
-    value: JsonValue
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Which objects: by number of register, schema and source, by properties; deleted or not."""
-
-    register_id: int | None = None
-    schema_id: int | None = None
-    source_id: int | None = None
-    key: str | None = None
-    filters: Sequence[PropertyFilter] = ()
-    deleted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +36,6 @@ class StoredObject:
     data_hash: bytes
     data: dict[str, Any] = field(repr=False)
 
-
-BY_KEY = (objects.c.target, objects.c.source_key)
-"""The order of the index `uq_objects_source_key` within a source."""
 
 SELECT = (
     sa.select(
@@ -128,99 +93,3 @@ def local_fields(connection: sa.Connection, source_id: int) -> frozenset[str]:
     """Properties of a source's objects that people may change."""
     options = connection.scalar(sa.select(sources.c.options).where(sources.c.id == source_id))
     return frozenset((options or {}).get("local_fields", ()))
-
-
-def page(
-    connection: sa.Connection,
-    selection: Selection,
-    *,
-    after: UUID | None = None,
-    limit: int = 100,
-) -> list[StoredObject]:
-    """Objects of the selection by UUID, those behind `after`: the oldest come first."""
-    query = SELECT.where(*_conditions(selection)).order_by(objects.c.uuid).limit(limit)
-    if after is not None:
-        query = query.where(objects.c.uuid > after)
-    return [StoredObject(**row._mapping) for row in connection.execute(query)]
-
-
-def stream(
-    connection: sa.Connection, selection: Selection, *, chunk: int = 1000
-) -> Iterator[StoredObject]:
-    """Every object of the selection by UUID, read in chunks through a server-side cursor."""
-    query = SELECT.where(*_conditions(selection)).order_by(objects.c.uuid)
-    # an option of the statement alone: on the connection it would stay for whatever comes after
-    for row in connection.execute(query, execution_options={"yield_per": chunk}):
-        yield StoredObject(**row._mapping)
-
-
-def property_names(connection: sa.Connection, selection: Selection) -> list[str]:
-    """The names of all properties that objects of the selection have, in order of the alphabet."""
-    name = sa.func.jsonb_object_keys(objects.c.data)
-    query = sa.select(name).select_from(objects).where(*_conditions(selection)).distinct()
-    return sorted(connection.scalars(query))
-
-
-def count(connection: sa.Connection, selection: Selection) -> int:
-    """How many there are, exactly: reads an index entry for each."""
-    return (
-        connection.scalar(
-            sa.select(sa.func.count()).select_from(objects).where(*_conditions(selection))
-        )
-        or 0
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class About:
-    """How many there are; `exact` is False for an estimate."""
-
-    number: int
-    exact: bool
-
-
-def about(connection: sa.Connection, selection: Selection, *, exact_below: int = EXACT) -> About:
-    """How many there are: counted up to `exact_below`, above it the planner's estimate."""
-    query = sa.select(objects.c.uuid).where(*_conditions(selection))
-    # in the order of an index: where few rows of many fit, a scan would look for them everywhere
-    order = (objects.c.uuid,) if selection.source_id is None else BY_KEY
-    first = query.order_by(*order).limit(exact_below)
-    bounded = sa.select(sa.func.count()).select_from(first.subquery())
-    found = connection.scalar(bounded) or 0
-    if found < exact_below:
-        return About(found, True)
-    compiled = query.compile(connection.engine)
-    plan = connection.exec_driver_sql(
-        f"EXPLAIN (FORMAT json) {compiled}", compiled.construct_params()
-    ).scalar_one()
-    return About(max(found, int(plan[0]["Plan"]["Plan Rows"])), False)
-
-
-def _conditions(selection: Selection) -> list[sa.ColumnElement[bool]]:
-    conditions: list[sa.ColumnElement[bool]] = []
-    if not selection.deleted:
-        conditions.append(objects.c.deleted.is_(None))
-    if selection.register_id is not None:
-        conditions.append(objects.c.register_id == selection.register_id)
-    if selection.schema_id is not None:
-        conditions.append(objects.c.schema_id == selection.schema_id)
-    if selection.source_id is not None:
-        conditions.append(objects.c.source_id == selection.source_id)
-    if selection.key is not None:
-        conditions.append(objects.c.source_key == selection.key)
-    return conditions + [_compare(condition) for condition in selection.filters]
-
-
-def _compare(condition: PropertyFilter) -> sa.ColumnElement[bool]:
-    found = objects.c.data.op("#>", return_type=pg.JSONB())(
-        sa.cast(list(condition.path), pg.ARRAY(sa.Text))
-    )
-    wanted = sa.cast(sa.literal(condition.value, pg.JSONB(none_as_null=False)), pg.JSONB)
-    match condition.operator:
-        case "=":
-            return found == wanted
-        case "!=":
-            return found.is_distinct_from(wanted)
-    comparison = found.op(condition.operator, is_comparison=True)(wanted)
-    # jsonb also orders across types (every number above every string); people do not
-    return sa.and_(sa.func.jsonb_typeof(found) == sa.func.jsonb_typeof(wanted), comparison)

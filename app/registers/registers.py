@@ -8,25 +8,36 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from app.application import Application
-from app.registers import object_store as objects
+from app.registers import list_store
 from app.registers import register_store as store
 from app.registers import schema_store as schemas
-from app.registers.object_store import Selection
+from app.registers.list_store import About
+from app.registers.query import ObjectQuery
 from app.registers.register_store import Register
 from app.reporting import views
 
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """A register, the slugs of its schemas, and how many objects it holds (no deleted ones).
+    """A register, and by slug of its schemas how many objects it holds (no deleted ones).
 
-    Up to 10,000 of a schema are counted; above, `exact` is False and the planner has estimated.
+    Up to 10,000 of a schema are counted; above, the planner has estimated.
     """
 
     register: Register
-    schemas: Sequence[str]
-    objects: int
-    exact: bool
+    held: Sequence[tuple[str, About]]
+
+    @property
+    def schemas(self) -> list[str]:
+        return [slug for slug, _ in self.held]
+
+    @property
+    def objects(self) -> int:
+        return sum(about.number for _, about in self.held)
+
+    @property
+    def exact(self) -> bool:
+        return all(about.exact for _, about in self.held)
 
 
 def add(app: Application, slug: str, *, title: str = "", description: str = "") -> Register:
@@ -75,8 +86,7 @@ def delete(app: Application, slug: str) -> None:
 def _overview(connection: sa.Connection, register: Register) -> Overview:
     kinds = schemas.list_all(connection, register=register.slug)
     held = [
-        objects.about(connection, Selection(register_id=register.id, schema_id=kind.id))
+        (kind.slug, list_store.about(connection, ObjectQuery(register.id, kind.id)))
         for kind in kinds
     ]
-    number, exact = sum(one.number for one in held), all(one.exact for one in held)
-    return Overview(register, [kind.slug for kind in kinds], number, exact)
+    return Overview(register, held)

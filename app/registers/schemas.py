@@ -9,10 +9,11 @@ from typing import Any
 from app.application import Application
 from app.errors import StoredObjectsError
 from app.mapping.validation import check_schema, compile_validator
-from app.registers import object_store as objects
+from app.registers import list_store
 from app.registers import register_store as registers
 from app.registers import schema_store as store
-from app.registers.object_store import Selection, StoredObject
+from app.registers.object_store import StoredObject
+from app.registers.query import ObjectQuery
 from app.registers.schema_store import Schema, Version
 from app.reporting import views
 from connectors.sdk import FieldError
@@ -80,8 +81,7 @@ def misfits(app: Application, slug: str, document: Any) -> Misfits:
         schema = store.get(connection, slug)
         for register in store.registers_of(connection, schema.id):
             home = registers.get(connection, register)
-            selection = Selection(register_id=home.id, schema_id=schema.id)
-            for found in objects.stream(connection, selection):
+            for found in list_store.stream(connection, ObjectQuery(home.id, schema.id)):
                 result.objects += 1
                 errors = validate(found.data)
                 if errors:

@@ -12,12 +12,10 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from app.application import Application
-from app.registers import list_store, register_store
-from app.registers import object_store as objects
-from app.registers import schema_store as schemas
-from app.registers.list_store import Listing
-from app.registers.object_store import About, Selection, StoredObject
-from app.registers.register_store import Register
+from app.registers import list_store
+from app.registers.list_store import About
+from app.registers.object_store import StoredObject
+from app.registers.query import ObjectQuery
 
 WINDOW = 10_000
 """Objects that a search or filter looks at in one statement."""
@@ -39,17 +37,9 @@ class View:
     looked: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Holding:
-    """A register and how many objects of each of its schemas it holds."""
-
-    register: Register
-    schemas: Sequence[tuple[str, About]]
-
-
 def page(
     app: Application,
-    listing: Listing,
+    query: ObjectQuery,
     *,
     after: UUID | None = None,
     before: UUID | None = None,
@@ -57,11 +47,12 @@ def page(
     patience: float = PATIENCE,
     window: int = WINDOW,
 ) -> View:
-    """The first objects of a list, or those behind or just before one of them.
+    """The first objects of a query, or those behind or just before one of them.
 
     Looks at `window` objects at a time, until the page is full or `patience` seconds are over:
     a filter that nothing fits would have to look at all. `looked` then says how far it came, and
-    `next` (with `before`: `previous`) goes on from there.
+    `next` (with `before`: `previous`) goes on from there. A list that is asked to be sorted is
+    sorted as a whole.
     """
     back = before is not None
     place = before if back else after
@@ -71,9 +62,16 @@ def page(
     with app.engine.connect() as connection:
         list_store.limit_time(connection)
         while True:
-            edge = list_store.edge(connection, listing, place, width=window, back=back)
+            edge = None
+            if not query.order:
+                edge = list_store.edge(connection, query, place, width=window, back=back)
             wanted = limit + 1 - len(found)
-            found += list_store.stretch(connection, listing, place, edge, limit=wanted, back=back)
+            if back:
+                found += list_store.read(
+                    connection, query, before=place, first=edge, limit=wanted, back=True
+                )
+            else:
+                found += list_store.read(connection, query, after=place, until=edge, limit=wanted)
             if len(found) > limit or edge is None:
                 break
             looked, place = looked + window, edge
@@ -100,26 +98,10 @@ def of_source(
     return View(shown, None, _last(shown) if len(found) > limit else None)
 
 
-def about(app: Application, selection: Selection) -> About:
-    """How many objects a selection has, without counting a large one."""
+def about(app: Application, query: ObjectQuery) -> About:
+    """How many objects a query has, without counting many."""
     with app.engine.connect() as connection:
-        return objects.about(connection, selection)
-
-
-def holdings(app: Application) -> list[Holding]:
-    """Every register with its schemas and about how many objects there are of each."""
-    with app.engine.connect() as connection:
-        return [
-            Holding(
-                register,
-                [
-                    (schema.slug, objects.about(connection, selection))
-                    for schema in schemas.list_all(connection, register=register.slug)
-                    for selection in [Selection(register_id=register.id, schema_id=schema.id)]
-                ],
-            )
-            for register in register_store.list_all(connection)
-        ]
+        return list_store.about(connection, query)
 
 
 def _last(shown: Sequence[StoredObject]) -> UUID | None:

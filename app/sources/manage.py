@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from app.application import Application
 from app.database.secrets import SecretBox
 from app.errors import ConfigurationError, InUseError, UsageError
-from app.registers import object_store, register_store, schema_store
+from app.registers import list_store, register_store, schema_store
+from app.registers.query import ObjectQuery
 from app.sources import connect, jobs, state, store, targets
 from app.sources import document as documents
 from app.sources import secrets as secret_references
@@ -281,7 +282,7 @@ def _refuse_move(connection: sa.Connection, existing: Source, draft: SourceDraft
     after = [(target.register_id, target.schema_id) for target in draft.targets]
     if after[: len(before)] == before:
         return
-    owned = object_store.count(connection, object_store.Selection(source_id=existing.id))
+    owned = list_store.count(connection, ObjectQuery(source_id=existing.id))
     if owned:
         raise InUseError(
             f"Source {existing.name} owns {counted(owned, 'object')} in its current target",
@@ -361,7 +362,7 @@ def set_enabled(connection: sa.Connection, name: str, enabled: bool) -> Source:
 def delete(connection: sa.Connection, name: str) -> int:
     """Delete a source; its objects stay, without a source. Returns their number."""
     source = get(connection, name)
-    left = object_store.count(connection, object_store.Selection(source_id=source.id))
+    left = list_store.count(connection, ObjectQuery(source_id=source.id))
     store.delete(connection, source.id)
     jobs.forget(connection, source.id)
     return left

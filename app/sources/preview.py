@@ -17,8 +17,9 @@ from app.mapping.compile import Filtered, Mapped
 from app.mapping.language import effort
 from app.mapping.presence import ENOUGH, Presence
 from app.mapping.target import Target
-from app.registers import object_store
+from app.registers import list_store
 from app.registers.object_store import StoredObject
+from app.registers.query import Condition, ObjectQuery
 from app.sources import connect, store, targets
 from app.sources.model import Source
 from app.sources.warnings import no_key, nothing_matches
@@ -230,8 +231,9 @@ def _known(
     if key is None:
         return None
     with app.engine.connect() as connection:
-        selection = object_store.Selection(source_id=source.id, key=key, deleted=True)
-        found = object_store.page(connection, selection, limit=10)
+        same = Condition(("key",), "eq", (key,), meta=True)
+        query = ObjectQuery(source_id=source.id, conditions=(same,), deleted=True)
+        found = list_store.read(connection, query, limit=10)
     return next((item for item in found if item.target == target.number), None)
 
 

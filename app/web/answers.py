@@ -53,10 +53,7 @@ def indented(value: Any) -> str:
 
 def address(request: Request, **changes: Any) -> str:
     """This page's address with some parameters changed; None takes one away."""
-    query = {name: value for name, value in request.query_params.items() if name != "format"}
-    for name, value in changes.items():
-        if value is None:
-            query.pop(name, None)
-        else:
-            query[name] = str(value)
+    changed = {"format": None, **changes}
+    query = [item for item in request.query_params.multi_items() if item[0] not in changed]
+    query += [(name, str(value)) for name, value in changes.items() if value is not None]
     return request.url.path + (f"?{urlencode(query)}" if query else "")

@@ -12,8 +12,8 @@ import openpyxl
 import pytest
 from playwright.sync_api import Page, expect
 
-from app.registers import object_store, registers, schemas
-from app.registers.object_store import Selection
+from app.registers import list_store, registers, schemas
+from app.registers.query import ObjectQuery
 from app.sources import manage
 from app.sync import runs as run_history
 from examples.api import Api, Handler
@@ -212,5 +212,5 @@ def test_a_run_outlives_the_server_that_shows_it(page: Page, site: Site) -> None
         rows = len(server.collections["navaids"])
         assert sum(run.counters.created for run in runs) == rows  # nothing lost, or twice
         with site.app.engine.connect() as connection:
-            assert object_store.count(connection, Selection(source_id=source.id)) == rows
+            assert list_store.count(connection, ObjectQuery(source_id=source.id)) == rows
         server.shutdown()

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Form, Request
 from starlette.responses import Response
 
 from app.audit import verify
+from app.documents.object import object_document, version_document
 from app.errors import OpenRegisterError
 from app.http.identity import App, RegisterAdmin, Viewer
 from app.http.problems import Problem, describe
@@ -29,7 +30,7 @@ def show(request: Request, app: App, identity: Viewer, uuid: UUID) -> Response:
     """Its data, property by property."""
     found = service.get(app, uuid)
     if answers.wants_json(request):
-        return answers.as_json(found)
+        return answers.as_json(object_document(found))
     document = schemas.show(app, found.schema).schema.document
     properties = document.get("properties") or {}
     return page(
@@ -49,8 +50,9 @@ def trail(request: Request, app: App, identity: Viewer, uuid: UUID) -> Response:
     found = history.history(app, uuid)
     held = verify.verify_object(app, uuid)
     if answers.wants_json(request):
-        rows = [{**answers.plain(v), "verified": held.get(v.number)} for v in found.versions]
-        return answers.table(rows)
+        return answers.table(
+            [{**version_document(v), "verified": held.get(v.number)} for v in found.versions]
+        )
     return page(
         request,
         "object.html",

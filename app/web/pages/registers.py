@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from tempfile import SpooledTemporaryFile
 from typing import Annotated, BinaryIO, cast
+from urllib.parse import urlencode
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Form, Request
 from starlette.responses import Response, StreamingResponse
 
 from app.application import Application
+from app.documents.object import object_document
+from app.documents.register import register_with_count
 from app.errors import OpenRegisterError
 from app.http.identity import App, RegisterAdmin, Viewer
 from app.http.problems import describe
 from app.registers import export as exporting
-from app.registers import list_query, numbered_pages, registers, stepped_pages
+from app.registers import find, parameters, registers, stepped_pages
 from app.registers.export import Format
-from app.registers.list_query import Place
-from app.registers.object_store import Selection
-from app.registers.select import Query
+from app.registers.find import Place
+from app.registers.parameters import Asked
 from app.web import answers
 from app.web.languages import gettext as _
 from app.web.languages import speak
@@ -30,6 +32,8 @@ router = APIRouter(dependencies=[Depends(speak)])
 COLUMNS = 7
 PER_PAGE = 50
 _IN_MEMORY = 8 * 2**20
+_OWN = frozenset({"after", "before", "form", "format", "_limit"})
+"""Parameters of the pages themselves; all others ask for objects."""
 _MEDIA = {
     "csv": "text/csv; charset=utf-8",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
@@ -40,9 +44,9 @@ _MEDIA = {
 @router.get("/registers")
 def every(request: Request, app: App, identity: Viewer) -> Response:
     """The registers with their schemas, and about how much is in each."""
-    found = stepped_pages.holdings(app)
+    found = registers.overview(app)
     if answers.wants_json(request):
-        return answers.table(found)
+        return answers.table([register_with_count(one) for one in found])
     return page(request, "registers/list.html", holdings=found)
 
 
@@ -81,11 +85,9 @@ def add(
 @router.get("/registers/{register}")
 def one(request: Request, app: App, identity: Viewer, register: str) -> Response:
     """One register: its schemas, and the objects of its only one at once."""
-    found = next((h for h in stepped_pages.holdings(app) if h.register.slug == register), None)
-    if found is None:
-        registers.show(app, register)  # says that there is none
+    found = registers.show(app, register)
     if answers.wants_json(request):
-        return answers.as_json(found)
+        return answers.as_json(register_with_count(found))
     return page(request, "registers/one.html", holding=found)
 
 
@@ -107,43 +109,46 @@ def objects(
     before: UUID | None = None,
 ) -> Response:
     """The objects of a schema in a register; every further parameter filters, as in the API."""
-    with app.engine.connect() as connection:
-        place = numbered_pages.place(connection, register, schema)
-    own = {"after", "before", "format", "_limit"}
-    given = [(n, v) for n, v in request.query_params.multi_items() if n not in own and v != ""]
-    asked = list_query.read(place, given)
-    view = stepped_pages.page(app, asked.listing, after=after, before=before, limit=PER_PAGE)
-    narrowed = bool(asked.listing.conditions or asked.listing.search)
-    total = None
-    if not narrowed:
-        total = stepped_pages.about(
-            app, Selection(register_id=place.register.id, schema_id=place.schema.id)
-        )
+    place, asked = _asked(request, app, register, schema)
+    query = asked.query
+    view = stepped_pages.page(app, query, after=after, before=before, limit=PER_PAGE)
+    total = None if query.narrowed else stepped_pages.about(app, query)
+    ignored = list(dict(query.ignored))
     if answers.wants_json(request):
         return answers.table(
-            view.objects,
+            [object_document(one) for one in view.objects],
             next=view.next,
             previous=view.previous,
             looked=view.looked,
             total=total.number if total and total.exact else None,
-            ignored=asked.ignored,
+            ignored=ignored,
         )
-    properties = list(place.schema.document.get("properties") or {})
+    properties = list(place.properties)
     shown = properties or list(dict.fromkeys(n for one in view.objects for n in one.data))
+    given = [*parameters.write(query), *(("_fields", name) for name in asked.fields)]
     return page(
         request,
         "registers/objects.html",
         place=place,
         view=view,
         total=total,
-        narrowed=narrowed,
-        ignored=asked.ignored,
+        narrowed=query.narrowed,
+        ignored=ignored,
         properties=properties,
-        columns=shown[:COLUMNS],
-        filters=[(n, v) for n, v in given if not n.startswith("_")],
-        search=asked.listing.search,
+        columns=asked.fields or shown[:COLUMNS],
+        given=urlencode(given),
+        filters=[(n, v) for n, v in given if n != "_search"],
+        search=query.search,
         siblings=_siblings(app, place),
     )
+
+
+def _asked(request: Request, app: Application, register: str, schema: str) -> tuple[Place, Asked]:
+    """The query of a page and of its export; a field of a form that is left empty asks nothing."""
+    with app.engine.connect() as connection:
+        place = find.place(connection, register, schema)
+    given = request.query_params.multi_items()
+    return place, place.read((n, v) for n, v in given if n not in _OWN and v != "")
 
 
 def _siblings(app: Application, place: Place) -> list[str]:
@@ -155,21 +160,21 @@ def _siblings(app: Application, place: Place) -> list[str]:
 
 @router.get("/registers/{register}/{schema}/export")
 def export(
+    request: Request,
     app: App,
     identity: Viewer,
     register: str,
     schema: str,
     form: Format = "csv",
-    filter: str | None = None,  # noqa: A002
 ) -> Response:
-    """All of them as a file to take away."""
-    with app.engine.connect() as connection:
-        place = numbered_pages.place(connection, register, schema)
-    query = Query(place.register.slug, place.schema.slug, filter=filter)
+    """All objects that the page shows, page after page, as a file to take away."""
+    place, asked = _asked(request, app, register, schema)
     temporary = SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - closed once it is sent
     out = cast(BinaryIO, temporary)
     try:
-        exporting.objects(app, query, form, out)
+        exporting.objects(
+            app, asked.query, form, out, document=object_document, fields=asked.fields
+        )
     except BaseException:
         out.close()
         raise

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Form, Request
 from starlette.responses import Response
 
 from app.application import Application
+from app.documents.schema import schema_document
 from app.errors import ConfigurationError, OpenRegisterError
 from app.http.identity import App, RegisterAdmin, Viewer
 from app.http.problems import Problem, describe
@@ -39,7 +40,7 @@ def every(request: Request, app: App, identity: Viewer) -> Response:
     """The schemas, each with the registers that hold objects of it."""
     found = schemas.overview(app)
     if answers.wants_json(request):
-        return answers.table(found)
+        return answers.table([schema_document(one) for one in found])
     return page(request, "schemas/list.html", schemas=found)
 
 

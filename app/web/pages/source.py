@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import PlainTextResponse, Response
 
 from app.application import Application
+from app.documents.object import object_document
 from app.errors import ConfigurationError, OpenRegisterError, SecretKeyError
 from app.http.identity import App, RegisterAdmin, Viewer
 from app.http.problems import Problem, describe
@@ -220,7 +221,7 @@ def objects(
     source = app.read(manage.get, name)
     view = stepped_pages.of_source(app, source.id, after=after)
     if answers.wants_json(request):
-        return answers.table(view.objects, next=view.next)
+        return answers.table([object_document(one) for one in view.objects], next=view.next)
     columns = list(dict.fromkeys(name for one in view.objects for name in one.data))[:6]
     return frame(request, app, source, "objects", view=view, columns=columns)
 

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from app.registers import list_store
-from app.registers.list_store import Listing
+from app.registers.query import ObjectQuery
 from app.users.roles import Role
 from tests.integration.served import Client, Server
 
@@ -323,8 +323,8 @@ def test_a_page_is_read_as_a_range_of_the_index_however_far_on_it_lies(server: S
             ),
             {"register": register, "schema": schema},
         )
-        listing = Listing(register, schema)
-        starts, total = list_store.marks(connection, listing, step=20)
+        query = ObjectQuery(register, schema)
+        starts, total = list_store.marks(connection, query, step=20)
         assert (len(starts), total) == (16 * 1000, 20000)
         marks = [UUID(bytes=starts[at : at + 16]) for at in range(0, len(starts), 16)]
         connection.exec_driver_sql("ANALYZE openregister.objects")
@@ -332,7 +332,7 @@ def test_a_page_is_read_as_a_range_of_the_index_however_far_on_it_lies(server: S
         for place in (0, 998):
             connection.exec_driver_sql("SELECT pg_stat_clear_snapshot()")
             before = _index_reads(connection)
-            page = list_store.between(connection, listing, marks[place], marks[place + 1])
+            page = list_store.read(connection, query, first=marks[place], before=marks[place + 1])
             assert len(page) == 20
             reads.append(_index_reads(connection) - before)
     assert reads[0] == reads[1] <= 41

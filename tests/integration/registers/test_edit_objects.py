@@ -18,10 +18,9 @@ from app.errors import (
     OwnedError,
     UsageError,
 )
-from app.registers import edit_objects, registers, select
+from app.registers import edit_objects, find, registers
 from app.registers.edit_objects import Edit
 from app.registers.object_store import StoredObject
-from app.registers.select import Query
 from app.sources import manage
 from tests.integration.bench import Bench, figures
 
@@ -34,7 +33,7 @@ def _synced(bench: Bench, **document: Any) -> StoredObject:
     bench.define(**document)
     bench.write([{"code": "1", "name": "One", "note": "from the source"}])
     bench.sync()
-    return select.find(bench.app, Query(source="places"), limit=1)[0]
+    return find.find(bench.app, find.query(bench.app, source="places"), limit=1)[0]
 
 
 def test_a_new_object_has_one_entry_that_names_who_made_it(bench: Bench) -> None:

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from app.audit import verify
 from app.errors import IntegrityError, NotFoundError
-from app.registers import edit_objects, history, select
+from app.registers import edit_objects, find, history
 from app.registers.edit_objects import Edit
-from app.registers.select import Query
+from app.registers.query import ObjectQuery
 from app.sources import explain
 from connectors.sdk import canonical
 from tests.integration.bench import Bench
@@ -85,7 +85,7 @@ def changed(bench: Bench) -> Bench:
 
 
 def _only(bench: Bench) -> Any:
-    return select.find(bench.app, Query(deleted=True), limit=1)[0]
+    return find.find(bench.app, ObjectQuery(deleted=True), limit=1)[0]
 
 
 def test_versions_name_action_source_run_and_difference(changed: Bench) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from datetime import timedelta
 from decimal import Decimal
@@ -12,8 +13,9 @@ import sqlalchemy as sa
 from app.database import tables as t
 from app.database.secrets import SecretBox
 from app.errors import NotFoundError
-from app.registers import object_store
-from app.registers.object_store import About, PropertyFilter, Selection
+from app.registers import list_store, object_store
+from app.registers.list_store import About
+from app.registers.query import Condition, ObjectQuery, Order
 from app.sources import store
 from app.sources.model import SourceDraft
 from app.sync import quarantine
@@ -53,33 +55,33 @@ def test_pages_follow_one_another_without_gap_or_overlap(connection, place):
     for number in range(7):
         place(connection, {"name": str(number)})
     seen, after = [], None
-    while page := object_store.page(connection, Selection(), after=after, limit=3):
+    while page := list_store.read(connection, ObjectQuery(), after=after, limit=3):
         seen += _names(page)
         after = page[-1].uuid
     assert seen == [str(number) for number in range(7)]
-    assert _names(object_store.stream(connection, Selection(), chunk=2)) == seen
+    assert _names(list_store.stream(connection, ObjectQuery(), chunk=2)) == seen
 
 
 def test_a_stream_leaves_no_options_on_its_connection(connection, place):
     for number in range(5):
         place(connection, {"name": str(number)})
     before = dict(connection.get_execution_options())
-    assert len(list(object_store.stream(connection, Selection(), chunk=2))) == 5
+    assert len(list(list_store.stream(connection, ObjectQuery(), chunk=2))) == 5
     assert dict(connection.get_execution_options()) == before
     # a whole answer is at hand at once again: a server-side cursor could not tell its length
     assert connection.execute(sa.text("SELECT generate_series(1, 7)")).rowcount == 7
 
 
-def test_a_selection_narrows_by_where_objects_belong(connection, place, source_id):
+def test_a_query_narrows_by_where_objects_belong(connection, place, source_id):
     here = place(connection, {"name": "here"}, source_id=source_id, key="1")
     place(connection, {"name": "gone"}, source_id=source_id, key="2", deleted=True)
     other = place(connection, {"name": "other"}, register="law", schema="act")
 
     def found(**only) -> list[str]:
-        selection = Selection(**only)
-        names = _names(object_store.page(connection, selection))
-        assert object_store.count(connection, selection) == len(names)
-        assert object_store.about(connection, selection) == About(len(names), True)
+        query = ObjectQuery(**only)
+        names = _names(list_store.read(connection, query))
+        assert list_store.count(connection, query) == len(names)
+        assert list_store.about(connection, query) == About(len(names), True)
         return names
 
     assert found() == ["here", "other"]
@@ -87,25 +89,29 @@ def test_a_selection_narrows_by_where_objects_belong(connection, place, source_i
     assert found(register_id=here.register_id) == ["here"]
     assert found(schema_id=other.schema_id) == ["other"]
     assert found(source_id=source_id) == ["here"]
-    assert found(source_id=source_id, key="2", deleted=True) == ["gone"]
+    key = Condition(("key",), "eq", ("2",), meta=True)
+    assert found(source_id=source_id, conditions=(key,), deleted=True) == ["gone"]
+    assert found(ignored=(("nowhere", "1"),)) == []
 
 
 @pytest.mark.parametrize(
     ("path", "operator", "value", "names"),
     [
-        (("n",), "=", 10, ["a"]),
-        (("n",), "=", Decimal("10.0"), ["a"]),
-        (("n",), ">", 9, ["a"]),
-        (("n",), "<=", 9, ["b"]),
-        (("n",), ">", "9", []),
-        (("n",), "<", "9", ["c"]),
-        (("n",), "!=", 10, ["b", "c", "d"]),
-        (("n",), "=", None, ["d"]),
-        (("in", "city"), "=", "Delft", ["b"]),
-        (("tags", "1"), "=", "y", ["c"]),
-        (("tags",), "=", ["x", "y"], ["c"]),
-        (("flag",), "=", True, ["a"]),
-        (("missing",), "=", None, []),
+        (("n",), "eq", 10, ["a"]),
+        (("n",), "eq", Decimal("10.0"), ["a"]),
+        (("n",), "gt", 9, ["a"]),
+        (("n",), "lte", 9, ["b"]),
+        (("n",), "gt", "9", []),
+        (("n",), "lt", "9", ["c"]),
+        (("n",), "ne", 10, ["b", "c", "d"]),
+        (("n",), "eq", None, ["d"]),
+        (("in", "city"), "eq", "Delft", ["b"]),
+        (("tags", "1"), "eq", "y", ["c"]),
+        (("tags",), "eq", "y", ["c"]),
+        (("tags",), "ne", "y", ["a", "b", "d"]),
+        (("tags",), "eq", ["x", "y"], ["c"]),
+        (("flag",), "eq", True, ["a"]),
+        (("missing",), "eq", None, []),
     ],
 )
 def test_properties_are_compared_within_their_json_type(
@@ -115,14 +121,30 @@ def test_properties_are_compared_within_their_json_type(
     place(connection, {"name": "b", "n": 9, "in": {"city": "Delft"}})
     place(connection, {"name": "c", "n": "10", "tags": ["x", "y"]})
     place(connection, {"name": "d", "n": None})
-    selection = Selection(filters=[PropertyFilter(path, operator, value)])
-    assert _names(object_store.page(connection, selection)) == names
+    query = ObjectQuery(conditions=(Condition(path, operator, (value,)),))
+    assert _names(list_store.read(connection, query)) == names
+
+
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize("path", [("n",), ("in", "city")])
+def test_a_sorted_list_goes_on_behind_and_before_every_object(connection, place, path, descending):
+    for text in ('{"n": 2}', '{"n": null}', "{}", '{"n": "2"}', '{"n": 2}', '{"n": 1}', "{}"):
+        city = {"in": {"city": "Delft"}} if "2" in text else {}
+        place(connection, {**json.loads(text), **city})
+    query = ObjectQuery(order=(Order(path, descending),))
+    whole = list_store.read(connection, query)
+    assert len(whole) == 7
+    for number, one in enumerate(whole):
+        behind = list_store.read(connection, query, after=one.uuid)
+        before = list_store.read(connection, query, before=one.uuid, back=True)
+        assert behind == whole[number + 1 :]
+        assert before == whole[:number][::-1]
 
 
 def test_large_figures_are_estimated(connection, place):
     for number in range(20):
         place(connection, {"name": str(number)})
-    found = object_store.about(connection, Selection(), exact_below=5)
+    found = list_store.about(connection, ObjectQuery(), exact_below=5)
     assert (found.number >= 5, found.exact) == (True, False)
 
 

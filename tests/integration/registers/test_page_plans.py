@@ -11,8 +11,7 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 
-from app.registers import list_store, numbered_pages, stepped_pages
-from app.registers.list_query import read
+from app.registers import find, list_store, stepped_pages
 from app.sources import manage
 from app.users.roles import Role
 from tests.integration.served import Server
@@ -128,6 +127,8 @@ PATHS = [
     "/registers/geo/town?_search=nowhere",
     "/registers/geo/town?code=K099999",
     "/registers/geo/town?@self[key]=K099999",
+    "/registers/geo/town?@self[source]=towns",
+    "/registers/geo/town?_deleted=true",
     "/objects/{deep}",
     "/objects/{deep}/audit",
     "/audit",
@@ -167,9 +168,9 @@ def test_the_scan_that_the_others_are_tested_for_would_be_seen(
 
 def _search(shared: Server, **more: Any) -> stepped_pages.View:
     with shared.app.engine.connect() as connection:
-        place = numbered_pages.place(connection, "geo", "town")
-    asked = read(place, [("code[in]", "K000010,K050000,K099999")])
-    return stepped_pages.page(shared.app, asked.listing, **more)
+        place = find.place(connection, "geo", "town")
+    asked = place.read([("code[in]", "K000010,K050000,K099999")])
+    return stepped_pages.page(shared.app, asked.query, **more)
 
 
 def test_a_search_shows_what_it_has_found_in_time_and_goes_on_from_there(

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from app.errors import PlanChangedError
-from app.registers import edit_objects, select
-from app.registers.select import Query
+from app.registers import edit_objects, find
 from app.sync import dry_run, runs
 from app.sync.model import Run
 from app.sync.report import RunState
@@ -69,7 +68,8 @@ def test_a_plan_is_refused_when_the_register_has_changed(bench: Bench) -> None:
     bench.write([{**ROWS[0], "name": "New"}, *ROWS[2:]])
     plan = _plan(bench)
     for key in ("0", "1"):  # one that would be updated, one that would be deleted
-        found = select.find(bench.app, Query(source="places", key=key), limit=1)[0]
+        keyed = find.query(bench.app, source="places", given=[("@self.key", key)])
+        found = find.find(bench.app, keyed, limit=1)[0]
         edit_objects.patch(bench.app, found.uuid, {"note": key}, actor="bob")
         _refused(bench, plan)
         plan = _plan(bench)

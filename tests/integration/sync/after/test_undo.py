@@ -9,8 +9,7 @@ import pytest
 
 from app.audit import verify
 from app.errors import AlreadyRunningError, NotFoundError
-from app.registers import edit_objects, select
-from app.registers.select import Query
+from app.registers import edit_objects, find
 from app.sync.after import undo
 from app.sync.after.undo import Undone
 from app.sync.model import Finish, Start
@@ -75,7 +74,8 @@ def test_objects_with_later_edits_are_skipped_and_listed(bench: Bench) -> None:
     _sync(bench, _rows("a", "b", "c"))
     run = _sync(bench, _rows("a", "b", "c", size=2))
     later = _sync(bench, [*_rows("a", size=3), *_rows("b", "c", size=2)])
-    edited = select.find(bench.app, Query(source="places", key="b"), limit=1)[0]
+    keyed = find.query(bench.app, source="places", given=[("@self.key", "b")])
+    edited = find.find(bench.app, keyed, limit=1)[0]
     edit_objects.patch(bench.app, edited.uuid, {"note": "mine"}, actor="api:bob")
     undone = undo.undo(bench.app, run, actor="alice")
     assert _counts(undone) == (1, 0, 0, 2)

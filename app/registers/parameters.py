@@ -1,4 +1,4 @@
-"""What a request for a list asks for, read from the parameters of its address.
+"""Object queries as parameters: of an address in the API and the pages, of a command's options.
 
 Names that start with `_` steer the list, `@self` speaks of what is known about an object, every
 other name is a property: `status=active`, `inhabitants[gte]=1000`, `address.city=Delft`,
@@ -10,16 +10,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from app.errors import ConfigurationError
-from app.registers.list_store import META, OPERATORS, Condition, Listing, Operator, Order
-from app.registers.register_store import Register
-from app.registers.schema_store import Schema
+from app.registers.query import META, OPERATORS, Condition, ObjectQuery, Operator, Order
 from connectors.sdk import canonical
 
 DEFAULT_LIMIT = 20
@@ -33,46 +31,79 @@ _NOT_FILTERS = frozenset({"@self[register]", "@self[schema]"})
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """A register and one of its schemas."""
-
-    register: Register
-    schema: Schema
-
-
-@dataclass(frozen=True, slots=True)
 class Asked:
-    """What a request asks for. `ignored`: filters on what the schema does not have."""
+    """What a request asks for: which objects, which page of them, and what of each."""
 
-    listing: Listing
+    query: ObjectQuery
     limit: int
     page: int
     offset: int | None
     cursor: UUID | None
     fields: tuple[str, ...]
     empty: bool
-    ignored: tuple[str, ...]
 
 
-def read(found: Place, parameters: Iterable[tuple[str, str]]) -> Asked:
-    """Make sense of the query's parameters. Raises ConfigurationError naming each faulty one."""
-    reader = _Reader(found)
+def read(
+    within: ObjectQuery, properties: Mapping[str, Any], parameters: Iterable[tuple[str, str]]
+) -> Asked:
+    """Narrow a query by parameters; `properties` are those of its schema, or none are known.
+
+    Raises ConfigurationError naming each parameter that is not valid.
+    """
+    reader = _Reader(properties)
     for name, value in parameters:
         reader.take(name, value)
-    return reader.asked()
+    return reader.asked(within)
+
+
+def write(query: ObjectQuery) -> list[tuple[str, str]]:
+    """The parameters from which `read` makes the same query within the same place."""
+    given = list(query.ignored)
+    for condition in query.conditions:
+        name, texts = _name(condition.path, condition.meta), _texts(condition)
+        if "[" in name:  # which a name without brackets cannot hold
+            first = next(at for at, member in enumerate(condition.path) if "[" in member)
+            brackets = [f"[{member}]" for member in condition.path[first:]]
+            name = ".".join(condition.path[:first]) + "".join(brackets)
+        plain = condition.operator == "eq" and "[" not in name
+        operator = "" if plain else f"[{condition.operator}]"
+        given += [(name + operator, text) for text in texts] or [(f"{name}[in]", ",")]
+    if query.search:
+        given.append(("_search", query.search))
+    for key in query.order:
+        name, direction = _name(key.path, key.meta), "desc" if key.descending else "asc"
+        if "]" in name:  # which brackets cannot hold
+            given.append(("_order", f"-{name}" if key.descending else name))
+        else:
+            given.append((f"_order[{name}]", direction))
+    if query.deleted:
+        given.append(("_deleted", "true"))
+    return given
+
+
+def _name(path: Sequence[str], meta: bool) -> str:
+    return f"@self.{path[0]}" if meta else ".".join(path)
+
+
+def _texts(condition: Condition) -> list[str]:
+    """The values as they were given: what a text may stand for besides itself is no text."""
+    if condition.operator == "exists":
+        return ["true" if condition.values[0] else "false"]
+    if not condition.meta:
+        return [value for value in condition.values if isinstance(value, str)]
+    return [v.isoformat() if isinstance(v, datetime) else str(v) for v in condition.values]
 
 
 class _Reader:
     """Collects parameters, and what is wrong with them."""
 
-    def __init__(self, found: Place) -> None:
-        self._place = found
-        self._properties: Mapping[str, Any] = found.schema.document.get("properties") or {}
+    def __init__(self, properties: Mapping[str, Any]) -> None:
+        self._properties = properties
         self._filters: dict[tuple[bool, tuple[str, ...], Operator], list[str]] = {}
         self._order: list[Order] = []
         self._fields: list[str] = []
         self._plain: dict[str, str] = {}
-        self._ignored: list[str] = []
+        self._ignored: list[tuple[str, str]] = []
         self._faults: dict[str, str] = {}
 
     def take(self, name: str, value: str) -> None:
@@ -90,20 +121,20 @@ class _Reader:
     def _take_order(self, brackets: Sequence[str], value: str) -> None:
         """`_order[name]=desc`, or `_order=name:desc,other` (also `-name`)."""
         if brackets:
-            self._add_order(brackets[0], value.lower(), "_order")
+            self._add_order(brackets[0], value.lower())
             return
         for part in filter(None, (part.strip() for part in value.split(","))):
             name, _, direction = part.partition(":")
             if part.startswith("-"):
                 name, direction = part[1:], "desc"
-            self._add_order(name, direction.lower(), "_order")
+            self._add_order(name.strip(), direction.strip().lower())
 
-    def _add_order(self, name: str, direction: str, parameter: str) -> None:
+    def _add_order(self, name: str, direction: str) -> None:
         meta, path = self._path(name)
         if direction not in ("", "asc", "desc"):
-            self._faults[parameter] = f"{direction!r} is not a valid direction; use asc or desc"
-        elif path is None:
-            self._faults[parameter] = f"there is no {name!r} to sort by"
+            self._faults["_order"] = f"{direction!r} is not a valid direction; use asc or desc"
+        elif path is None or "\0" in name:
+            self._faults["_order"] = f"there is no {name!r} to sort by"
         else:
             self._order.append(Order(path, direction == "desc", meta))
 
@@ -111,8 +142,7 @@ class _Reader:
         head, operator, many = _parted(name)
         meta, path = self._path(head)
         if path is None:
-            if name not in self._ignored:
-                self._ignored.append(name)
+            self._ignored.append((name, value))
             return
         values = [part for part in value.split(",") if part] if many else [value]
         self._filters.setdefault((meta, path, operator), []).extend(values)
@@ -127,7 +157,7 @@ class _Reader:
         path = tuple(name.split("."))
         return False, path if path[0] in self._properties else None
 
-    def asked(self) -> Asked:
+    def asked(self, within: ObjectQuery) -> Asked:
         """Everything together."""
         limit = self._integer("_limit", DEFAULT_LIMIT, 1, LARGEST_LIMIT)
         page = self._integer("_page", 1, 1, 10**9)
@@ -149,28 +179,28 @@ class _Reader:
             self._faults["_order"] = f"must name at most {MOST_ORDERS} properties"
         if self._faults:
             raise ConfigurationError("The parameters are not valid", faults=self._faults)
+        query = replace(
+            within,
+            conditions=within.conditions + conditions,
+            search=search,
+            order=tuple(self._order),
+            deleted=_true(self._plain.get("_deleted")),
+            ignored=tuple(self._ignored),
+        )
         return Asked(
-            Listing(
-                self._place.register.id,
-                self._place.schema.id,
-                conditions,
-                search,
-                tuple(self._order),
-                _true(self._plain.get("_deleted")),
-            ),
+            query,
             limit,
             page if offset is None else offset // limit + 1,
             offset,
             cursor,
             tuple(self._fields),
             _true(self._plain.get("_empty")),
-            tuple(self._ignored),
         )
 
     def _condition(
         self, meta: bool, path: tuple[str, ...], operator: Operator, values: Sequence[str]
     ) -> Condition | None:
-        name = f"@self.{path[0]}" if meta else ".".join(path)
+        name = _name(path, meta)
         if any("\0" in value for value in values) or "\0" in name:
             self._faults[name.replace("\0", "")] = "must hold no NUL"
             return None

@@ -1,0 +1,29 @@
+"""Registers as programs get them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from app.registers.register_store import Register
+    from app.registers.registers import Overview
+
+
+def register_document(register: Register, schemas: Sequence[str]) -> dict[str, Any]:
+    """A register; `schemas` are the slugs of those whose objects it holds."""
+    return {
+        "id": register.id,
+        "slug": register.slug,
+        "title": register.title,
+        "description": register.description,
+        "schemas": list(schemas),
+        "created": register.created,
+        "updated": register.updated,
+    }
+
+
+def register_with_count(found: Overview) -> dict[str, Any]:
+    """The same with how many objects it holds: exactly, or about."""
+    counts = {"objects": found.objects, "objects_exact": found.exact}
+    return {**register_document(found.register, found.schemas), **counts}
