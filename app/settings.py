@@ -24,6 +24,7 @@ from pydantic_settings import (
 from app.errors import SettingsError
 from connectors.sdk.net.hosts import HostList
 from connectors.sdk.redact import remember
+from connectors.sdk.wording import said
 
 PREFIX = "OPENREGISTER_"
 CONFIG_VARIABLE = f"{PREFIX}CONFIG"
@@ -192,11 +193,11 @@ def _secret_parts(value: str) -> list[str]:
 
 def _faulty(error: ValidationError, file: str | None) -> SettingsError:
     faults = {}
-    for fault in error.errors(include_input=False, include_url=False, include_context=False):
+    for fault in error.errors(include_input=False, include_url=False):
         name = str(fault["loc"][0]) if fault["loc"] else "settings"
         variable = f"{PREFIX}{name.upper()}"
         place = "environment" if os.environ.get(variable) else f"`{name}` in {file}"
-        message = fault["msg"].removeprefix("Value error, ")
+        message = said(fault["type"], fault.get("ctx"))
         if fault["type"] == "extra_forbidden":
             message = "is not a setting"
         faults[variable] = f"{message} ({place})"

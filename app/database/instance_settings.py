@@ -23,6 +23,7 @@ from app.database.tables import settings as table
 from app.errors import ConfigurationError, UsageError
 from connectors.sdk.config import ConfigModel
 from connectors.sdk.redact import MASK, remember
+from connectors.sdk.wording import said
 
 
 def _zone(name: str) -> str:
@@ -289,9 +290,7 @@ def _type_name(field: FieldInfo) -> str:
 
 def _invalid(error: ValidationError, key: str = "") -> ConfigurationError:
     faults = {
-        key or ".".join(str(part) for part in fault["loc"]): fault["msg"].removeprefix(
-            "Value error, "
-        )
+        key or ".".join(str(part) for part in fault["loc"]): said(fault["type"], fault.get("ctx"))
         for fault in error.errors(include_input=False, include_url=False)
     }
     return ConfigurationError(

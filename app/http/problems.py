@@ -21,6 +21,7 @@ from app.http.methods import allowed
 from app.users.sign_in import LockedError, SignInError
 from connectors.sdk import ConnectorError
 from connectors.sdk.redact import redact
+from connectors.sdk.wording import said
 
 _log = logging.getLogger(__name__)
 
@@ -170,7 +171,7 @@ def _invalid_request(error: RequestValidationError) -> Problem:
         {
             "path": ".".join(str(part) for part in fault["loc"][1:]) or str(fault["loc"][0]),
             "in": str(fault["loc"][0]),
-            "message": str(fault["msg"]).removeprefix("Value error, "),
+            "message": said(fault["type"], fault.get("ctx")),
         }
         for fault in error.errors()
     ]

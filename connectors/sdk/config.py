@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 
 from connectors.sdk import cleartext
 from connectors.sdk.errors import ConfigurationError
+from connectors.sdk.wording import said
 
 C = TypeVar("C", bound="ConnectorConfig")
 
@@ -40,8 +41,8 @@ class ConnectorConfig(ConfigModel):
 def faults(error: ValidationError, whole: str) -> dict[str, str]:
     """Errors by dotted path, without class names; `whole` stands for the document itself."""
     return {
-        ".".join(part for part in map(str, fault["loc"]) if "[" not in part) or whole: _message(
-            fault
+        ".".join(part for part in map(str, fault["loc"]) if "[" not in part) or whole: said(
+            fault["type"], fault.get("ctx")
         )
         for fault in error.errors(include_input=False, include_url=False)
     }
@@ -58,16 +59,6 @@ def parse(model: type[C], document: dict[str, Any], *, where: str = "") -> C:
             faults=faults(error, "(connection)"),
             hint="`openregister source:types TYPE` lists all fields",
         ) from None
-
-
-def _message(fault: Any) -> str:
-    """The error without the value, which may be a secret in the wrong place."""
-    if fault["type"] in ("union_tag_invalid", "literal_error"):
-        expected = fault["ctx"].get("expected_tags") or fault["ctx"].get("expected")
-        return f"must be one of {expected}"
-    if fault["type"] in ("model_type", "model_attributes_type"):
-        return "Input should be an object"
-    return str(fault["msg"]).removeprefix("Value error, ")
 
 
 def secrets_of(config: BaseModel, prefix: str = "") -> dict[str, str]:

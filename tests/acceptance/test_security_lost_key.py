@@ -148,7 +148,7 @@ def test_other_changes_leave_a_secret_for_whoever_finds_the_key(
     assert "a different key" in tested.stderr
     moved = cli("source:edit", "towns", "--set", "url=http://127.0.0.1:9/", "--no-test")
     assert moved.exit_code == 2
-    assert "token: Field required" in moved.stderr
+    assert "token: is required" in moved.stderr
     assert "entered again" in moved.stderr
     assert stored(engine) == before
     filled("source:run", "towns").ok()  # with the old key again

@@ -68,11 +68,11 @@ def test_a_secret_is_never_shown_and_kept_when_left_empty() -> None:
 
 
 def test_a_fault_stands_at_its_field_also_within_a_variant() -> None:
-    faults = {"url": "Field required", "auth.basic.user": "Field required"}
+    faults = {"url": "is required", "auth.basic.user": "is required"}
     fields = _form().fields({"auth": {"type": "basic"}}, faults=faults)
-    assert _named(fields, "url").error == "Field required"
+    assert _named(fields, "url").error == "is required"
     basic = dict(_named(fields, "auth").variants)["basic"]
-    assert _named(list(basic), "auth.user").error == "Field required"
+    assert _named(list(basic), "auth.user").error == "is required"
 
 
 def test_text_that_is_no_json_is_a_fault_of_its_field() -> None:
