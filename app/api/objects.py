@@ -258,8 +258,7 @@ def object_audit(
 
 
 def _place(app: Application, register: str, schema: str) -> Place:
-    with app.engine.connect() as connection:
-        return find.place(connection, register, schema)
+    return app.read(find.place, register, schema)
 
 
 def _object(app: Application, register: str, schema: str, uuid: UUID) -> StoredObject:

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any, TypeAlias
 
 from app.mapping import storage
@@ -41,7 +40,6 @@ from connectors.sdk import (
     RowData,
     RowProblem,
     Stage,
-    canonical,
     paths,
 )
 from connectors.sdk.paths import MISSING
@@ -237,13 +235,10 @@ class RowPlan:
         invalid = self._validate(data)
         if invalid:
             return self._problem(row, Stage.VALIDATE, invalid, key)
-        try:
-            json = canonical.dumps(data)
-        except (TypeError, ValueError, RecursionError):
-            return self._problem(row, Stage.COERCE, [storage.fault(data)], key)
-        if b"\\u0000" in json and (fault := storage.nul_fault(data, "")) is not None:
-            return self._problem(row, Stage.COERCE, [fault], key)
-        return Mapped(key, data, json, sha256(json).digest(), row.position)
+        stored = storage.stored(data)
+        if isinstance(stored, FieldError):
+            return self._problem(row, Stage.COERCE, [stored], key)
+        return Mapped(key, data, stored.json, stored.hash, row.position)
 
     def _map(self, data: RowData, resolved: Resolved, errors: list[FieldError]) -> RowData:
         result: RowData = dict(data) if self._takes_everything else {}

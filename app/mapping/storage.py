@@ -1,14 +1,33 @@
-"""Detect values that are valid JSON but cannot be stored in the database."""
+"""What may be stored: the canonical form of an object, and why the database cannot hold one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from hashlib import sha256
+from typing import Any, NamedTuple
 
-from connectors.sdk import FieldError, canonical
+from connectors.sdk import FieldError, RowData, canonical
 
 
-def fault(data: Any) -> FieldError:
+class Stored(NamedTuple):
+    """An object in its canonical form, and the SHA-256 of that (32 bytes)."""
+
+    json: bytes
+    hash: bytes
+
+
+def stored(data: RowData) -> Stored | FieldError:
+    """How an object is stored, or why it cannot be."""
+    try:
+        json = canonical.dumps(data)
+    except (TypeError, ValueError, RecursionError):
+        return _fault(data)
+    if b"\\u0000" in json and (nul := _nul_fault(data, "")) is not None:
+        return nul
+    return Stored(json, sha256(json).digest())
+
+
+def _fault(data: Any) -> FieldError:
     """Why an object cannot be written as JSON."""
     waiting: list[tuple[Any, str, int]] = [(data, "", 0)]
     while waiting:
@@ -40,7 +59,7 @@ def _encodable(text: str) -> bool:
     return True
 
 
-def nul_fault(value: Any, path: str) -> FieldError | None:
+def _nul_fault(value: Any, path: str) -> FieldError | None:
     """The first text with a NUL character, which PostgreSQL's jsonb cannot store."""
     if isinstance(value, str):
         return (
@@ -56,6 +75,6 @@ def nul_fault(value: Any, path: str) -> FieldError | None:
     elif isinstance(value, list):
         members = enumerate(value)
     faults = (
-        nul_fault(member, f"{path}.{name}" if path else str(name)) for name, member in members
+        _nul_fault(member, f"{path}.{name}" if path else str(name)) for name, member in members
     )
     return next((fault for fault in faults if fault is not None), None)

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from hashlib import sha256
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
@@ -21,14 +20,14 @@ from app.application import Application
 from app.audit import diff as changes
 from app.audit.chain_rule import Action
 from app.errors import ConflictError, InvalidObjectError, OwnedError, UsageError
-from app.mapping.storage import nul_fault
+from app.mapping import storage
 from app.mapping.validation import Validator, compile_validator
 from app.registers import history, register_store, schema_store, write_objects
 from app.registers import object_store as store
 from app.registers.object_store import StoredObject
 from app.registers.ownership import merge_patch, not_local
 from app.registers.write_objects import NewObject, Revision
-from connectors.sdk import RowData, canonical
+from connectors.sdk import FieldError, RowData, canonical
 
 Kind = Literal["replace", "patch", "delete", "restore"]
 
@@ -248,12 +247,12 @@ def _checked(data: Mapping[str, Any], validate: Validator, *, where: str) -> _Ch
     refused = partial(InvalidObjectError, "The object cannot be stored", where=where)
     try:
         document = canonical.value(dict(data))
-        json = canonical.dumps(document)
     except (TypeError, ValueError) as error:
         raise refused(faults={"(object)": f"is not valid JSON: {error}"}) from None
     errors = list(validate(document))
-    if b"\\u0000" in json and (fault := nul_fault(document, "")) is not None:
-        errors.append(fault)
-    if errors:
-        raise refused(faults={error.path or "(object)": error.message for error in errors})
-    return _Checked(document, json, sha256(json).digest())
+    stored = storage.stored(document)
+    if isinstance(stored, FieldError):
+        errors.append(stored)
+    elif not errors:
+        return _Checked(document, stored.json, stored.hash)
+    raise refused(faults={error.path or "(object)": error.message for error in errors})

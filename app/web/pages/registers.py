@@ -145,8 +145,7 @@ def objects(
 
 def _asked(request: Request, app: Application, register: str, schema: str) -> tuple[Place, Asked]:
     """The query of a page and of its export; a field of a form that is left empty asks nothing."""
-    with app.engine.connect() as connection:
-        place = find.place(connection, register, schema)
+    place = app.read(find.place, register, schema)
     given = request.query_params.multi_items()
     return place, place.read((n, v) for n, v in given if n not in _OWN and v != "")
 
