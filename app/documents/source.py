@@ -8,14 +8,14 @@ from app.sources.model import to_document
 from app.sources.warnings import standing_warnings
 
 if TYPE_CHECKING:  # a list of sources needs nothing of what mappings are compiled with
-    from app.operations.status import Details, Standing
+    from app.operations.status import Details, SourceStatus
     from app.sources.manage import Saved
     from app.sources.preview import PreviewRow
     from app.sources.testing import Tested
     from connectors.sdk import CheckResult
 
 
-def source_line(standing: Standing) -> dict[str, Any]:
+def source_line(standing: SourceStatus) -> dict[str, Any]:
     """One source of a list."""
     source = standing.source
     places = [{"register": place.register, "schema": place.schema} for place in source.targets]

@@ -1,1 +1,1 @@
-"""Running the instance: handlers, health, settings, metrics."""
+"""Operation of the instance: job handlers, health, settings, metrics."""

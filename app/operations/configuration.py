@@ -1,4 +1,4 @@
-"""Instance-wide settings: look at them, change one, go back to the default."""
+"""Instance-wide settings: list, change, reset."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ put = store.put
 
 
 def overview(connection: sa.Connection) -> list[tuple[Known, Value]]:
-    """Every setting with what is known of it and its value in force, secrets masked."""
+    """Every setting with its definition and current value, secrets masked."""
     return list(zip(store.known(), store.values(connection), strict=True))
 
 
 def reset(connection: sa.Connection, key: str) -> Value:
-    """Back to the default. Raises UsageError for an unknown key."""
+    """Restore the default. Raises UsageError for an unknown key."""
     store.reset(connection, key)
     return store.get(connection, key)
 
 
 def is_secret(key: str) -> bool:
-    """Whether the setting is stored encrypted and never shown; False for an unknown one."""
+    """Whether the setting is stored encrypted and never shown; False if unknown."""
     return any(known.key == key and known.secret for known in store.known())
 
 

@@ -1,4 +1,4 @@
-"""The examples that ship: where they are, and a copy of them to try things with."""
+"""The examples included in the distribution."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from pathlib import Path
 from app.errors import ExistsError, NotFoundError
 
 SHARE = "share/openregister/examples/"
-"""Where a wheel puts them, below the prefix of the installation."""
+"""Their directory in an installed wheel, below the installation prefix."""
 
 _CHECKOUT = Path(__file__).resolve().parents[2] / "examples"
 _UNWANTED = ("__pycache__", ".pytest_cache", ".ruff_cache", ".mypy_cache")
 
 
 def copy(directory: Path) -> list[Path]:
-    """Copy them to `directory`, which must not hold anything; the files, relative to it.
+    """Copy them to `directory`, which must be empty; returns the files, relative to it.
 
     Raises ExistsError, and NotFoundError in an installation without examples.
     """
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise ExistsError(
-            "There is something there already",
+            "The directory is not empty",
             where=str(directory),
-            hint="Name a directory that does not exist yet: `openregister examples DIRECTORY`",
+            hint="Use a directory that does not exist yet: `openregister examples DIRECTORY`",
         )
     found = dict(_shipped())
     if not found:
@@ -40,7 +40,7 @@ def copy(directory: Path) -> list[Path]:
 
 
 def _shipped() -> Iterator[tuple[Path, Path]]:
-    """(path below the examples, file) of each; what was installed knows where it was put."""
+    """(path within the examples, file) of each, from the metadata of the installation."""
     if _CHECKOUT.is_dir():
         for file in _CHECKOUT.rglob("*"):
             relative = file.relative_to(_CHECKOUT)

@@ -1,4 +1,4 @@
-"""Where a source stands right now: asked for, running, or how its last run ended."""
+"""The current state of a source: queued, running, or the result of its last run."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from jobs import store as jobs
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What a page shows of a source on its way. `state` is queued, a run's state, or never.
+    """A source's progress for display. `state` is queued, a run's state, or never.
 
-    `run` is the one that runs, else the last one; while a job is queued, the last one as well.
+    `run` is the running one, or else the last one, also while a job is queued.
     """
 
     state: str
     run: Run | None
     next_run: datetime | None
     retry_at: datetime | None = None
-    """When a job that could not run yet is tried again."""
+    """When a postponed job is retried."""
 
     @property
     def under_way(self) -> bool:
-        """Whether it will change by itself soon."""
+        """Whether it will change automatically soon."""
         return self.state in ("queued", RunState.RUNNING)
 
 
 def progress(app: Application, source: Source) -> Progress:
-    """Look at the source's jobs and its latest run."""
+    """Read the source's jobs and its latest run."""
     name = scheduling.key(source.id)
     with app.engine.connect() as connection:
         planned = jobs.find(connection, name)

@@ -1,4 +1,4 @@
-"""Background work: which handlers there are, the rules they run by, and the clean-up jobs."""
+"""Background work: its handlers, the runner's policy, and the clean-up jobs."""
 
 from __future__ import annotations
 
@@ -44,15 +44,15 @@ CLEAN_UP = "housekeeping.clean_up"
 REPAIR = "housekeeping.repair_runs"
 
 _BUSY_AGAIN = 60.0
-"""Seconds until a source is tried again that somebody else is running right now."""
+"""Seconds until a source that is already running is retried."""
 
 
 class SyncFailedError(OpenRegisterError):
-    """The sync ended in state failed; the run has the details."""
+    """The sync ended as failed; its run has the details."""
 
 
 def handlers(app: Application) -> dict[str, Handler]:
-    """What every handler name does."""
+    """The function of every handler name."""
 
     def sync(context: JobContext, arguments: Mapping[str, Any]) -> Mapping[str, Any] | None:
         return sync_source(app, context, arguments)
@@ -87,7 +87,7 @@ def handlers(app: Application) -> dict[str, Handler]:
 
 
 def policy(app: Application) -> Policy:
-    """The rules of the runner, after the instance's settings."""
+    """The runner's policy, from the instance's settings."""
     settings = app.instance()
     listens = keeps_sessions(app.engine)
     return Policy(
@@ -114,7 +114,7 @@ def admit(connection: sa.Connection) -> None:
 
 
 def ensure_housekeeping(app: Application) -> None:
-    """Plan the clean-up jobs; costs nothing when they are planned already."""
+    """Plan the clean-up jobs; costs nothing if they are already planned."""
     with app.engine.begin() as connection:
         now = jobs.clock(connection)
         _ensure(connection, CLEAN_UP, "daily 02:00", now, time_insensitive=True)
@@ -137,10 +137,10 @@ def _ensure(
 def sync_source(
     app: Application, context: JobContext, arguments: Mapping[str, Any]
 ) -> Mapping[str, Any] | None:
-    """Run a source for its job.
+    """Run a source as a job.
 
-    Raises Interrupted when told to stop half-way, Postponed when the source asks for patience
-    or is being run by somebody else, and SyncFailedError when the run failed.
+    Raises Interrupted if it was stopped early, Postponed if the source asks to wait or is
+    already running, and SyncFailedError if the run failed.
     """
     source = app.read(source_store.by_id, int(arguments["source_id"]))
     if not source.enabled:
@@ -162,7 +162,7 @@ def sync_source(
 def retry_errors(
     app: Application, context: JobContext, arguments: Mapping[str, Any]
 ) -> Mapping[str, Any] | None:
-    """Replay a source's quarantine for its job. Raises Interrupted, Postponed as `sync_source`."""
+    """Replay a source's quarantine as a job. Raises Interrupted, Postponed as `sync_source`."""
     source = app.read(source_store.by_id, int(arguments["source_id"]))
     request = Request(trigger="api", actor=str(arguments["actor"]))
     with _patiently():
@@ -176,7 +176,7 @@ def retry_errors(
 def undo_run(
     app: Application, context: JobContext, arguments: Mapping[str, Any]
 ) -> Mapping[str, Any] | None:
-    """Take a run back for its job. Raises Interrupted, Postponed as `sync_source`."""
+    """Undo a run as a job. Raises Interrupted, Postponed as `sync_source`."""
     with _patiently():
         undone = undoing.undo(
             app,
@@ -193,9 +193,9 @@ def undo_run(
 def approve_deletes(
     app: Application, context: JobContext, arguments: Mapping[str, Any]
 ) -> Mapping[str, Any] | None:
-    """Delete what a person has approved. Raises Interrupted, Postponed as `sync_source`.
+    """Delete what a user has approved. Raises Interrupted, Postponed as `sync_source`.
 
-    When more waits by now, nothing is deleted; the cancelled run says so.
+    If more deletions wait by now, nothing is deleted, as the cancelled run reports.
     """
     source = app.read(source_store.by_id, int(arguments["source_id"]))
     try:
@@ -216,7 +216,7 @@ def approve_deletes(
 
 @contextmanager
 def _patiently() -> Iterator[None]:
-    """Let the job come again where the source is run by somebody else. Raises Postponed."""
+    """Retry the job later if the source is already running. Raises Postponed."""
     try:
         yield
     except AlreadyRunningError as error:
@@ -224,15 +224,15 @@ def _patiently() -> Iterator[None]:
 
 
 def _unless_interrupted(context: JobContext, run: Run) -> None:
-    """Raise Interrupted where the run broke off because its job was told to stop."""
+    """Raise Interrupted if the run stopped because its job was asked to."""
     if run.state is RunState.CANCELLED and context.should_stop:
         raise Interrupted
 
 
 def crashed(app: Application, connection: sa.Connection, job: Job) -> None:
-    """A job's process is gone: its sync run is not running any more, whatever its row says."""
+    """A job's process died: its sync run is no longer running, whatever its row says."""
     if job.handler == scheduling.HANDLER:
-        # not the run that a person started meanwhile, which made this job wait
+        # not a run started by a user meanwhile, for which this job waited
         RunStore(app.engine).crash(
             connection,
             int(job.arguments["source_id"]),
@@ -242,13 +242,13 @@ def crashed(app: Application, connection: sa.Connection, job: Job) -> None:
 
 
 def finished(connection: sa.Connection, job: Job, _outcome: Outcome) -> None:
-    """A sync's job has ended, with or without a run: tell whoever has to hear of it."""
+    """A sync's job has ended, with or without a run: send the alerts that are due."""
     if job.handler == scheduling.HANDLER:
         review.review(connection, int(job.arguments["source_id"]))
 
 
 def clean_up(app: Application) -> Mapping[str, int]:
-    """Remove history past its retention; audit entries are never removed."""
+    """Delete history past its retention; audit entries are never deleted."""
     retention = app.instance().retention
     with app.engine.begin() as connection:
         removed = {}

@@ -1,6 +1,6 @@
-"""Whether the installation works, point by point: what `/health` and `status --check` tell.
+"""Checks of the installation, for `/health` and `status --check`.
 
-One list of checks for both, so that a monitor hears the same from the shell and from the web.
+Both use the same list of checks, so a monitor gets the same result from the shell and the web.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ from jobs.notify import anyone_listening
 
 
 class Health(StrEnum):
-    """How a check, or the whole, stands; the order is that of how bad it is."""
+    """The result of a check, or of all; ordered by severity."""
 
     OK = "ok"
     WARNING = "warning"
-    """It works, but somebody should look."""
+    """It works, but needs attention."""
     FAILING = "failing"
-    """Nothing works until it is mended."""
+    """It does not work until it is fixed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One point. `subjects`: the sources it is about, where it is about some."""
+    """One check. `subjects`: the sources concerned, if any."""
 
     name: str
     state: Health
@@ -63,15 +63,15 @@ class Check:
 
 
 def verdict(checks: Iterable[Check]) -> Health:
-    """The worst of them."""
+    """The worst result."""
     order = list(Health)
     return max((check.state for check in checks), key=order.index, default=Health.OK)
 
 
 def of_installation(settings: Settings) -> list[Check]:
-    """Every check; makes no embedded database where there is none. Never raises DatabaseError."""
+    """Every check; never creates an embedded database. Never raises DatabaseError."""
     if settings.database_url is None and EmbeddedServer(settings.data_dir).status().version is None:
-        hint = "There is no database yet; `openregister upgrade` makes it"
+        hint = "There is no database yet; create it with `openregister upgrade`"
         return [Check("database", Health.FAILING, hint)]
     try:
         with open_engine(settings) as engine:
@@ -81,11 +81,11 @@ def of_installation(settings: Settings) -> list[Check]:
 
 
 def of_database(engine: sa.Engine) -> list[Check]:
-    """Every check on an open engine; those that need what is not there are left out."""
+    """Every check on an open engine, except those whose tables are missing."""
     try:
         server = engines.check_server(engine)
         with engine.connect() as connection:
-            database = Check("database", Health.OK, f"PostgreSQL {server.version} answers")
+            database = Check("database", Health.OK, f"PostgreSQL {server.version} is reachable")
             migrations = _migrations(connection)
             if migrations.state is Health.FAILING:
                 return [database, migrations]
@@ -118,12 +118,12 @@ def _cron(cron: Cron) -> Check:
     if cron.stale:
         return Check("cron", Health.WARNING, instance.stale(cron))
     if cron.last_tick is None:
-        return Check("cron", Health.OK, "It never ran, and no source waits for it")
+        return Check("cron", Health.OK, "It has never run, and no source needs it")
     return Check("cron", Health.OK, f"Last tick {cron.last_tick:%Y-%m-%d %H:%M}Z")
 
 
 def _worker(connection: sa.Connection, cron: Cron, now: datetime) -> Check:
-    """Whether what is due gets done, by a worker that stays or by cron."""
+    """Whether due jobs are run, by a worker or by cron."""
     late = timedelta(seconds=cron.stale_after)
     waiting = [
         job
@@ -136,21 +136,25 @@ def _worker(connection: sa.Connection, cron: Cron, now: datetime) -> Check:
             Health.WARNING,
             f"Jobs that were due more than {counted(cron.stale_after // 60, 'minute')} ago: "
             f"{len(waiting)}. "
-            "`openregister background-job:list` shows them; start a worker, or give it more "
+            "`openregister background-job:list` lists them; start a worker, or give it more "
             "--workers",
         )
     here = anyone_listening(connection)
-    return Check("worker", Health.OK, "One listens" if here else "None stays; cron runs the jobs")
+    return Check(
+        "worker",
+        Health.OK,
+        "A worker is running" if here else "No worker is running; cron runs the jobs",
+    )
 
 
 def _sources(sources: Sequence[Source]) -> Check:
     failing = [source.name for source in sources if source.status == "error"]
     if not failing:
-        return Check("sources", Health.OK, "None is in error")
+        return Check("sources", Health.OK, "No source is in error")
     return Check(
         "sources",
         Health.WARNING,
-        f"In error: {', '.join(failing)}. `openregister source:show {_one(failing)}` says why",
+        f"In error: {', '.join(failing)}. `openregister source:show {_one(failing)}` shows why",
         failing,
     )
 
@@ -160,12 +164,12 @@ def _one(names: Sequence[str]) -> str:
 
 
 def _rejected(sources: Sequence[Source]) -> Check:
-    """Rows that never became objects, however well the runs since have gone."""
+    """Rows that never became objects, however successful later runs were."""
     found = {source.name: source.rejected for source in sources if source.rejected}
     if not found:
         return Check("rejected", Health.OK, "No row stays rejected")
     each = ", ".join(f"{rows:,} of {name}" for name, rows in found.items())
-    hint = f"`openregister source:errors {_one(list(found))}` says why"
+    hint = f"`openregister source:errors {_one(list(found))}` shows why"
     return Check("rejected", Health.WARNING, f"Rows stay rejected: {each}. {hint}", list(found))
 
 
@@ -179,6 +183,6 @@ def _freshness(sources: Sequence[Source], now: datetime) -> Check:
         and not rules.is_fresh(promise, source.last_sync, now, source.rejected_since)
     }
     if not late:
-        return Check("freshness", Health.OK, "Every source keeps its promise")
+        return Check("freshness", Health.OK, "Every source is up to date")
     said = " ".join(f"Source {name} is out of date. {why}" for name, why in late.items())
     return Check("freshness", Health.WARNING, said, list(late))

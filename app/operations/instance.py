@@ -1,4 +1,4 @@
-"""The installation as a whole: how it is, bring its database up to date, stop the embedded one."""
+"""The whole installation: status, migration of its database, the embedded server."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ from jobs import store as jobs
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """Which database it is: `where` without password, `server` the version of PostgreSQL."""
+    """The database: `where` without password, `server` the version of PostgreSQL."""
 
     where: str
     server: str
     embedded: bool
-    """Started by us on the data directory."""
+    """Started by us in the data directory."""
     was_running: bool
-    """Up before we asked; of the embedded one, that another process uses it or was killed."""
+    """Running before the check; an embedded one is used by another process or was killed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cron:
-    """Whether `background:cron` does its work. `scheduled`: sources that wait for it."""
+    """Whether `background:cron` runs. `scheduled`: sources that depend on it."""
 
     last_tick: datetime | None
     scheduled: int
@@ -52,11 +52,11 @@ class Cron:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How the installation is; `cron` and `counts` are only known of a migrated database."""
+    """The status of the installation; `cron` and `counts` need a migrated database."""
 
     version: str
     database: Database | None
-    """None while the embedded database was not made yet."""
+    """None while the embedded database does not exist yet."""
     migration: Revision | None
     cron: Cron | None
     counts: Mapping[str, int]
@@ -64,13 +64,13 @@ class Status:
 
 
 def status(settings: Settings) -> Status:
-    """Look at everything; writes nothing, and makes no embedded database where there is none.
+    """Check everything, read-only, without creating an embedded database.
 
     Raises DatabaseUnreachableError, DatabaseVersionError, EmbeddedServerError.
     """
     before = _embedded(settings)
     if before is not None and before.version is None:
-        hint = "There is no database yet; `openregister upgrade` makes it"
+        hint = "There is no database yet; create it with `openregister upgrade`"
         return Status(__version__, None, None, None, {}, [hint])
     with open_engine(settings) as engine:
         server = engines.check_server(engine)
@@ -91,9 +91,9 @@ def status(settings: Settings) -> Status:
 
 
 def upgrade(settings: Settings) -> Revision:
-    """Create or migrate the database; the revision before, whose `pending` was applied."""
+    """Create or migrate the database; returns the previous revision with what was applied."""
     from app.operations import (
-        upgrade as upgrades,  # Alembic takes longer to import than most commands to run
+        upgrade as upgrades,  # importing Alembic takes longer than most commands
     )
 
     with open_engine(settings) as engine:
@@ -101,44 +101,44 @@ def upgrade(settings: Settings) -> Revision:
 
 
 def stop_embedded(settings: Settings, *, force: bool = False) -> bool:
-    """Stop the embedded server; True when it was up. Raises UsageError where it is not ours."""
+    """Stop the embedded server; True if it was running. Raises UsageError if it is not ours."""
     if settings.database_url is not None:
         raise UsageError(
-            "The database is a server of its own, not the embedded one",
+            "The database is a separate server, not the embedded one",
             where="OPENREGISTER_DATABASE_URL",
-            hint="Stop it with the means of its machine",
+            hint="Stop it on its own machine",
         )
     return EmbeddedServer(settings.data_dir).stop(force=force)
 
 
 def dump_embedded(settings: Settings) -> int:
-    """Print the embedded database as SQL on stdout; the exit code of its own `pg_dump`."""
+    """Print the embedded database as SQL on stdout; returns the exit code of `pg_dump`."""
     if settings.database_url is not None:
         raise UsageError(
-            "The database is a server of its own, not the embedded one",
+            "The database is a separate server, not the embedded one",
             where="OPENREGISTER_DATABASE_URL",
-            hint="Use pg_dump with that address",
+            hint="Use pg_dump with that URL",
         )
     with EmbeddedServer(settings.data_dir) as url:
         program = programs.newest() / "pg_dump"
-        # owners and grants name roles that another server lacks; an upgrade grants anew
+        # owners and grants refer to roles that another server lacks; an upgrade grants again
         options = ("--no-owner", "--no-privileges")
         return subprocess.run([program, *options, url], check=False).returncode
 
 
 def restore_embedded(settings: Settings, file: Path | None) -> Revision:
-    """Load what `dump_embedded` printed into an embedded database that is empty, and upgrade it.
+    """Load the output of `dump_embedded` into an empty embedded database, and upgrade it.
 
-    `file` None: standard input. All or nothing. Raises UsageError where the database is not the
-    embedded one or not empty, and DatabaseError when the dump cannot be loaded.
+    `file` None: standard input. All or nothing. Raises UsageError if the database is not the
+    embedded one or not empty, and DatabaseError if the dump cannot be loaded.
     """
-    from app.operations import upgrade as upgrades  # as above
+    from app.operations import upgrade as upgrades  # imported late, as above
 
     if settings.database_url is not None:
         raise UsageError(
-            "The database is a server of its own, not the embedded one",
+            "The database is a separate server, not the embedded one",
             where="OPENREGISTER_DATABASE_URL",
-            hint="Use psql with that address: psql --set ON_ERROR_STOP=1 -1 -f FILE",
+            hint="Use psql with that URL: psql --set ON_ERROR_STOP=1 -1 -f FILE",
         )
     with EmbeddedServer(settings.data_dir) as url:
         engine = engines.create(url)
@@ -146,7 +146,7 @@ def restore_embedded(settings: Settings, file: Path | None) -> Revision:
             with engine.connect() as connection:
                 if revisions.revision(connection).state is not State.EMPTY:
                     raise UsageError(
-                        "The embedded database is not empty; a restore would mix both",
+                        "The embedded database is not empty; a restore would mix its data",
                         where=str(settings.data_dir),
                         hint="Restore into another OPENREGISTER_DATA_DIR",
                     )
@@ -157,7 +157,7 @@ def restore_embedded(settings: Settings, file: Path | None) -> Revision:
 
 
 def _load(url: str, file: Path | None) -> None:
-    """Run a dump in one transaction with the server's own psql. Raises DatabaseError."""
+    """Run a dump in one transaction with the server's psql. Raises DatabaseError."""
     done = subprocess.run(
         [
             *(programs.newest() / "psql", "--no-psqlrc", "--quiet", "--single-transaction"),
@@ -173,12 +173,12 @@ def _load(url: str, file: Path | None) -> None:
         raise DatabaseError(
             f"The dump could not be loaded: {shorten(done.stderr)}",
             where=str(file or "standard input"),
-            hint="Nothing was changed; the file must be what `openregister db:dump` printed, whole",
+            hint="Nothing was changed; the file must be a complete `openregister db:dump`",
         )
 
 
 def warnings(connection: sa.Connection) -> list[str]:
-    """What is to be said of the whole: a cron that has stopped, sources that are out of date."""
+    """Warnings about the whole instance: a stalled cron job, outdated sources."""
     return _warnings(connection, cron(connection))
 
 
@@ -189,9 +189,11 @@ def _embedded(settings: Settings) -> EmbeddedStatus | None:
 
 
 def advice(revision: Revision) -> str:
-    """What to do about a database that this version cannot work with."""
+    """How to fix a database that this version cannot use."""
     if revision.state is State.NEWER:
-        return "A newer version of Open Register has migrated the database; install that one here"
+        return (
+            "A newer version of Open Register has migrated the database; install that version here"
+        )
     return "The database is not up to date; run `openregister upgrade`"
 
 
@@ -208,16 +210,16 @@ def _warnings(connection: sa.Connection, ticking: Cron) -> list[str]:
 
 
 def stale(ticking: Cron) -> str:
-    """The sentence about a cron that has stopped."""
+    """The message about a stalled cron job."""
     since = f"since {ticking.last_tick:%Y-%m-%d %H:%M}Z" if ticking.last_tick else "so far"
     return (
         f"background:cron did not run {since}, but sources are scheduled: "
-        "call it every five minutes from cron or a systemd timer"
+        "run it every five minutes from cron or a systemd timer"
     )
 
 
 def cron(connection: sa.Connection) -> Cron:
-    """When jobs were looked after last, and whether that is too long ago."""
+    """When jobs were last run, and whether that is too long ago."""
     tick = cron_ticks.last(connection)
     after = int(instance_settings.get(connection, "queue.stale_after").value)
     scheduled, age = connection.execute(
@@ -225,7 +227,7 @@ def cron(connection: sa.Connection) -> Cron:
             sa.select(sa.func.count())
             .where(tables.sources.c.enabled, tables.sources.c.schedule != "manual")
             .scalar_subquery(),
-            # by the clock of the database, which wrote the tick
+            # by the database's clock, which recorded the tick
             sa.func.extract("epoch", sa.func.now() - (tick.started if tick else None)),
         )
     ).one()
@@ -237,7 +239,7 @@ def _counts(connection: sa.Connection) -> dict[str, int]:
     def rows(table: sa.Table, *where: sa.ColumnElement[bool]) -> sa.ScalarSelect[int]:
         return sa.select(sa.func.count()).select_from(table).where(*where).scalar_subquery()
 
-    # the chains know how long they are: the audit trail itself may be very long
+    # chains record their length; the audit trail itself may be very long
     entries = sa.select(sa.func.coalesce(sa.func.sum(tables.chains.c.length), 0)).scalar_subquery()
     row = connection.execute(
         sa.select(

@@ -1,4 +1,4 @@
-"""Running background jobs: one pass for cron, a worker that stays, one job by hand."""
+"""Run background jobs: one pass for cron, a permanent worker, or a single job."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ from jobs.worker import run_worker
 Report = Callable[[Outcome], None]
 
 MAX_TIME = 840.0
-"""Seconds after which a pass begins no more jobs: a minute before every third tick."""
+"""Seconds after which a pass starts no more jobs: a minute before every third tick."""
 
-_TICK = 300.0  # seconds between two ticks of a worker, which so counts as cron
+_TICK = 300.0  # seconds between two ticks of a worker, which thus counts as cron
 
 
 @dataclass(frozen=True, slots=True)
 class Jobs:
-    """All jobs at one moment of the database's clock; `titles` by key, as people name them."""
+    """All jobs at one moment of the database's clock; `titles` by key, for display."""
 
     now: datetime
     jobs: list[Job]
@@ -56,7 +56,7 @@ class Jobs:
 def tick(
     app: Application, *, max_time: float = MAX_TIME, workers: int = 1, report: Report
 ) -> Summary:
-    """One pass over the due jobs, noted as a tick of cron. Raises DatabaseError."""
+    """One pass over the due jobs, recorded as a tick of cron. Raises DatabaseError."""
     number = _begin_tick(app)
     with _errors():
         summary = run_pass(
@@ -72,7 +72,7 @@ def tick(
 
 
 def work(app: Application, *, workers: int = 1, report: Report) -> Summary:
-    """Run what falls due, and at once what is asked for, until SIGTERM or SIGINT."""
+    """Run due jobs, and requested ones at once, until SIGTERM or SIGINT."""
     ticking = _Ticking(app)
     with _errors():
         return run_worker(
@@ -86,7 +86,7 @@ def work(app: Application, *, workers: int = 1, report: Report) -> Summary:
 
 
 def work_once(app: Application, *, report: Report) -> Summary:
-    """Run the job that is due longest, if any is due."""
+    """Run the job that has been due longest, if any is due."""
     with _errors():
         return run_pass(
             app.engine,
@@ -98,10 +98,10 @@ def work_once(app: Application, *, report: Report) -> Summary:
 
 
 def execute(app: Application, job_id: int, *, force: bool = False) -> Outcome:
-    """Run one job now, due or not, in a process of its own; answers how it ended.
+    """Run one job now, due or not, in a separate process; returns its outcome.
 
-    Raises NotFoundError, UsageError when it is disabled and AlreadyRunningError; with `force`
-    it runs all the same, and whoever held it can write nothing more.
+    Raises NotFoundError, UsageError if it is disabled and AlreadyRunningError; `force` runs it
+    anyway, and the previous owner can no longer write.
     """
     app.read(get, job_id)
     with _errors():
@@ -114,17 +114,19 @@ def get(connection: sa.Connection, job_id: int) -> Job:
     """One job. Raises NotFoundError."""
     job = store.get(connection, job_id)
     if job is None:
-        raise NotFoundError(f"There is no job {job_id}", hint="`background-job:list` shows them")
+        raise NotFoundError(
+            f"There is no job {job_id}", hint="`background-job:list` lists the jobs"
+        )
     return job
 
 
 def listing(connection: sa.Connection) -> Jobs:
-    """All jobs, the running first."""
+    """All jobs, running ones first."""
     return Jobs(store.clock(connection), store.every(connection), titles(connection))
 
 
 def show(connection: sa.Connection, job_id: int) -> Jobs:
-    """The same of one job. Raises NotFoundError."""
+    """The same for one job. Raises NotFoundError."""
     return Jobs(store.clock(connection), [get(connection, job_id)], titles(connection))
 
 
@@ -141,27 +143,27 @@ history = store.history
 
 
 def due_now(connection: sa.Connection, job_id: int) -> None:
-    """Let a worker run a job as soon as it can. Raises NotFoundError, ConflictError."""
+    """Let a worker run a job as soon as possible. Raises NotFoundError, ConflictError."""
     job = get(connection, job_id)
     if not store.run_now(connection, job_id):
         raise ConflictError(f"Job {job.name} is disabled", hint="Enable its source first")
 
 
 def cancel(connection: sa.Connection, job_id: int) -> bool:
-    """Ask a running job to stop; whether it runs. Raises NotFoundError."""
+    """Ask a running job to stop; returns whether it is running. Raises NotFoundError."""
     get(connection, job_id)
     return store.cancel(connection, job_id)
 
 
 def delete(connection: sa.Connection, job_id: int) -> Job:
-    """Remove a job; whoever runs it can record no more. Raises NotFoundError."""
+    """Delete a job; its process can record nothing more. Raises NotFoundError."""
     job = get(connection, job_id)
     store.delete(connection, job_id)
     return job
 
 
 class _Ticking:
-    """Notes a tick every five minutes, with what was done since the last."""
+    """Records a tick every five minutes, with what was done since the last one."""
 
     def __init__(self, app: Application) -> None:
         self._app = app
@@ -187,7 +189,7 @@ class _Ticking:
 
 
 def _begin_tick(app: Application) -> int:
-    """What every pass begins with: housekeeping, the tick, and a look at what is to be told."""
+    """The start of every pass: housekeeping, the tick, and due alerts."""
     handlers.ensure_housekeeping(app)
     with app.engine.begin() as connection:
         review.note_gap(connection)
@@ -198,7 +200,7 @@ def _begin_tick(app: Application) -> int:
 
 @contextmanager
 def _errors() -> Iterator[None]:
-    """The runner's errors in the application's words."""
+    """Translate the runner's errors to the application's."""
     try:
         yield
     except NotRunnableError as error:
@@ -206,8 +208,8 @@ def _errors() -> Iterator[None]:
             raise AlreadyRunningError(
                 str(error), hint="Wait, or take it over with --force if that process is stuck"
             ) from None
-        raise UsageError(str(error), hint="--force runs a disabled job all the same") from None
+        raise UsageError(str(error), hint="--force also runs a disabled job") from None
     except OutdatedError as error:
         raise NewerDatabaseError(str(error).removesuffix(f". {RESTART}"), hint=RESTART) from None
     except JobError as error:
-        raise DatabaseError(str(error), hint="The next pass repairs what was left") from None
+        raise DatabaseError(str(error), hint="The next pass repairs what was left behind") from None

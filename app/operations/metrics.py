@@ -1,4 +1,4 @@
-"""Figures for a Prometheus server: all from the database, so every server tells the same."""
+"""Metrics for Prometheus, read from the database, so that all servers report the same."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Figures(Collector):
         self._app = app
 
     def collect(self) -> Iterator[Metric]:
-        """Every metric, named and explained. Raises the database's errors."""
+        """Every metric with its name and help. Raises the database's errors."""
         with self._app.engine.connect() as connection:
             now = jobs.clock(connection)
             known = store.list_all(connection)
@@ -48,22 +48,22 @@ class Figures(Collector):
 
 def _build() -> Metric:
     family = GaugeMetricFamily(
-        "openregister_build_info", "1, with the version that answers", labels=["version"]
+        "openregister_build_info", "1, with the version of this server", labels=["version"]
     )
     family.add_metric([__version__], 1)
     return family
 
 
 def _runs(connection: sa.Connection) -> Iterator[Metric]:
-    """Sums over the runs that retention has kept: a gauge, since they may shrink."""
+    """Sums over the stored runs: a gauge, because retention can reduce them."""
     number = GaugeMetricFamily(
-        "openregister_runs", "Runs that are kept, by how they ended", labels=["source", "state"]
+        "openregister_runs", "Stored runs by state", labels=["source", "state"]
     )
     rows = GaugeMetricFamily(
-        "openregister_rows", "Rows of the runs that are kept, by fate", labels=["source", "fate"]
+        "openregister_rows", "Rows of stored runs by result", labels=["source", "fate"]
     )
     seconds = GaugeMetricFamily(
-        "openregister_run_seconds", "Seconds that the runs that are kept took", labels=["source"]
+        "openregister_run_seconds", "Total duration of stored runs in seconds", labels=["source"]
     )
     took = sa.func.extract(
         "epoch", sa.func.coalesce(runs.c.finished, sa.func.now()) - runs.c.started
@@ -93,17 +93,19 @@ def _runs(connection: sa.Connection) -> Iterator[Metric]:
 
 def _last_runs(connection: sa.Connection) -> Iterator[Metric]:
     duration = GaugeMetricFamily(
-        "openregister_last_run_seconds", "Seconds that the last run took", labels=["source"]
+        "openregister_last_run_seconds", "Duration of the last run in seconds", labels=["source"]
     )
     memory = GaugeMetricFamily(
-        "openregister_last_run_peak_memory_bytes", "Its peak memory", labels=["source"]
+        "openregister_last_run_peak_memory_bytes",
+        "Peak memory of the last run in bytes",
+        labels=["source"],
     )
     rows = GaugeMetricFamily(
-        "openregister_last_run_rows", "Rows of the last run, by fate", labels=["source", "fate"]
+        "openregister_last_run_rows", "Rows of the last run by result", labels=["source", "fate"]
     )
     complete = GaugeMetricFamily(
         "openregister_last_run_complete",
-        "1 when it was proven to see everything that it meant to see, else 0",
+        "1 if it was proven complete, else 0",
         labels=["source"],
     )
     took = sa.func.extract(
@@ -157,7 +159,9 @@ def _sources(known: list[Source], now: datetime) -> Iterator[Metric]:
         "openregister_source_age_seconds", "Seconds since the last sync", labels=["source"]
     )
     fresh = GaugeMetricFamily(
-        "openregister_source_fresh", "1 while fresh_within is kept, else 0", labels=["source"]
+        "openregister_source_fresh",
+        "1 while the data is within fresh_within, else 0",
+        labels=["source"],
     )
     failures = GaugeMetricFamily(
         "openregister_source_failures", "Failed runs in a row", labels=["source"]
@@ -166,7 +170,7 @@ def _sources(known: list[Source], now: datetime) -> Iterator[Metric]:
         "openregister_source_rejected_rows", "Rows in quarantine now", labels=["source"]
     )
     status = GaugeMetricFamily(
-        "openregister_source_status", "1 for the status it is in", labels=["source", "status"]
+        "openregister_source_status", "1 for its current status", labels=["source", "status"]
     )
     for source in known:
         failures.add_metric([source.name], source.failures)

@@ -1,4 +1,4 @@
-"""Reporting by direct SQL: keep the views in step, and say who may read them."""
+"""Reporting by SQL: keep the views in sync, and manage who may read them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.reporting.views import View
 
 @dataclass(frozen=True, slots=True)
 class Refreshed:
-    """What became of the views of schemas, and whether the role of readers had to be made."""
+    """What was done to the views, and whether the reader role was created."""
 
     views: Sequence[View]
     fixed: Sequence[str]
@@ -32,11 +32,11 @@ class Granted:
 
 
 def refresh(app: Application) -> Refreshed:
-    """Bring every view of a schema in step with it, and let everybody read who was let in.
+    """Update every view to match its schema, and restore read privileges.
 
-    Views follow their schemas by themselves; this is for a database that was restored or
-    changed by hand. All of it or nothing. Raises InUseError when somebody's view is in the
-    way, DatabaseError when the role is missing and cannot be created.
+    Views follow their schemas automatically; this is for a database that was restored or changed
+    manually. All or nothing. Raises InUseError if another view depends on one, DatabaseError if
+    the role is missing and cannot be created.
     """
     with app.engine.begin() as connection:
         views = reporting_views.refresh(connection)
@@ -48,8 +48,8 @@ def refresh(app: Application) -> Refreshed:
 def grant(app: Application, role: str, *, register: str | None = None) -> Granted:
     """Let a role of the server read the views: all of them, or those of one register.
 
-    Raises NotFoundError for the role or the register, UsageError, DatabaseError when this
-    database user may not grant it.
+    Raises NotFoundError for the role or the register, UsageError, DatabaseError if this database
+    user may not grant it.
     """
     with app.engine.begin() as connection:
         number = None if register is None else register_store.get(connection, register).id
@@ -58,7 +58,7 @@ def grant(app: Application, role: str, *, register: str | None = None) -> Grante
 
 
 def revoke(app: Application, role: str, *, register: str | None = None) -> Granted:
-    """Take back what `grant` gave. Raises the same."""
+    """Revoke what `grant` granted. Raises the same errors."""
     with app.engine.begin() as connection:
         number = None if register is None else register_store.get(connection, register).id
         views = roles.revoke(connection, role, register_id=number)

@@ -1,4 +1,4 @@
-"""The key of the stored secrets: a new one in the place of the old one."""
+"""Rotate the key of the stored secrets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.errors import SecretKeyError, UsageError
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A stored secret that no key opens, why, and the command that replaces it."""
+    """A stored secret that no key decrypts, the reason, and the command that replaces it."""
 
     kind: str
     name: str
@@ -31,7 +31,7 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What can and cannot be read. `where` is the variable or the file that the keys are in."""
+    """What can and cannot be read. `where` is the variable or file with the keys."""
 
     where: str
     counts: Counts
@@ -40,20 +40,20 @@ class Checked:
 
 @dataclass(frozen=True, slots=True)
 class Rotated:
-    """What a rotation did. `where` is the variable or the file that the keys are in."""
+    """The result of a rotation. `where` is the variable or file with the keys."""
 
     where: str
     made: bool
-    """A new key was made and put into the file."""
+    """A new key was generated and stored in the file."""
     counts: Counts
     dropped: int
-    """Old keys taken out of the file; those of a variable are for a person to take out."""
+    """Old keys removed from the file; a user must remove those of a variable."""
     left: int
-    """Old keys that are still there."""
+    """Old keys that still exist."""
 
 
 def check(app: Application) -> Checked:
-    """Try to read every stored secret; none of them is shown or changed."""
+    """Try to read every stored secret, without showing or changing any."""
     found = app.read(rotation.every)
     unreadable = []
     for stored in found:
@@ -71,33 +71,33 @@ def _fix(stored: Stored) -> str:
         case "setting":
             return setting_again(stored.name)
         case "token":
-            return f"nothing to enter: the next run of {stored.source} fetches a new one"
+            return f"no action needed: the next run of {stored.source} fetches a new one"
         case _:
             return source_again(stored.name)
 
 
 def rotate(app: Application, *, keep_old: bool = False) -> Rotated:
-    """Encrypt every stored secret with the newest key; in a key file of one key, make a new one.
+    """Encrypt every stored secret with the newest key; generate one if the key file has only one.
 
-    At every moment what is stored can be read: the new key is added first, the values change in
-    one transaction, and old keys go only after every value was read with the new one alone. A
-    rotation that was cut short is finished by the next one. Raises UsageError when there is no
-    new key to go over to, SecretKeyError.
+    Stored secrets are readable at all times: the new key is added first, the values change in one
+    transaction, and old keys are removed only after every value was read with the new one alone.
+    The next rotation completes an interrupted one. Raises UsageError if there is no new key,
+    SecretKeyError.
     """
     box = app.box
     with rotation.alone(app.engine):
         found = box.key_count()
         if found == 0:
             with app.engine.connect() as connection:
-                counts = rotation.verify(connection, box)  # a lost key is told as lost
+                counts = rotation.verify(connection, box)  # reports a lost key as lost
             return Rotated(box.where, False, counts, 0, 0)
         made = found == 1
         if made and not box.in_file:
             raise UsageError(
-                "There is no new key to go over to",
+                "There is no new key",
                 where=box.where,
-                hint="Put a new one first, before a comma: `openssl rand -base64 32` makes it; "
-                "restart what runs, then call secrets:rotate again",
+                hint="Put a new one first, before a comma: use `openssl rand -base64 32`; "
+                "restart all processes, then run secrets:rotate again",
             )
         if made:
             box.add_key()

@@ -1,4 +1,4 @@
-"""Sources as lists and pages show them: where each stands, and what wants attention."""
+"""The status of sources for lists and pages, and what needs attention."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from jobs.model import Job
 NEXT_RUNS = 5
 
 warnings = instance.warnings
-"""What is wrong with the instance as a whole: a stopped cron, sources out of date."""
+"""Problems of the whole instance: a stalled cron job, outdated sources."""
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """A source, when it runs next by its schedule, and whether it is as fresh as it promises."""
+class SourceStatus:
+    """A source, its next scheduled run, and whether its data is within `fresh_within`."""
 
     source: Source
     next_run: datetime | None
@@ -37,9 +37,9 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """The same with what takes more looking: the objects it owns, its schedule read out."""
+    """The same with details: the number of its objects, its schedule in words."""
 
-    standing: Standing
+    standing: SourceStatus
     owned: About
     schedule_reading: str
     next_runs: Sequence[datetime]
@@ -47,7 +47,7 @@ class Details:
 
 def sources(
     connection: sa.Connection, *, register: str | None = None, of_type: str | None = None
-) -> list[Standing]:
+) -> list[SourceStatus]:
     """Every source, or those of a register or type, by name."""
     found = store.list_all(connection, register=register, of_type=of_type)
     planned = {job.key: job for job in jobs.every(connection)}
@@ -56,23 +56,23 @@ def sources(
 
 
 def names(connection: sa.Connection) -> list[str]:
-    """The names of all sources, in order."""
+    """The names of all sources, sorted."""
     return [source.name for source in store.list_all(connection)]
 
 
-def _standing(source: Source, job: Job | None, now: datetime) -> Standing:
-    return Standing(source, job.next_run if job and job.enabled else None, fresh(source, now))
+def _standing(source: Source, job: Job | None, now: datetime) -> SourceStatus:
+    return SourceStatus(source, job.next_run if job and job.enabled else None, fresh(source, now))
 
 
 def fresh(source: Source, now: datetime | None = None) -> bool | None:
-    """Whether the source keeps its `fresh_within` promise; None without one."""
+    """Whether the source's data is within `fresh_within`; None if that is not set."""
     promise = source.options.get("fresh_within")
     moment = now or datetime.now(UTC)
     return rules.is_fresh(promise, source.last_sync, moment, source.rejected_since)
 
 
 def details(connection: sa.Connection, source: Source) -> Details:
-    """Everything about one source but its secrets."""
+    """Everything about one source except its secrets."""
     job = jobs.find(connection, scheduling.key(source.id))
     now = jobs.clock(connection)
     schedule = schedules.parse(source.schedule, source.timezone)

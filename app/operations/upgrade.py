@@ -1,4 +1,4 @@
-"""Bringing the database up to date: its tables, and the reporting views that follow from them."""
+"""Upgrade the database: its tables, and the reporting views derived from them."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _log = logging.getLogger(__name__)
 def upgrade(engine: sa.Engine) -> Revision:
     """Apply pending migrations and refresh the views, in one transaction.
 
-    Returns and raises what `migrate.upgrade` does.
+    Returns and raises the same as `migrate.upgrade`.
     """
     return migrate.upgrade(engine, then=_refresh)
 
 
 def _refresh(connection: sa.Connection) -> None:
-    """Views of the schemas that are there, by today's rules, and the role that reads them."""
+    """Update the views of existing schemas by the current rules, and their reader role."""
     views.refresh(connection)
     if roles.may_create(connection):
         roles.ensure_reader(connection)

@@ -1,1 +1,1 @@
-"""What is kept: registers, schemas and objects."""
+"""Registers, schemas and objects."""

@@ -1,4 +1,4 @@
-"""Values as cells of a table that a spreadsheet will open, with nothing in them to be executed."""
+"""Table cells for spreadsheets, neutralised so that none is executed as a formula."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from connectors.sdk import canonical
 
 _NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
 _TRIGGERS = tuple("=+-@\t\r\n＝＋－＠")
-"""What makes a spreadsheet take a text for a formula (OWASP, "CSV Injection")."""
+"""What makes a spreadsheet treat a text as a formula (OWASP, "CSV Injection")."""
 
 
 def neutral(text: str) -> str:
-    """`text`, led by an apostrophe where a spreadsheet would calculate it; numbers stay."""
+    """`text` with a leading apostrophe if a spreadsheet would evaluate it; numbers stay."""
     if text.startswith(_TRIGGERS) and not _NUMBER.fullmatch(text):
         return f"'{text}"
     return text
@@ -26,14 +26,14 @@ _SPLITS = re.compile(r"([;\t\r\n]\"*)([=+\-@＝＋－＠][^;\t\r\n]*)")
 
 
 def split_neutral(text: str) -> str:
-    """`text`, neutral also where a spreadsheet splits it at a semicolon, a tab or a line break.
+    """`text`, also neutralised where a spreadsheet splits it at a semicolon, a tab or a line break.
 
-    Excel splits CSV at the list separator of its host's region, `;` in most of Europe. A cell
-    `a;=1+1` is two cells there, whatever the quotes say: these count only at a cell's beginning.
+    Excel splits CSV at the list separator of its region, `;` in most of Europe. A cell `a;=1+1`
+    becomes two cells there despite quotes, which count only at the beginning of a cell.
     """
 
     def led(found: re.Match[str]) -> str:
-        # the last piece goes on with the next cell: `-1,2+cmd` is no number where `;` splits
+        # the last piece continues in the next cell: `-1,2+cmd` is not a number if `;` splits
         keep = found.end() < len(text) and _NUMBER.fullmatch(found[2])
         return found[0] if keep else f"{found[1]}'{found[2]}"
 

@@ -1,8 +1,8 @@
-"""Objects as people change them: checked against the schema, the version and the owner.
+"""Edits of objects by users, checked against schema, version and owner.
 
-Every function writes all of its changes with their audit entries in one transaction, or none.
-Raised by all of them: NotFoundError, ConflictError (somebody else was faster, or the object is
-deleted), InvalidObjectError (`faults` by property), OwnedError (a source owns the field).
+Every function writes all its changes with their audit entries in one transaction, or none. They
+raise NotFoundError, ConflictError (a concurrent change, or the object is deleted),
+InvalidObjectError (`faults` by property), OwnedError (a source owns the field).
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ Kind = Literal["replace", "patch", "delete", "restore"]
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """One change of one object. `data`: the document of a replace, the RFC 7396 patch of a patch.
+    """One change of an object. `data`: the document of a replace, the RFC 7396 patch of a patch.
 
-    `if_version`: only if the object is at this version. `version`: which one a restore takes;
-    without it a deleted object comes back as it was.
+    `if_version`: only if the object is at this version. `version`: which one to restore; without
+    it a deleted object is restored unchanged.
     """
 
     uuid: UUID
@@ -62,7 +62,7 @@ def create(
     actor: str,
     uuid: UUID | None = None,
 ) -> StoredObject:
-    """A new object that no source owns. Raises ExistsError for a `uuid` that is taken."""
+    """Create an object without a source. Raises ExistsError for a `uuid` in use."""
     uuids = None if uuid is None else [uuid]
     return create_many(app, register, schema, [data], actor=actor, uuids=uuids)[0]
 
@@ -76,13 +76,13 @@ def create_many(
     actor: str,
     uuids: Sequence[UUID] | None = None,
 ) -> list[StoredObject]:
-    """New objects, in the order of the documents."""
+    """Create objects; returned in the order of the documents."""
     with app.engine.begin() as connection:
         place = register_store.get(connection, register)
         kind = schema_store.get(connection, schema)
         if not schema_store.linked(connection, register_id=place.id, schema_id=kind.id):
             raise UsageError(
-                f"Register {place.slug} does not hold objects of schema {kind.slug}",
+                f"Register {place.slug} does not use schema {kind.slug}",
                 hint=f"Run `schema:add {kind.slug} --register {place.slug} --existing`",
             )
         validate = compile_validator(kind.document)
@@ -104,7 +104,7 @@ def replace(
     actor: str,
     if_version: int | None = None,
 ) -> StoredObject:
-    """The whole document anew; the same document writes nothing."""
+    """Replace the whole document; an equal document writes nothing."""
     return apply(app, [Edit(uuid, "replace", data, if_version)], actor=actor)[0]
 
 
@@ -116,7 +116,7 @@ def patch(
     actor: str,
     if_version: int | None = None,
 ) -> StoredObject:
-    """Some members, by JSON Merge Patch (RFC 7396): null takes a member away."""
+    """Change some members, by JSON Merge Patch (RFC 7396): null removes a member."""
     return apply(app, [Edit(uuid, "patch", changed, if_version)], actor=actor)[0]
 
 
@@ -135,19 +135,19 @@ def restore(
     version: int | None = None,
     if_version: int | None = None,
 ) -> StoredObject:
-    """An earlier version as a new one, or a deleted object as it was.
+    """Restore an earlier version as a new one, or a deleted object.
 
-    Also of an object that a source owns: it stays so until the source sends another row for it.
+    Also works for an object owned by a source, until the source sends another row for it.
     """
     edit = Edit(uuid, "restore", if_version=if_version, version=version)
     return apply(app, [edit], actor=actor)[0]
 
 
 def apply(app: Application, changed: Sequence[Edit], *, actor: str) -> list[StoredObject]:
-    """Several edits at once, each of another object; the objects afterwards, in their order."""
+    """Several edits at once, each of another object; returns the objects in order."""
     with app.engine.begin() as connection:
         write_objects.lock(connection, [edit.uuid for edit in changed])
-        desk = _Desk(connection)
+        desk = _Editor(connection)
         revisions = [made for edit in changed if (made := desk.revision(edit)) is not None]
         if revisions:
             write_objects.write(connection, write_objects.by_people(actor), revisions=revisions)
@@ -160,8 +160,8 @@ class _Checked(NamedTuple):
     hash: bytes
 
 
-class _Desk:
-    """Looks edits over, one after the other; schemas and owners are asked for once."""
+class _Editor:
+    """Checks edits one after another; fetches schemas and owners once."""
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
@@ -169,11 +169,11 @@ class _Desk:
         self._local: dict[int, frozenset[str]] = {}
 
     def revision(self, edit: Edit) -> Revision | None:
-        """The next version of the object; None when the edit changes nothing."""
+        """The next version of the object; None if the edit changes nothing."""
         found = store.get(self._connection, edit.uuid)
         if edit.if_version is not None and edit.if_version != found.version:
             raise ConflictError(
-                f"Object {found.uuid} is at version {found.version} now, not {edit.if_version}"
+                f"Object {found.uuid} is now at version {found.version}, not {edit.if_version}"
             )
         if edit.kind == "delete":
             return self._delete(found)

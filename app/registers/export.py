@@ -1,7 +1,7 @@
-"""Tables for people to take away: CSV, Excel workbooks and JSON lines, row by row.
+"""Export tables as CSV, Excel workbooks or JSON lines, row by row.
 
-Memory does not grow with the number of rows: what is read is written at once. openpyxl puts the
-rows of a workbook into a temporary file until it is saved.
+Memory use does not grow with the number of rows: each row is written at once. openpyxl stores the
+rows of a workbook in a temporary file until it is saved.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Format = Literal["csv", "xlsx", "jsonl"]
 
 MOST_ROWS = 1_048_576
 LONGEST_CELL = 32_767
-"""What an Excel sheet and a cell of it can hold."""
+"""Limits of an Excel sheet and its cells."""
 
 _MOST_EXACT = 10**15
 _UNWRITABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")  # what XML cannot hold
@@ -74,7 +74,7 @@ def objects(
 def write(
     form: Format, columns: Sequence[str], rows: Iterable[Sequence[Any]], out: BinaryIO
 ) -> int:
-    """Write a table as CSV (RFC 4180, UTF-8) or as a workbook; how many rows it has."""
+    """Write a table as CSV (RFC 4180, UTF-8) or as a workbook; returns the number of rows."""
     return _workbook(columns, rows, out) if form == "xlsx" else _csv(columns, rows, out)
 
 
@@ -102,7 +102,7 @@ def _csv_cell(value: Any) -> Any:
 
 
 def _workbook(columns: Sequence[str], rows: Iterable[Sequence[Any]], out: BinaryIO) -> int:
-    from openpyxl import Workbook  # no other format needs it, and its import takes a while
+    from openpyxl import Workbook  # slow to import, and needed only for this format
 
     book = Workbook(write_only=True)
     sheet = book.create_sheet()
@@ -110,9 +110,9 @@ def _workbook(columns: Sequence[str], rows: Iterable[Sequence[Any]], out: Binary
     count = 0
     for row in rows:
         count += 1
-        if count == MOST_ROWS:  # the header takes one
+        if count == MOST_ROWS:  # the header is a row too
             raise UsageError(
-                f"An Excel sheet holds at most {MOST_ROWS - 1:,} rows", hint="Export it as csv"
+                f"An Excel sheet can have at most {MOST_ROWS - 1:,} rows", hint="Export it as csv"
             )
         sheet.append(
             [_sheet_cell(value, name, count) for value, name in zip(row, columns, strict=True)]
@@ -122,7 +122,7 @@ def _workbook(columns: Sequence[str], rows: Iterable[Sequence[Any]], out: Binary
 
 
 def _sheet_cell(value: Any, name: str, row: int) -> Any:
-    """A cell as Excel keeps it: it has 15 digits, so what needs more becomes text."""
+    """A cell for Excel, which keeps 15 digits, so longer numbers become text."""
     shown = cell(value)
     if isinstance(shown, bool) or shown is None:
         return shown
@@ -130,11 +130,11 @@ def _sheet_cell(value: Any, name: str, row: int) -> Any:
         return shown if abs(shown) < _MOST_EXACT else str(shown)
     if isinstance(shown, float):
         return shown
-    if isinstance(shown, Decimal):  # canonical numbers are one only where a float is not exact
+    if isinstance(shown, Decimal):  # a canonical number is a Decimal only if a float is not exact
         return f"{shown:f}"
     if len(shown) > LONGEST_CELL:
         raise UsageError(
-            f"An Excel cell holds at most {LONGEST_CELL:,} characters",
+            f"An Excel cell can have at most {LONGEST_CELL:,} characters",
             where=f"row {row}, {name}",
             hint="Export it as csv",
         )

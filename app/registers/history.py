@@ -1,4 +1,4 @@
-"""What an object was: every version, rebuilt from the audit trail backwards from the present."""
+"""The versions of an object, rebuilt from the audit trail backwards from the present."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from connectors.sdk import JsonValue
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One state of an object and the entry that made it. `diff` is empty for a create."""
+    """One state of an object and the entry that created it. `diff` is empty for a create."""
 
     number: int
     action: str
@@ -43,7 +43,7 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """The object as it is now and every version it had, the latest first."""
+    """The current object and all its versions, latest first."""
 
     object: StoredObject
     versions: Sequence[Version]
@@ -56,13 +56,13 @@ def history(app: Application, uuid: UUID) -> History:
 
 
 def read(connection: sa.Connection, uuid: UUID) -> History:
-    """The history within a transaction; raises what `history` raises."""
+    """The history within a transaction; raises the errors of `history`."""
     found = store.get(connection, uuid)
     return History(found, list(_versions(found, trail.of_object(connection, uuid))))
 
 
 def at(app: Application, uuid: UUID, moment: datetime) -> tuple[StoredObject, Version]:
-    """The object, and the version it had at that time. Raises NotFoundError before its creation."""
+    """The object, and its version at that time. Raises NotFoundError before its creation."""
     found = history(app, uuid)
     for version in found.versions:
         if version.created <= moment:
@@ -86,7 +86,7 @@ def version(found: History, number: int) -> Version:
 
 
 def _versions(found: StoredObject, entries: Sequence[AuditEntry]) -> Iterator[Version]:
-    """Undo one entry after the other; what an entry does not name has not changed."""
+    """Undo one entry after another; what an entry does not mention has not changed."""
     state, expected = found.data, found.version
     for entry in entries:
         if entry.version != expected:
@@ -109,12 +109,12 @@ def _versions(found: StoredObject, entries: Sequence[AuditEntry]) -> Iterator[Ve
     if expected:
         raise IntegrityError(
             f"The audit trail of object {found.uuid} has no entry for its version {expected}",
-            hint="`openregister audit:verify` says what else is missing",
+            hint="`openregister audit:verify` lists what else is missing",
         )
 
 
 def value_at(data: dict[str, Any], path: str) -> tuple[bool, JsonValue]:
-    """(whether it is there, value) of a property; `path` is dotted, list items by number."""
+    """(whether it exists, value) of a property; `path` is dotted, list items by number."""
     node: Any = data
     for name in path.split("."):
         if isinstance(node, dict) and name in node:

@@ -1,9 +1,9 @@
 """Lists of objects: what an `ObjectQuery` gives, whole, page by page, and how many.
 
-A list is ordered by UUID (version 7, so by time of creation) unless it is asked to be sorted.
-Pages are then ranges between *marks*, the UUIDs that the pages began with when they were
-counted: reading one is a range of an index, however far on it lies, and what is deleted or
-added meanwhile moves no object from one page to another.
+A list is ordered by UUID (version 7, so by creation time) unless another order is requested. Pages
+are then ranges between *marks*, the first UUIDs of the pages when they were counted. Reading a page
+is an index range scan, however far into the list, and concurrent deletions or insertions move no
+object from one page to another.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from app.registers.object_store import SELECT, StoredObject
 from app.registers.query import ROWS, ObjectQuery, beyond, order_by, where
 
 TIMEOUT = "15s"
-"""The longest a list may take: a search has to look at every object."""
+"""Time limit for a list: a search must scan every object."""
 
 EXACT = 10_000
 """Figures up to here are counted, larger ones estimated."""
@@ -40,7 +40,7 @@ class About:
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """Where the audit trail and the sources stand: while it stays, no object has changed."""
+    """The state of the audit trail and the sources: while it is equal, no object has changed."""
 
     entries: int
     sources: int
@@ -50,7 +50,7 @@ class Clock:
 
 
 def clock(connection: sa.Connection) -> Clock:
-    """Read it: a handful of rows, whatever the number of objects."""
+    """Read it: a few rows, whatever the number of objects."""
     heads = chains.outerjoin(
         audit_trails,
         sa.and_(audit_trails.c.chain_id == chains.c.id, audit_trails.c.position == chains.c.length),
@@ -70,7 +70,7 @@ def clock(connection: sa.Connection) -> Clock:
 
 
 def limit_time(connection: sa.Connection) -> None:
-    """Let the statements of this transaction end after `TIMEOUT`."""
+    """Limit the statements of this transaction to `TIMEOUT`."""
     connection.execute(sa.select(sa.func.set_config("statement_timeout", TIMEOUT, True)))
 
 
@@ -130,9 +130,9 @@ def edge(
 def of_source(
     connection: sa.Connection, source_id: int, *, after: UUID | None, limit: int
 ) -> list[StoredObject]:
-    """Objects of a source, deleted ones as well, by target and key; those without a key last.
+    """Objects of a source, including deleted ones, by target and key; those without a key last.
 
-    In the order of the index that keeps keys unique: the source's objects may lie anywhere among
+    In the order of the unique index of keys, because the source's objects may be anywhere among
     those of others.
     """
     place = None

@@ -1,4 +1,4 @@
-"""Relations between registers: finding objects by the value of one of their fields."""
+"""Relations between registers: find objects by the value of a field."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from connectors.sdk import JsonValue, canonical
 
 
 class RegisterLookups:
-    """Answers lookups of a mapping from the register; `register` is the source's own."""
+    """Resolves lookups of a mapping in the register; `register` is the source's own."""
 
     def __init__(self, engine: sa.Engine, register: str) -> None:
         self._engine = engine
         self._register = register
 
     def resolve(self, lookup: Lookup, values: Collection[str]) -> Mapping[str, JsonValue]:
-        """What `lookup.take` says of each live object whose field `by` has one of `values`.
+        """The `lookup.take` value of each live object whose field `by` has one of `values`.
 
-        One query for all values; of several objects with the same value the oldest counts.
-        Raises ConfigurationError when the register or schema does not exist.
+        One query for all values; if several objects have the same value, the oldest counts. Raises
+        ConfigurationError if the register or schema does not exist.
         """
         field = objects.c.data[lookup.by].astext
         taken = (
@@ -57,6 +57,6 @@ class RegisterLookups:
             schema = schema_store.get(connection, lookup.schema_slug)
         except NotFoundError as error:
             raise ConfigurationError(
-                "A lookup of the mapping cannot be answered", faults={"lookup": error.what}
+                "A lookup of the mapping failed", faults={"lookup": error.what}
             ) from None
         return register.id, schema.id

@@ -1,4 +1,4 @@
-"""Lists of objects as the API gives them: one page, and the figures of the whole list."""
+"""Pages of lists for the API, with the totals of the whole list."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from app.registers.parameters import Asked
 from app.registers.query import ObjectQuery
 
 SMALL = 10_000
-"""Lists up to here are counted anew whenever anything has changed."""
+"""Lists up to this size are counted again after every change."""
 
 FRESH = 60.0
-"""Seconds for which the count of a larger list is good enough."""
+"""Seconds for which the count of a larger list is reused."""
 
 REMEMBERED = 15 * 60.0
 """Seconds for which a reader's marks are kept after each page."""
 
 MOST_BYTES = 64 * 1024 * 1024
-"""What all marks together may take."""
+"""Maximum size of all marks together."""
 
 _OVERHEAD = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page: `pages` and `total` count what the whole list has. `next`: where it goes on."""
+    """A page: `pages` and `total` are those of the whole list. `next`: where it continues."""
 
     results: Sequence[StoredObject]
     total: int
@@ -50,7 +50,7 @@ class Page:
 
 @dataclass(slots=True)
 class _Marks:
-    """Where pages began when `clock` said `entries`: 16 bytes a page, for there may be many."""
+    """The starts of pages when `clock` had `entries`: 16 bytes a page, as there may be many."""
 
     starts: bytes
     total: int
@@ -72,11 +72,11 @@ _Key = tuple[str | None, ObjectQuery, int]
 
 
 class Lister:
-    """Gives pages. Remembers, per reader and list, where pages begin; safe between threads.
+    """Returns pages. Remembers, per reader and list, where pages begin; thread-safe.
 
-    A reader's marks are made anew when page 1 is asked for after a change. A walk from there to
-    the last page meets each object once that was there when it began, though others are deleted
-    or added on the way, and hears the same figures all along.
+    A reader's marks are renewed when page 1 is requested after a change. Reading from there to
+    the last page returns each object that existed at the start once, despite concurrent
+    deletions or insertions, and always reports the same totals.
     """
 
     def __init__(self, *, most: int = MOST_BYTES) -> None:
@@ -100,17 +100,17 @@ class Lister:
         last = place + 1 == pages
         stop = None if last else marks.start(place + 1)
         limit = asked.limit if last else None
-        # what came before the first mark, or comes behind the last object, since it was counted
+        # objects before the first mark or after the last object, created since it was counted
         start = marks.start(place) if place else None
         if marks.entries == now.entries:
-            # nothing did: do not look for it, where a filter would have to look at everything
+            # there are none: skip the search, as a filter would scan everything
             start = marks.start(place)
             limit = total - place * asked.limit if last else None
         results = store.read(connection, asked.query, first=start, before=stop, limit=limit)
         return _page(asked, results, total, pages, more=not last)
 
     def _behind(
-        self, connection: sa.Connection, asked: Asked, cursor: UUID, now: Clock, reader: str
+        self, connection: sa.Connection, asked: ListRequest, cursor: UUID, now: Clock, reader: str
     ) -> Page:
         results = store.read(connection, asked.query, after=cursor, limit=asked.limit)
         marks = self._marks(connection, asked, now, reader)
@@ -122,12 +122,14 @@ class Lister:
         results = store.read(connection, asked.query, offset=_offset(asked), limit=asked.limit)
         return _page(asked, results, total, -(-total // asked.limit))
 
-    def basis(self, asked: Asked, now: Clock, *, reader: str) -> int:
-        """Which state of the audit trail the marks of the answer belong to, or will."""
+    def basis(self, asked: ListRequest, now: Clock, *, reader: str) -> int:
+        """Which state of the audit trail the marks of the response belong to, or will."""
         known = self._usable(asked, now, reader)
         return now.entries if known is None else known.entries
 
-    def _marks(self, connection: sa.Connection, asked: Asked, now: Clock, reader: str) -> _Marks:
+    def _marks(
+        self, connection: sa.Connection, asked: ListRequest, now: Clock, reader: str
+    ) -> _Marks:
         known = self._usable(asked, now, reader)
         if known is None:
             starts, total = store.marks(connection, asked.query, step=asked.limit)
@@ -137,8 +139,8 @@ class Lister:
             self._remember((None, asked.query, asked.limit), known)
         return known
 
-    def _usable(self, asked: Asked, now: Clock, reader: str) -> _Marks | None:
-        """The reader's own marks, else what somebody else's request has found out just now."""
+    def _usable(self, asked: ListRequest, now: Clock, reader: str) -> _Marks | None:
+        """The reader's own marks, or recent ones of another request."""
         first = asked.page == 1 and asked.cursor is None
         with self._lock:
             own = self._known.get((reader, asked.query, asked.limit))
@@ -151,7 +153,7 @@ class Lister:
         marks.used = time.monotonic()
         self._known[key] = marks
         self._known.move_to_end(key)
-        # the two that were just used stay, whatever their size
+        # keep the two just used, whatever their size
         while len(self._known) > 2 and sum(map(_size, self._known.values())) > self._most:
             self._known.popitem(last=False)
 
@@ -169,19 +171,24 @@ def _still_good(known: _Marks, now: Clock, *, first: bool) -> bool:
     return known.total > SMALL and moment - known.made < FRESH
 
 
-def _offset(asked: Asked) -> int:
+def _offset(asked: ListRequest) -> int:
     return asked.offset if asked.offset is not None else (asked.page - 1) * asked.limit
 
 
 def _page(
-    asked: Asked, results: Sequence[StoredObject], total: int, pages: int, *, more: bool = False
+    asked: ListRequest,
+    results: Sequence[StoredObject],
+    total: int,
+    pages: int,
+    *,
+    more: bool = False,
 ) -> Page:
     page = Page(results, total, asked.page, pages, asked.limit, _offset(asked))
     return replace(page, next=results[-1].uuid) if more and results else page
 
 
-def tag(asked: Asked, found: Place, now: Clock, basis: int) -> str:
-    """An ETag: changes whenever the answer may, without looking at an object."""
+def tag(asked: ListRequest, found: Place, now: Clock, basis: int) -> str:
+    """An ETag: changes whenever the response may, without reading an object."""
     state = (
         asked,
         basis,
@@ -196,10 +203,10 @@ def tag(asked: Asked, found: Place, now: Clock, basis: int) -> str:
 
 
 def last_change(now: Clock, found: Place) -> datetime | None:
-    """When anything last changed that the answer may show.
+    """When anything in the response may have last changed.
 
-    None within two seconds after it: HTTP dates count whole seconds, and a second change in
-    the same one must not go unnoticed.
+    None within two seconds after it: HTTP dates have whole seconds, and a second change in the
+    same one must not be missed.
     """
     moments = [now.last_change, now.sources_changed, found.schema.updated, found.register.updated]
     latest = max(moment for moment in moments if moment is not None)

@@ -16,7 +16,7 @@ from app.errors import NotFoundError
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """A row of `objects` with the names of what it belongs to. `origin_hash` is 32 hex digits."""
+    """A row of `objects` with names for its references. `origin_hash` is 32 hex digits."""
 
     uuid: UUID
     register: str
@@ -68,13 +68,13 @@ def get(connection: sa.Connection, uuid: UUID) -> StoredObject:
     row = connection.execute(SELECT.where(objects.c.uuid == uuid)).one_or_none()
     if row is None:
         raise NotFoundError(
-            f"There is no object {uuid}", hint="`openregister object:list` shows what there is"
+            f"There is no object {uuid}", hint="`openregister object:list` lists the objects"
         )
     return StoredObject(**row._mapping)
 
 
 def get_many(connection: sa.Connection, uuids: Collection[UUID]) -> dict[UUID, StoredObject]:
-    """These objects, deleted or not; those that do not exist are left out."""
+    """These objects, deleted or not, without those that do not exist."""
     rows = connection.execute(SELECT.where(objects.c.uuid.in_(uuids)))
     return {row.uuid: StoredObject(**row._mapping) for row in rows}
 
@@ -84,12 +84,12 @@ def source_id(connection: sa.Connection, name: str) -> int:
     found = connection.scalar(sa.select(sources.c.id).where(sources.c.name == name))
     if found is None:
         raise NotFoundError(
-            f"There is no source {name!r}", hint="`openregister source:list` shows them"
+            f"There is no source {name!r}", hint="`openregister source:list` lists the sources"
         )
     return int(found)
 
 
 def local_fields(connection: sa.Connection, source_id: int) -> frozenset[str]:
-    """Properties of a source's objects that people may change."""
+    """Properties of a source's objects that users may edit."""
     options = connection.scalar(sa.select(sources.c.options).where(sources.c.id == source_id))
     return frozenset((options or {}).get("local_fields", ()))

@@ -1,4 +1,4 @@
-"""Who may change a field: the source that owns the object, or people where the source says so."""
+"""Who may change a field: the source that owns the object, or users if the source allows it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from connectors.sdk import RowData
 
 
 def merge_patch(target: RowData, patch: RowData) -> RowData:
-    """JSON Merge Patch (RFC 7396): null takes a member away, objects merge, all else replaces."""
+    """JSON Merge Patch (RFC 7396): null removes a member, objects merge, all else replaces."""
     merged = dict(target)
     for name, value in patch.items():
         if value is None:
@@ -22,9 +22,9 @@ def merge_patch(target: RowData, patch: RowData) -> RowData:
 
 
 def with_local(row: RowData, stored: RowData, local_fields: Collection[str]) -> RowData:
-    """What a sync writes: the row, with the fields of people as they are stored.
+    """What a sync writes: the row, with the stored values of local fields.
 
-    A local field that is not stored stays away, whatever the row says: somebody removed it.
+    A local field that is not stored stays absent, whatever the row contains: a user removed it.
     """
     kept = {name: value for name, value in row.items() if name not in local_fields}
     return kept | {name: stored[name] for name in local_fields if name in stored}

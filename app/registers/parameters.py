@@ -1,9 +1,9 @@
 """Object queries as parameters: of an address in the API and the pages, of a command's options.
 
-Names that start with `_` steer the list, `@self` speaks of what is known about an object, every
-other name is a property: `status=active`, `inhabitants[gte]=1000`, `address.city=Delft`,
-`@self[updated][gte]=2026-01-01T00:00:00Z`. The same name twice, or with commas after `[in]`,
-means any of the values.
+Names that start with `_` control the list, `@self` refers to metadata of an object, and every other
+name is a property: `status=active`, `inhabitants[gte]=1000`, `address.city=Delft`,
+`@self[updated][gte]=2026-01-01T00:00:00Z`. A repeated name, or commas after `[in]`, mean any of
+the values.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def _texts(condition: Condition) -> list[str]:
 
 
 class _Reader:
-    """Collects parameters, and what is wrong with them."""
+    """Collects parameters and their errors."""
 
     def __init__(self, properties: Mapping[str, Any]) -> None:
         self._properties = properties
@@ -148,7 +148,7 @@ class _Reader:
         self._filters.setdefault((meta, path, operator), []).extend(values)
 
     def _path(self, name: str) -> tuple[bool, tuple[str, ...] | None]:
-        """(whether of `@self`, members); no members when the schema has no such property."""
+        """(whether of `@self`, members); no members if the schema has no such property."""
         if name.startswith("@self."):
             member = name.removeprefix("@self.")
             return True, (member,) if member in META else None
@@ -170,13 +170,13 @@ class _Reader:
         cursor = self._cursor()
         search = self._plain.get("_search", "").strip()
         if "\0" in search:
-            self._faults["_search"] = "must hold no NUL"
+            self._faults["_search"] = "must not contain NUL"
         if len(conditions) > MOST_FILTERS or sum(map(len, self._filters.values())) > MOST_VALUES:
             self._faults["(filters)"] = (
-                f"must be at most {MOST_FILTERS} filters with {MOST_VALUES:,} values in all"
+                f"must be at most {MOST_FILTERS} filters with {MOST_VALUES:,} values in total"
             )
         if len(self._order) > MOST_ORDERS:
-            self._faults["_order"] = f"must name at most {MOST_ORDERS} properties"
+            self._faults["_order"] = f"must contain at most {MOST_ORDERS} properties"
         if self._faults:
             raise ConfigurationError("The parameters are not valid", faults=self._faults)
         query = replace(
@@ -202,7 +202,7 @@ class _Reader:
     ) -> Condition | None:
         name = _name(path, meta)
         if any("\0" in value for value in values) or "\0" in name:
-            self._faults[name.replace("\0", "")] = "must hold no NUL"
+            self._faults[name.replace("\0", "")] = "must not contain NUL"
             return None
         if operator == "exists":
             return Condition(path, operator, (_true(values[-1]),), meta)
@@ -224,11 +224,11 @@ class _Reader:
         if text is None:
             return None
         if self._order:
-            self._faults["_cursor"] = "goes with the list's own order only, not with _order"
+            self._faults["_cursor"] = "cannot be combined with _order"
         try:
             return UUID(text)
         except ValueError:
-            self._faults["_cursor"] = "is not one that a page gave"
+            self._faults["_cursor"] = "is not a cursor returned by a page"
             return None
 
     def _integer(self, name: str, default: int, low: int, high: int) -> int:
@@ -237,7 +237,7 @@ class _Reader:
             return default
         number = int(text) if re.fullmatch(r"[0-9]{1,15}", text) else -1
         if not low <= number <= high:
-            self._faults[name] = f"must be a whole number from {low} to {high}"
+            self._faults[name] = f"must be an integer from {low} to {high}"
             return default
         return number
 
@@ -260,11 +260,11 @@ def _parted(name: str) -> tuple[str, Operator, bool]:
 
 
 def _json_values(text: str) -> list[Any]:
-    """What a text in an address may stand for in JSON: itself, and a number, true, false, null."""
+    """The JSON values that a URL parameter may mean: text, and a number, true, false or null."""
     values: list[Any] = [text]
     try:
         value = canonical.parse(text)
-    except ValueError:  # no JSON, or a number too long to be kept anywhere
+    except ValueError:  # not valid JSON, or too long a number
         return values
     if value is None or isinstance(value, (bool, int, float, Decimal)):
         values.append(value)
@@ -279,14 +279,14 @@ def _meta_values(name: str, text: str) -> list[Any]:
             raise ValueError("must be a UUID") from None
     if name in ("created", "updated", "deleted"):
         try:
-            # a + in an address that was not encoded arrives as a space
+            # an unencoded + in a URL arrives as a space
             moment = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
         except ValueError:
             raise ValueError("must be a time such as 2026-01-31T12:00:00Z") from None
         return [moment if moment.tzinfo else moment.replace(tzinfo=UTC)]
     if name == "version":
         if not re.fullmatch(r"[0-9]{1,9}", text):
-            raise ValueError("must be a whole number")
+            raise ValueError("must be an integer")
         return [int(text)]
     return [text]
 

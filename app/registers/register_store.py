@@ -1,4 +1,4 @@
-"""Registers: named collections of objects."""
+"""Store registers: named collections of objects."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Register:
 def add(
     connection: sa.Connection, slug: str, *, title: str = "", description: str = ""
 ) -> Register:
-    """Create a register. Raises UsageError for a bad slug, ExistsError for one that is taken."""
+    """Create a register. Raises UsageError for an invalid slug, ExistsError for one in use."""
     row = connection.execute(
         insert(registers)
         .values(slug=check_slug("register", slug), title=title or slug, description=description)
@@ -41,7 +41,7 @@ def add(
         .returning(*_COLUMNS)
     ).one_or_none()
     if row is None:
-        raise ExistsError(f"There is a register {slug!r} already")
+        raise ExistsError(f"Register {slug!r} already exists")
     return Register(**row._mapping)
 
 
@@ -72,7 +72,7 @@ def update(
     title: str | None = None,
     description: str | None = None,
 ) -> Register:
-    """Change what is given; None leaves a value as it is. Raises NotFoundError."""
+    """Change the given values; None changes nothing. Raises NotFoundError."""
     values: dict[str, Any] = {"updated": sa.func.now()}
     values |= {"title": title} if title is not None else {}
     values |= {"description": description} if description is not None else {}
@@ -87,7 +87,7 @@ def update(
 def delete(connection: sa.Connection, slug: str) -> None:
     """Delete an empty register. Raises NotFoundError, InUseError.
 
-    Deleted objects keep it too: their history speaks of it.
+    Deleted objects count too, because their history refers to the register.
     """
     register = get(connection, slug)
     users = connection.scalars(
@@ -104,7 +104,7 @@ def delete(connection: sa.Connection, slug: str) -> None:
         )
     if connection.scalar(sa.select(sa.exists().where(objects.c.register_id == register.id))):
         raise InUseError(
-            f"Register {slug!r} holds objects", hint="A register is only deleted while it is empty"
+            f"Register {slug!r} contains objects", hint="Only an empty register can be deleted"
         )
     connection.execute(
         sa.delete(register_schemas).where(register_schemas.c.register_id == register.id)
@@ -114,5 +114,5 @@ def delete(connection: sa.Connection, slug: str) -> None:
 
 def _missing(slug: str) -> NotFoundError:
     return NotFoundError(
-        f"There is no register {slug!r}", hint="`openregister register:list` shows them"
+        f"There is no register {slug!r}", hint="`openregister register:list` lists the registers"
     )

@@ -41,7 +41,7 @@ class Overview:
 
 
 def add(app: Application, slug: str, *, title: str = "", description: str = "") -> Register:
-    """Create a register. Raises UsageError for a bad slug, ExistsError for one that is taken."""
+    """Create a register. Raises UsageError for an invalid slug, ExistsError for one in use."""
     with app.engine.begin() as connection:
         return store.add(connection, slug, title=title, description=description)
 
@@ -59,7 +59,7 @@ def show(app: Application, slug: str) -> Overview:
 
 
 def names(app: Application) -> list[tuple[Register, list[str]]]:
-    """Every register by slug, with the slugs of its schemas; counts no objects."""
+    """Every register by slug, with the slugs of its schemas, without counting objects."""
     with app.engine.connect() as connection:
         return [
             (found, [s.slug for s in schemas.list_all(connection, register=found.slug)])
@@ -70,13 +70,13 @@ def names(app: Application) -> list[tuple[Register, list[str]]]:
 def update(
     app: Application, slug: str, *, title: str | None = None, description: str | None = None
 ) -> Register:
-    """Change what is given. Raises NotFoundError."""
+    """Change the given values. Raises NotFoundError."""
     with app.engine.begin() as connection:
         return store.update(connection, slug, title=title, description=description)
 
 
 def delete(app: Application, slug: str) -> None:
-    """Delete an empty register. Raises NotFoundError; InUseError when something is in it."""
+    """Delete an empty register. Raises NotFoundError; InUseError if it is not empty."""
     with app.engine.begin() as connection:
         register = store.get(connection, slug)
         store.delete(connection, slug)

@@ -1,4 +1,4 @@
-"""JSON Schemas of the objects in registers; every version is kept."""
+"""Store JSON Schemas for objects, with all their versions."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _COLUMNS = [
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """A row of `schemas`; `document` is the JSON Schema as it was written."""
+    """A row of `schemas`; `document` is the JSON Schema as written."""
 
     id: int
     slug: str
@@ -43,7 +43,7 @@ class Schema:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One version of a schema's document and who made it."""
+    """One version of a schema's document and its author."""
 
     version: int
     document: dict[str, Any]
@@ -54,9 +54,9 @@ class Version:
 def add(
     connection: sa.Connection, slug: str, document: dict[str, Any], *, actor: str, title: str = ""
 ) -> Schema:
-    """Create a schema as version 1. Raises UsageError for a bad slug, ExistsError.
+    """Create a schema as version 1. Raises UsageError for an invalid slug, ExistsError.
 
-    Without `title` the document's own title is used. The document is not checked here.
+    Without `title` the document's title is used. The document is not checked here.
     """
     row = connection.execute(
         insert(schemas)
@@ -69,7 +69,7 @@ def add(
         .returning(*_COLUMNS)
     ).one_or_none()
     if row is None:
-        raise ExistsError(f"There is a schema {slug!r} already")
+        raise ExistsError(f"Schema {slug!r} already exists")
     schema = Schema(**row._mapping)
     _keep_version(connection, schema, actor)
     return schema
@@ -93,7 +93,7 @@ def by_id(connection: sa.Connection, schema_id: int) -> Schema:
     """The schema in its latest version. Raises NotFoundError."""
     row = connection.execute(sa.select(*_COLUMNS).where(schemas.c.id == schema_id)).one_or_none()
     if row is None:
-        raise NotFoundError(f"There is no schema with the number {schema_id}")
+        raise NotFoundError(f"There is no schema with id {schema_id}")
     return Schema(**row._mapping)
 
 
@@ -118,9 +118,9 @@ def update(
     title: str | None = None,
     if_version: int | None = None,
 ) -> Schema:
-    """Change the document (as a new version, unless it says the same) or the title.
+    """Change the document (as a new version, unless it is equal) or the title.
 
-    Raises NotFoundError; ConflictError when `if_version` is no longer the latest version.
+    Raises NotFoundError; ConflictError if `if_version` is not the latest version.
     """
     row = connection.execute(
         sa.select(*_COLUMNS).where(schemas.c.slug == slug).with_for_update()
@@ -129,7 +129,7 @@ def update(
         raise _missing(slug)
     before = Schema(**row._mapping)
     if if_version is not None and before.version != if_version:
-        raise ConflictError(f"Schema {slug!r} is at version {before.version} now, not {if_version}")
+        raise ConflictError(f"Schema {slug!r} is now at version {before.version}, not {if_version}")
     renewed = document is not None and not _same(before.document, document)
     if not renewed and title in (None, before.title):
         return before
@@ -166,7 +166,7 @@ def versions(connection: sa.Connection, schema_id: int) -> list[Version]:
 
 
 def link(connection: sa.Connection, *, register_id: int, schema_id: int) -> None:
-    """Let the register hold objects of the schema. Safe to repeat."""
+    """Let the register use the schema. Safe to repeat."""
     connection.execute(
         insert(register_schemas)
         .values(register_id=register_id, schema_id=schema_id)
@@ -175,7 +175,7 @@ def link(connection: sa.Connection, *, register_id: int, schema_id: int) -> None
 
 
 def linked(connection: sa.Connection, *, register_id: int, schema_id: int) -> bool:
-    """Whether the register may hold objects of the schema."""
+    """Whether the register uses the schema."""
     return bool(
         connection.scalar(
             sa.select(
@@ -189,7 +189,7 @@ def linked(connection: sa.Connection, *, register_id: int, schema_id: int) -> bo
 
 
 def registers_of(connection: sa.Connection, schema_id: int) -> list[str]:
-    """Slugs of the registers that hold objects of the schema."""
+    """Slugs of the registers that use the schema."""
     return list(
         connection.scalars(
             sa.select(registers.c.slug)
@@ -201,7 +201,7 @@ def registers_of(connection: sa.Connection, schema_id: int) -> list[str]:
 
 
 def delete(connection: sa.Connection, slug: str) -> None:
-    """Delete a schema that nothing uses, with its versions. Raises NotFoundError, InUseError."""
+    """Delete an unused schema with its versions. Raises NotFoundError, InUseError."""
     schema = get(connection, slug)
     users = connection.scalars(
         sa.select(sources.c.name)
@@ -215,7 +215,7 @@ def delete(connection: sa.Connection, slug: str) -> None:
             f"Schema {slug!r} is the target of {', '.join(users)}",
             hint="Point these sources elsewhere, or delete them first",
         )
-    # the index on objects leads with the register, so ask for the pairs that exist
+    # the index on objects starts with the register, so query the existing pairs
     pairs = sa.select(register_schemas.c.register_id).where(
         register_schemas.c.schema_id == schema.id
     )
@@ -226,7 +226,7 @@ def delete(connection: sa.Connection, slug: str) -> None:
     ):
         raise InUseError(
             f"There are objects of schema {slug!r}",
-            hint="A schema is only deleted while nothing was ever stored with it",
+            hint="Only a schema that was never used can be deleted",
         )
     connection.execute(sa.delete(register_schemas).where(register_schemas.c.schema_id == schema.id))
     connection.execute(sa.delete(schemas).where(schemas.c.id == schema.id))
@@ -241,11 +241,11 @@ def _keep_version(connection: sa.Connection, schema: Schema, actor: str) -> None
 
 
 def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    """Whether two documents are the same text but for blanks; the order of members counts."""
+    """Whether two documents are equal apart from whitespace; the order of members counts."""
     return dump_json(canonical.value(one)) == dump_json(canonical.value(other))
 
 
 def _missing(slug: str) -> NotFoundError:
     return NotFoundError(
-        f"There is no schema {slug!r}", hint="`openregister schema:list` shows them"
+        f"There is no schema {slug!r}", hint="`openregister schema:list` lists the schemas"
     )

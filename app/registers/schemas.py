@@ -1,4 +1,4 @@
-"""Schemas: add, change, show; what is no JSON Schema of objects is refused."""
+"""Schemas: add, change, show; invalid JSON Schemas are rejected."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from connectors.sdk import FieldError
 from connectors.sdk.counting import counted
 
 SHOWN = 5
-"""Stored objects that are named when they would no longer be valid."""
+"""Stored objects listed when they would no longer be valid."""
 
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """A schema with the slugs of the registers that hold objects of it."""
+    """A schema with the slugs of the registers that use it."""
 
     schema: Schema
     registers: Sequence[str]
@@ -40,7 +40,7 @@ class Details(Overview):
 
 @dataclass(frozen=True, slots=True)
 class Misfit:
-    """A stored object that a document would not allow, and why."""
+    """A stored object that a document would not allow, and the reason."""
 
     object: StoredObject
     errors: Sequence[FieldError]
@@ -48,20 +48,20 @@ class Misfit:
 
 @dataclass(slots=True)
 class Misfits:
-    """How many of the stored objects a document would not allow; the first of them by name."""
+    """How many stored objects a document would not allow, and the first of them."""
 
     objects: int = 0
     count: int = 0
     examples: list[Misfit] = field(default_factory=list)
 
     def sentence(self) -> str:
-        """The finding in one sentence."""
+        """The result in one sentence."""
         return (
             f"{self.count:,} of {counted(self.objects, 'stored object')} would no longer be valid"
         )
 
     def faults(self) -> dict[str, str]:
-        """The first fault of each example, by object."""
+        """The first error of each example, by object."""
         return {
             f"{one.object.register}/{one.object.uuid}": " ".join(
                 filter(None, (one.errors[0].path, one.errors[0].message))
@@ -71,9 +71,9 @@ class Misfits:
 
 
 def misfits(app: Application, slug: str, document: Any) -> Misfits:
-    """Hold every stored object of the schema against another document, one after the other.
+    """Validate every stored object of the schema against another document.
 
-    Raises NotFoundError, ConfigurationError for what is no schema.
+    Raises NotFoundError, ConfigurationError for an invalid schema.
     """
     validate = compile_validator(document)
     result = Misfits()
@@ -100,10 +100,10 @@ def add(
     actor: str,
     title: str = "",
 ) -> Schema:
-    """Create a schema and let the register hold objects of it.
+    """Create a schema for a register.
 
-    Raises ConfigurationError for what is no schema, NotFoundError for the register,
-    UsageError for a bad slug, ExistsError for one that is taken.
+    Raises ConfigurationError for an invalid schema, NotFoundError for the register, UsageError
+    for an invalid slug, ExistsError for one in use.
     """
     check_schema(document, where=f"schema {slug}")
     with app.engine.begin() as connection:
@@ -115,7 +115,7 @@ def add(
 
 
 def link(app: Application, slug: str, *, register: str) -> Schema:
-    """Let one more register hold objects of the schema. Raises NotFoundError."""
+    """Let another register use the schema. Raises NotFoundError."""
     with app.engine.begin() as connection:
         home = registers.get(connection, register)
         schema = store.get(connection, slug)
@@ -156,11 +156,11 @@ def update(
     if_version: int | None = None,
     force: bool = False,
 ) -> Schema:
-    """Change the document, as a new version, or the title; the same document changes nothing.
+    """Change the document, as a new version, or the title; an equal document changes nothing.
 
-    Raises NotFoundError, ConfigurationError, ConflictError when `if_version` is outdated,
-    InUseError when somebody's own SQL view needs a column that would go, and, unless with
-    `force`, StoredObjectsError when stored objects would no longer be valid.
+    Raises NotFoundError, ConfigurationError, ConflictError if `if_version` is outdated,
+    InUseError if another SQL view needs a column that would be removed, and, without `force`,
+    StoredObjectsError if stored objects would no longer be valid.
     """
     if document is not None:
         check_schema(document, where=f"schema {slug}")
@@ -179,7 +179,7 @@ def update(
 
 
 def delete(app: Application, slug: str) -> None:
-    """Delete a schema that nothing uses. Raises NotFoundError, InUseError."""
+    """Delete an unused schema. Raises NotFoundError, InUseError."""
     with app.engine.begin() as connection:
         schema = store.get(connection, slug)
         store.delete(connection, slug)

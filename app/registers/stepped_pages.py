@@ -1,7 +1,7 @@
-"""Looking through objects page by page: a page costs the same wherever it lies.
+"""Browse objects page by page at constant cost.
 
-No page counts what it does not show. A total is exact up to 10,000 and the planner's estimate
-above; a search or filter, which would have to look at everything, has none.
+No page counts what it does not show. A total is exact up to 10,000 and an estimate above; a search
+or filter, which would have to scan everything, has none.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from app.registers.object_store import StoredObject
 from app.registers.query import ObjectQuery
 
 WINDOW = 10_000
-"""Objects that a search or filter looks at in one statement."""
+"""Objects examined by a search or filter in one statement."""
 
 PATIENCE = 0.2
 """Seconds after which a search or filter shows what it has found so far."""
@@ -26,9 +26,9 @@ PATIENCE = 0.2
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A page of objects, the oldest first, and from where there may be others on either side.
+    """A page of objects, oldest first, and where there may be others before and after.
 
-    `looked` is set when a search gave up for now: at how many objects it has looked.
+    `looked` is set if a search stopped early: the number of objects examined.
     """
 
     objects: Sequence[StoredObject]
@@ -90,7 +90,7 @@ def page(
 def of_source(
     app: Application, source_id: int, *, after: UUID | None = None, limit: int = 50
 ) -> View:
-    """Objects that a source owns by their keys, deleted ones among them."""
+    """Objects that a source owns, by key, including deleted ones."""
     with app.engine.connect() as connection:
         list_store.limit_time(connection)
         found = list_store.of_source(connection, source_id, after=after, limit=limit + 1)

@@ -1,7 +1,7 @@
-"""Writing objects outside a sync: what people change, and what an undo takes back.
+"""Write objects outside a sync: edits by users, and undo.
 
-An edit and its audit entry are one transaction. Objects are locked in the order of their UUIDs,
-the chain last, so that two edits never wait for each other.
+An edit and its audit entry are one transaction. Objects are locked in the order of their UUIDs, the
+chain last, so two edits never deadlock.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ FROM unnest(%(uuids)s::uuid[], %(registers)s::int[], %(schemas)s::int[],
      AS v (uuid, register_id, schema_id, data_hash, data)
 """
 
-# The version guards against whoever wrote the object between our look and our write.
+# The version guards against a write between our lookup and our write.
 _UPDATE = """
 UPDATE openregister.objects o
 SET data = v.data::jsonb, data_hash = v.data_hash, version = o.version + 1,
@@ -45,7 +45,7 @@ WHERE o.uuid = v.uuid AND o.version = v.version
 
 @dataclass(frozen=True, slots=True)
 class NewObject:
-    """An object that no source owns; `json` is its canonical form, `data_hash` its SHA-256."""
+    """An object without a source; `json` is its canonical form, `data_hash` its SHA-256."""
 
     uuid: UUID
     register_id: int
@@ -56,11 +56,11 @@ class NewObject:
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """The next version of an object that is at `version` now.
+    """The next version of an object that is now at `version`.
 
-    `diff`: canonical bytes, None when no field changes. `deleted`: whether the object is deleted
-    afterwards. With `keeps_origin` the next sync takes an unchanged row as seen; without, it
-    looks at the row again and writes what the source says.
+    `diff`: canonical bytes, None if no field changes. `deleted`: whether the object is deleted
+    afterwards. With `keeps_origin` the next sync treats an unchanged row as known; without it,
+    the row is processed again.
     """
 
     uuid: UUID
@@ -74,12 +74,12 @@ class Revision:
 
 
 def by_people(actor: str) -> Writer:
-    """The chain of edits that no source made."""
+    """The chain of edits by users."""
     return Writer(PEOPLE, 0, "", actor, None)
 
 
 def lock(connection: sa.Connection, uuids: Collection[UUID]) -> None:
-    """Let nobody else change these objects until the transaction ends."""
+    """Lock these objects until the transaction ends."""
     connection.execute(
         sa.select(objects.c.uuid)
         .where(objects.c.uuid.in_(uuids))
@@ -95,10 +95,10 @@ def write(
     creates: Sequence[NewObject] = (),
     revisions: Sequence[Revision] = (),
 ) -> datetime:
-    """Write objects with an audit entry each; the time they carry.
+    """Write objects with an audit entry each; returns their timestamp.
 
-    Raises ConflictError when an object is no longer at its version, ExistsError for a UUID that
-    is taken; the transaction must then be rolled back.
+    Raises ConflictError if an object is no longer at its version, ExistsError for a UUID in use;
+    the transaction must then be rolled back.
     """
     driver = connection.connection.driver_connection
     assert isinstance(driver, psycopg.Connection)
@@ -107,7 +107,7 @@ def write(
     if revisions:
         _update(driver, writer, revisions)
     row = driver.execute("SELECT now()").fetchone()
-    assert row is not None  # a SELECT of one row
+    assert row is not None  # it selects one row
     moment: datetime = row[0]
     steps = ChangeColumns()
     steps.add_created([new.uuid.bytes for new in creates], [new.data_hash for new in creates])
@@ -132,7 +132,7 @@ def _insert(driver: psycopg.Connection[Any], writer: Writer, creates: Sequence[N
     except psycopg.errors.UniqueViolation as error:
         if error.diag.constraint_name != "pk_objects":
             raise
-        raise ExistsError("There is an object with this UUID already") from None
+        raise ExistsError("An object with this UUID already exists") from None
 
 
 def _update(driver: psycopg.Connection[Any], writer: Writer, revisions: Sequence[Revision]) -> None:
@@ -149,7 +149,7 @@ def _update(driver: psycopg.Connection[Any], writer: Writer, revisions: Sequence
         },
     )
     if done.rowcount != len(revisions):
-        raise ConflictError("An object was changed by somebody else in the meantime")
+        raise ConflictError("An object was changed by another user in the meantime")
 
 
 def _changed(revision: Revision) -> Change:

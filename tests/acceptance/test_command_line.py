@@ -70,7 +70,7 @@ def test_json_may_be_asked_for_before_and_after_the_command(
             "kind": "NotFoundError",
             "what": "There is no register 'nowhere'",
             "where": "",
-            "hint": "`openregister register:list` shows them",
+            "hint": "`openregister register:list` lists the registers",
             "exit_code": 2,
         }
     }
@@ -98,7 +98,7 @@ def test_an_error_says_what_and_what_to_do_next_without_a_traceback(cli: Command
     assert result.stdout == ""
     assert result.stderr == (
         "Error: There is no register 'nowhere'\n"
-        "  Next step: `openregister register:list` shows them\n"
+        "  Next step: `openregister register:list` lists the registers\n"
     )
 
 

@@ -112,4 +112,4 @@ def test_examples_are_copied_to_where_nothing_is(bare_cli: CommandLine) -> None:
         assert (bare_cli.directory / "try/examples" / file).is_file()
     again = bare_cli("examples", "try/examples")
     assert again.exit_code == 2
-    assert "There is something there already" in again.stderr
+    assert "The directory is not empty" in again.stderr

@@ -119,7 +119,7 @@ def pem_text(text_or_path: str, policy: Policy, field: str) -> str:
         path.resolve().is_relative_to(root.resolve()) for root in policy.roots
     ):
         raise ConfigurationError(
-            "Not allowed to read files in this directory",
+            "This source may not read files here",
             where=field,
             hint="Paste the PEM text instead",
         )

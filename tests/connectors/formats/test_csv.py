@@ -114,7 +114,7 @@ def test_a_ragged_row_is_a_problem_and_the_rest_is_read() -> None:
     text = "a,b\n1,2\n3\n4,5,6\n7,8\n"
     assert [row["a"] for row in rows(text)] == ["1", "7"]
     assert problems(text) == [
-        ("file x.csv, line 3", "1 cells, but the header has 2"),
+        ("file x.csv, line 3", "1 cell, but the header has 2"),
         ("file x.csv, line 4", "3 cells, but the header has 2"),
     ]
 

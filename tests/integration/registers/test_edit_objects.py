@@ -139,7 +139,7 @@ def test_a_taken_uuid_and_a_register_without_the_schema_are_refused(bench: Bench
     with pytest.raises(ExistsError):
         edit_objects.create(bench.app, "geo", "place", {"name": "b"}, actor="bob", uuid=uuid)
     registers.add(bench.app, "other")
-    with pytest.raises(UsageError, match="does not hold"):
+    with pytest.raises(UsageError, match="does not use"):
         edit_objects.create(bench.app, "other", "place", {"name": "a"}, actor="bob")
     with pytest.raises(NotFoundError):
         edit_objects.patch(bench.app, uuid4(), {}, actor="bob")

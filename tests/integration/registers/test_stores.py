@@ -74,7 +74,7 @@ def test_what_is_not_there_is_named(connection):
 
 def test_a_register_with_objects_is_not_deleted_even_if_they_are(connection, place):
     place(connection, deleted=True)
-    with pytest.raises(InUseError, match="holds objects"):
+    with pytest.raises(InUseError, match="contains objects"):
         register_store.delete(connection, "geo")
 
 

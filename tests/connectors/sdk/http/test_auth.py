@@ -330,7 +330,7 @@ def test_the_token_request_follows_no_redirect(api: HttpApi, quick: Context) -> 
     server = TokenServer(api)
     api.on("/token", http_api.redirect("/elsewhere", 307))
     api.on("/elsewhere", http_api.always({"access_token": "x"}))
-    with pytest.raises(FatalError, match=r"307 Temporary Redirect.*points to /elsewhere"):
+    with pytest.raises(FatalError, match=r"307 Temporary Redirect.*redirects to /elsewhere"):
         ask(api, quick, server.config)
     assert [call.path for call in api.calls] == ["/token"]
 
