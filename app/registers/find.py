@@ -18,7 +18,7 @@ from app.mapping.language.pushdown import equal_texts
 from app.registers import object_store, parameters, register_store, schema_store
 from app.registers.list_store import stream
 from app.registers.object_store import StoredObject
-from app.registers.parameters import Asked
+from app.registers.parameters import ListRequest
 from app.registers.query import Condition, ObjectQuery
 from app.registers.register_store import Register
 from app.registers.schema_store import Schema
@@ -39,7 +39,7 @@ class Place:
         """What the schema says of each property."""
         return self.schema.document.get("properties") or {}
 
-    def read(self, given: Iterable[tuple[str, str]]) -> Asked:
+    def read(self, given: Iterable[tuple[str, str]]) -> ListRequest:
         """What parameters ask for of these objects. Raises ConfigurationError."""
         within = ObjectQuery(self.register.id, self.schema.id)
         return parameters.read(within, self.properties, given)

@@ -17,7 +17,7 @@ from app.registers import list_store as store
 from app.registers.find import Place
 from app.registers.list_store import Clock
 from app.registers.object_store import StoredObject
-from app.registers.parameters import Asked
+from app.registers.parameters import ListRequest
 from app.registers.query import ObjectQuery
 
 SMALL = 10_000
@@ -84,7 +84,9 @@ class Lister:
         self._known: OrderedDict[_Key, _Marks] = OrderedDict()
         self._lock = threading.Lock()
 
-    def page(self, connection: sa.Connection, asked: Asked, now: Clock, *, reader: str) -> Page:
+    def page(
+        self, connection: sa.Connection, asked: ListRequest, now: Clock, *, reader: str
+    ) -> Page:
         """The page that is asked for; `reader` names who asks."""
         if asked.query.ignored:
             return Page((), 0, asked.page, 0, asked.limit, _offset(asked))
@@ -117,7 +119,7 @@ class Lister:
         more = len(results) == asked.limit
         return _page(asked, results, marks.total, marks.pages, more=more)
 
-    def _sorted(self, connection: sa.Connection, asked: Asked) -> Page:
+    def _sorted(self, connection: sa.Connection, asked: ListRequest) -> Page:
         total = store.count(connection, asked.query)
         results = store.read(connection, asked.query, offset=_offset(asked), limit=asked.limit)
         return _page(asked, results, total, -(-total // asked.limit))

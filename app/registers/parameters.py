@@ -31,7 +31,7 @@ _NOT_FILTERS = frozenset({"@self[register]", "@self[schema]"})
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ListRequest:
     """What a request asks for: which objects, which page of them, and what of each."""
 
     query: ObjectQuery
@@ -45,7 +45,7 @@ class Asked:
 
 def read(
     within: ObjectQuery, properties: Mapping[str, Any], parameters: Iterable[tuple[str, str]]
-) -> Asked:
+) -> ListRequest:
     """Narrow a query by parameters; `properties` are those of its schema, or none are known.
 
     Raises ConfigurationError naming each parameter that is not valid.
@@ -157,7 +157,7 @@ class _Reader:
         path = tuple(name.split("."))
         return False, path if path[0] in self._properties else None
 
-    def asked(self, within: ObjectQuery) -> Asked:
+    def asked(self, within: ObjectQuery) -> ListRequest:
         """Everything together."""
         limit = self._integer("_limit", DEFAULT_LIMIT, 1, LARGEST_LIMIT)
         page = self._integer("_page", 1, 1, 10**9)
@@ -187,7 +187,7 @@ class _Reader:
             deleted=_true(self._plain.get("_deleted")),
             ignored=tuple(self._ignored),
         )
-        return Asked(
+        return ListRequest(
             query,
             limit,
             page if offset is None else offset // limit + 1,

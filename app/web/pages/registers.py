@@ -21,7 +21,7 @@ from app.registers import export as exporting
 from app.registers import find, parameters, registers, stepped_pages
 from app.registers.export import Format
 from app.registers.find import Place
-from app.registers.parameters import Asked
+from app.registers.parameters import ListRequest
 from app.web import answers
 from app.web.languages import gettext as _
 from app.web.languages import speak
@@ -143,7 +143,9 @@ def objects(
     )
 
 
-def _asked(request: Request, app: Application, register: str, schema: str) -> tuple[Place, Asked]:
+def _asked(
+    request: Request, app: Application, register: str, schema: str
+) -> tuple[Place, ListRequest]:
     """The query of a page and of its export; a field of a form that is left empty asks nothing."""
     place = app.read(find.place, register, schema)
     given = request.query_params.multi_items()

@@ -115,7 +115,7 @@ def test_the_order_of_properties_is_part_of_a_schema(connection):
 def test_an_edit_of_an_old_version_is_refused(connection):
     schema_store.add(connection, "country", COUNTRY, actor="ann")
     schema_store.update(connection, "country", document={}, actor="ann", if_version=1)
-    with pytest.raises(ConflictError, match="version 2 now, not 1"):
+    with pytest.raises(ConflictError, match="now at version 2, not 1"):
         schema_store.update(connection, "country", document=COUNTRY, actor="bob", if_version=1)
 
 
