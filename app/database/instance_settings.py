@@ -64,6 +64,9 @@ class SourceSettings(ConfigModel):
     )
     max_response: int = Field(256 * 2**20, gt=0, description="Largest response in bytes")
     max_file: int = Field(8 * 2**30, gt=0, description="Largest file in bytes")
+    max_row: int = Field(
+        64 * 2**20, ge=2**20, description="Largest row of a file in bytes; larger ones are rejected"
+    )
     batch_size: int = Field(5000, ge=1, le=100_000, description="Rows per transaction")
     delete_guard_share: float = Field(
         0.2, ge=0, le=1, description="Share of a source's objects a run may delete without approval"

@@ -119,6 +119,7 @@ def _limits(app: Application, batch_size: int | None = None, limit: int | None =
         longest_wait=defaults.longest_wait,
         max_response=defaults.max_response,
         max_file=defaults.max_file,
+        max_row=defaults.max_row,
         batch_size=min(size, limit or size),
     )
 

@@ -17,6 +17,7 @@ from connectors.sdk import (
     FieldError,
     Findings,
     JsonValue,
+    Limits,
     Row,
     RowBatch,
     RowDecodeError,
@@ -27,6 +28,8 @@ from connectors.sdk import (
 )
 
 BATCH_SIZE = 5000
+LARGEST_BATCH = 64 * 1024 * 1024
+"""Bytes of text from which on a batch is full, however few its rows."""
 
 _FIRST_ROWS = 100
 _MOST_NAMES = 500
@@ -47,10 +50,12 @@ class FormatReader(ABC):
         self.facts: dict[str, JsonValue] = {}
         self.findings = Findings()
         self.key: Sequence[str] = ()
+        self.max_row = Limits().max_row
 
     def told(self, context: Context) -> Self:
         """The reader itself, with what its host knows about the source."""
         self.findings, self.key = context.findings, context.key
+        self.max_row = context.limits.max_row
         return self
 
     def known(self, name: str, document: str = "") -> JsonValue:
@@ -148,6 +153,11 @@ def problem(
 ) -> RowProblem:
     """A row that could not be read; `key` if it is certain which row it is."""
     return RowProblem(position, Stage.READ, (FieldError(path, message),), raw, key)
+
+
+def too_large(limit: int) -> str:
+    """What is wrong with a row of more than `limit` bytes."""
+    return f"has more than {limit / 2**20:.4g} MiB, which source.max_row allows for one row"
 
 
 def not_this(what: tuple[str, str], expected: str, where: str) -> DataError:

@@ -118,6 +118,7 @@ class CsvReader(base.FormatReader):
             self.options.encoding,
             known=known if isinstance(known, str) else None,
             quote=self.options.quote.encode(),
+            longest=self.max_row,
         )
         if self.options.header_row and (what := signatures.other_text(source.sample[:4096])):
             raise base.not_this(what, "CSV", name)
@@ -192,6 +193,7 @@ class CsvReader(base.FormatReader):
             name=name,
             fingerprint=base.fingerprint(parts),
             key=tuple(places) if self.key and len(places) == len(self.key) else None,
+            max_row=self.max_row,
         )
 
 
@@ -297,8 +299,10 @@ def _batches(pieces: Iterable[_Piece], table: Table, size: int) -> Generator[Bat
     records: list[bytes] = []
     lines: list[int] = []
     problems: list[RowProblem] = []
+    held = 0
     for piece in pieces:
         piece = _without(nothing, piece)
+        held += sum(map(len, piece.records))
         if any(map(bytes.isspace, piece.records)):
             piece = _not_blank(piece)
         records += piece.records
@@ -314,8 +318,17 @@ def _batches(pieces: Iterable[_Piece], table: Table, size: int) -> Generator[Bat
                 lines=lines[start:end],
                 problems=problems,
             )
-            start, problems = end, []
+            start, problems, held = end, [], 0
         del records[:start], lines[:start]
+        if held > base.LARGEST_BATCH:
+            yield CsvBatch(
+                layout=table.fingerprint,
+                table=table,
+                records=records,
+                lines=lines,
+                problems=problems,
+            )
+            records, lines, problems, held = [], [], [], 0
     if records or problems:
         yield CsvBatch(
             layout=table.fingerprint, table=table, records=records, lines=lines, problems=problems

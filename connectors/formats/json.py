@@ -8,6 +8,7 @@ from typing import BinaryIO
 from connectors.formats import base, jsonrows
 from connectors.formats.jsontext import JsonText
 from connectors.formats.texts import signatures
+from connectors.formats.texts.source import TOO_LONG
 from connectors.sdk import Batch, DataError, RowProblem
 from connectors.sdk.bodies.records import find_rows
 
@@ -41,13 +42,13 @@ class JsonReader(base.FormatReader):
             path = self._path(stream, name)
         stream.seek(start)
         self.facts = {"records": path or "(the document)"}
-        return self._batches(JsonText(stream, name).items(path), name, batch_size)
+        return self._batches(JsonText(stream, name, self.max_row).items(path), name, batch_size)
 
     def _path(self, stream: BinaryIO, name: str) -> str:
         known = self.known("records", name)
         if isinstance(known, str):
             return known
-        outline = JsonText(stream, name).outline()
+        outline = JsonText(stream, name, self.max_row).outline()
         try:
             found = find_rows(outline)
         except DataError as error:
@@ -66,17 +67,21 @@ class JsonReader(base.FormatReader):
         texts: list[bytes] = []
         places: list[int] = []
         problems: list[RowProblem] = []
-        first = True
+        first, held = True, 0
         for place, item in enumerate(items, 1):
+            held += len(item)
             if item.startswith(b"{"):
                 texts.append(item)
                 places.append(place)
+            elif item == TOO_LONG:
+                position = base.at(name, f"item {place}")
+                problems.append(base.problem(position, f"The item {base.too_large(self.max_row)}"))
             else:
                 position = base.at(name, f"item {place}")
                 problems.append(jsonrows.not_an_object(item, position, "item"))
-            if len(texts) + len(problems) >= size:
+            if len(texts) + len(problems) >= size or held > base.LARGEST_BATCH:
                 yield self._batch(texts, places, problems, name, first=first)
-                texts, places, problems, first = [], [], [], False
+                texts, places, problems, first, held = [], [], [], False, 0
         if texts or problems:
             yield self._batch(texts, places, problems, name, first=first)
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 
 from connectors.formats import base
+from connectors.formats.texts.source import TOO_LONG
 from connectors.sdk import (
     JsonValue,
     LineBatch,
@@ -27,6 +28,7 @@ def batch(
     noun: str,
     key: Sequence[str],
     problems: Sequence[RowProblem] = (),
+    max_row: int = 0,
 ) -> LineBatch:
     """A batch of JSON texts; `places` are their numbers, `noun` is their name ("line")."""
 
@@ -35,7 +37,9 @@ def batch(
         try:
             data = canonical.parse(text)
         except ValueError as error:
-            reason = _reason(error, text)
+            cut = text.endswith(TOO_LONG)
+            reason = base.too_large(max_row) if cut else _reason(error, text)
+            text = text.removesuffix(TOO_LONG)
         else:
             if isinstance(data, dict):
                 return Row(data, position)

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
+from connectors.formats.texts.source import TOO_LONG
 from connectors.sdk import DataError, canonical, redact
 from connectors.sdk.paths import at
 
@@ -22,6 +23,7 @@ DEEPEST = 1000
 _CHUNK = 1024 * 1024
 _TEXT = rb'"(?:[^"\\]++|\\.)*+"'
 _PLAIN = rb'(?:[^"{}\[\]]++|' + _TEXT + rb")*+"
+_UP_TO_OPEN = re.compile(_PLAIN, re.DOTALL)
 _BRACKET = re.compile(_PLAIN + rb"([{}\[\]])", re.DOTALL)
 
 
@@ -43,7 +45,10 @@ _BLANK = b" \t\r\n"
 class JsonText:
     """One pass over a JSON text. `rest` is the document around skipped or returned items."""
 
-    def __init__(self, stream: BinaryIO, name: str) -> None:
+    def __init__(self, stream: BinaryIO, name: str, largest: int = LARGEST_ITEM) -> None:
+        self._largest = largest
+        self._skips = False
+        """What is read may be let go of: an array that is skipped, or an item that is too large."""
         self._stream = stream
         self._name = name
         self._data = b""
@@ -166,6 +171,8 @@ class JsonText:
         """The item whose first bracket was just read, up to its last one."""
         self._mark = self._at - 1
         self._skip()
+        if self._mark is None:
+            return TOO_LONG
         item = self._data[self._mark : self._at]
         self._mark = None
         return item
@@ -204,11 +211,13 @@ class JsonText:
     def _skip(self) -> None:
         """Skip to the end of what the bracket just read opened."""
         depth = 1
+        self._skips = True
         while depth:
             found = self._bracket()
             if found is None:
                 raise self._error()
             depth += 1 if found.group(1) in b"{[" else -1
+        self._skips = False
 
     def _bracket(self) -> re.Match[bytes] | None:
         """Move past the next bracket outside strings; the match begins at the current position."""
@@ -225,9 +234,14 @@ class JsonText:
         """
         begin = self._at if self._mark is None else self._mark
         kept = len(self._data) - begin
-        if kept > LARGEST_ITEM:
+        if kept > self._largest and self._skips:
+            self._mark = None  # of an item that is too large nothing is kept
+            self._data = self._open_string()
+            self._at = begin = 0
+            kept = len(self._data)
+        elif kept > self._largest:
             raise DataError(
-                f"An item of the JSON document is larger than {LARGEST_ITEM // 2**20} MiB",
+                f"An item of the JSON document is larger than {self._largest // 2**20} MiB",
                 where=self._name,
                 hint="Check the format of the source and the setting records",
             )
@@ -237,6 +251,15 @@ class JsonText:
         if self._mark is not None:
             self._mark = 0
         return bool(more)
+
+    def _open_string(self) -> bytes:
+        """What must be known of the text from here on to go on behind it: an open string."""
+        plain = _UP_TO_OPEN.match(self._data, self._at)
+        end = plain.end() if plain else self._at
+        if end >= len(self._data):
+            return b""
+        slashes = len(self._data) - len(self._data.rstrip(b"\\"))
+        return b'"\\' if slashes % 2 else b'"'
 
     # The text around the items.
 

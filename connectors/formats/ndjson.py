@@ -17,7 +17,8 @@ class NdjsonReader(base.FormatReader):
     def batches(
         self, stream: BinaryIO, *, name: str = "", batch_size: int = base.BATCH_SIZE
     ) -> Generator[Batch]:
-        source = TextSource(stream, "utf-8")  # RFC 8259, section 8.1; a byte order mark wins
+        # RFC 8259, section 8.1; a byte order mark wins
+        source = TextSource(stream, "utf-8", longest=self.max_row)
         head = source.sample[:4096]
         what = signatures.wide_text(head) or signatures.other_text(head)
         if what is not None and what[0] != "JSON":
@@ -25,7 +26,7 @@ class NdjsonReader(base.FormatReader):
         lines: list[bytes] = []
         numbers: list[int] = []
         seen = 0
-        first = True
+        first, held = True, 0
         for block in source.blocks():
             fresh = [line.strip() for line in source.split(block)]
             lines += fresh
@@ -38,13 +39,19 @@ class NdjsonReader(base.FormatReader):
             while len(lines) - start >= batch_size:
                 end = start + batch_size
                 yield self._batch(lines[start:end], numbers[start:end], name, first=first)
-                start, first = end, False
+                start, first, held = end, False, 0
             del lines[:start], numbers[:start]
+            held += len(block)
+            if held > base.LARGEST_BATCH and lines:
+                yield self._batch(lines, numbers, name, first=first)
+                lines, numbers, first, held = [], [], False, 0
         if lines:
             yield self._batch(lines, numbers, name, first=first)
 
     def _batch(self, lines: list[bytes], numbers: list[int], name: str, *, first: bool) -> Batch:
-        batch = jsonrows.batch(lines, numbers, name=name, noun="line", key=self.key)
+        batch = jsonrows.batch(
+            lines, numbers, name=name, noun="line", key=self.key, max_row=self.max_row
+        )
         if first:
             self.settle_fields(batch, name)
         return batch

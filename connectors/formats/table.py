@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from connectors.formats import base
 from connectors.formats.texts.dialect import Dialect
+from connectors.formats.texts.source import TOO_LONG
 from connectors.sdk import (
     Batch,
     JsonValue,
@@ -37,6 +38,7 @@ class Table:
     """Eight bytes that change if the same line would give another row (a renamed column)."""
     key: tuple[int, ...] | None
     """The indices of the key columns; None if unknown or not plain columns."""
+    max_row: int
 
     def position(self, line: int) -> str:
         return base.at(self.name, f"line {line}")
@@ -55,6 +57,8 @@ class Table:
         try:
             cells: list[str] = self.dialect.cells(record)
         except UnicodeDecodeError as error:
+            if record.endswith(TOO_LONG):
+                raise self._too_long(record, line) from None
             message = (
                 f"Byte {error.start + 1} does not match the encoding of this file; set csv.encoding"
             )
@@ -70,6 +74,13 @@ class Table:
         if self.nulls:
             data = {name: None if cell in self.nulls else cell for name, cell in data.items()}
         return Row(data, self.position(line))
+
+    def _too_long(self, record: bytes, line: int) -> RowDecodeError:
+        head = record.removesuffix(TOO_LONG)
+        first = self.dialect.delimiter_byte in head and self.key == (0,)
+        key = self._key_of([head.split(self.dialect.delimiter_byte, 1)[0]]) if first else None
+        message = f"The row {base.too_large(self.max_row)}"
+        return RowDecodeError(self.problem(head, line, message, key))
 
     def _fitted(self, cells: list[str], record: bytes, line: int) -> list[str]:
         """The cells of a row, adjusted if surplus or missing cells at the end are empty."""

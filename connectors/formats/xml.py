@@ -131,17 +131,26 @@ class XmlReader(base.FormatReader):
         lists = frozenset(self.options.lists)
         here: list[str] = []
         seen: set[str] = set()
-        count = 0
+        count = size = 0
         for event, element in events:
             if event == "start":
                 here.append(local(element.tag))
                 if len(here) < len(wanted):
                     seen.add("/".join(here))
                 continue
-            if here == wanted:
+            if len(here) > len(wanted):
+                size += len(element.tag) + len(element.text or "") + len(element.tail or "")
+                size += sum(len(str(n)) + len(str(v)) for n, v in element.attrib.items())
+                if size > self.max_row:  # of a row that is too large nothing is kept
+                    forget(element)
+            elif here == wanted:
                 count += 1
                 position = base.at(name, f"{here[-1]} {count} (line {element.sourceline})")
-                yield _row(element, lists, names, position)
+                if size > self.max_row:
+                    yield base.problem(position, f"The row {base.too_large(self.max_row)}")
+                else:
+                    yield _row(element, lists, names, position)
+                size = 0
             if len(here) <= len(wanted):
                 forget(element)
             here.pop()

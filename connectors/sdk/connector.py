@@ -52,6 +52,8 @@ class Limits:
     """A longer Retry-After ends the run, which is rescheduled, instead of sleeping."""
     max_response: int = 256 * 1024 * 1024
     max_file: int = 8 * 1024 * 1024 * 1024
+    max_row: int = 64 * 1024 * 1024
+    """One row of a file; a larger one is rejected and the rest is read."""
     batch_size: int = 5000
 
 

@@ -19,6 +19,9 @@ from connectors.sdk import DataError
 SAMPLE = 256 * 1024
 BLOCK = 1024 * 1024
 LONGEST_LINE = 64 * 1024 * 1024
+TOO_LONG = b"\xff\x00too long"
+"""Ends what stands for a line that was longer than allowed; no text holds these bytes."""
+_KEPT = 256
 
 _PROBES = 16
 _PROBE = 64 * 1024
@@ -40,7 +43,10 @@ class TextSource:
         *,
         known: str | None = None,
         quote: bytes = b"",
+        longest: int = LONGEST_LINE,
     ) -> None:
+        self._longest = longest
+        self._quote = quote
         self._stream = stream
         self._head = _read_fully(stream, SAMPLE)
         if (what := signatures.binary(self._head)) is not None:
@@ -118,30 +124,42 @@ class TextSource:
         return text.encode("utf-8", _marker(self.encoding.name))
 
     def blocks(self) -> Iterator[bytes]:
-        """The text in pieces of whole lines; the last line may lack its terminator."""
+        """The text in pieces of whole lines; the last line may lack its terminator.
+
+        A line that is too long is cut, and ends with `TOO_LONG`.
+        """
         rest = b""
         block = self.sample
+        skipping = False
         while True:
             following = self._stream.read(BLOCK)
             if not following:
                 block += self._convert(b"", final=True)
+            if skipping:  # the rest of a line that is too long, up to its end
+                _, ended, block = block.partition(self.terminator)
+                rest, skipping = rest + ended, not ended
+                if ended:
+                    yield rest
+                    rest = b""
             whole, terminator, remainder = block.rpartition(self.terminator)
             if terminator:
                 yield rest + whole + terminator
                 rest = remainder
             else:
-                rest += block
-                if len(rest) > LONGEST_LINE:
-                    raise DataError(
-                        f"A line is longer than {LONGEST_LINE // 2**20} MiB",
-                        hint="Check the format of the source",
-                    )
+                rest += b"" if skipping else block
+                if len(rest) > self._longest:
+                    rest, skipping = self._standing_for(rest), True
             if not following:
                 break
             block = self._convert(following)
         rest = _without_end_mark(rest)
         if rest:
             yield rest
+
+    def _standing_for(self, line: bytes) -> bytes:
+        """The beginning of a line that is too long, up to the first quote: its key may be there."""
+        head = line[:_KEPT]
+        return (head.partition(self._quote)[0] if self._quote else head) + TOO_LONG
 
     def split(self, block: bytes) -> list[bytes]:
         """The lines of a block without newlines; a carriage return before it is kept."""
