@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable, Collection, Set
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from types import TracebackType
 from typing import TypeVar
 
 from app.sync.batch import BatchLostError, WriteConflictError
@@ -33,12 +32,7 @@ class Lanes:
     def __enter__(self) -> Lanes:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._pool.shutdown(wait=True)
 
     def submit(self, task: Task, keys: Collection[Set[str | None]]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import locale
 import logging
 import os
 import pwd
@@ -151,3 +152,15 @@ def run(bin_dir: Path, program: str, arguments: Sequence[str], user: ServerUser 
         extra_groups=[] if user else None,
         umask=0o077,
     ).stdout
+
+
+def has_c_utf8() -> bool:
+    """Whether the C library knows C.UTF-8, as every Linux since 2013 does; macOS does not."""
+    before = locale.setlocale(locale.LC_CTYPE)
+    try:
+        locale.setlocale(locale.LC_CTYPE, "C.UTF-8")
+    except locale.Error:
+        return False
+    finally:
+        locale.setlocale(locale.LC_CTYPE, before)
+    return True

@@ -259,7 +259,7 @@ class EmbeddedServer:
                 f"--pgdata={fresh}",
                 f"--username={_SUPERUSER}",
                 "--encoding=UTF8",
-                "--locale=C.UTF-8" if _has_c_utf8() else "--locale=C",
+                "--locale=C.UTF-8" if binaries.has_c_utf8() else "--locale=C",
                 # only the account that owns the socket's directory gets this far
                 "--auth-local=trust",
                 "--auth-host=reject",
@@ -383,20 +383,6 @@ class EmbeddedServer:
                 where=str(self.cluster),
                 hint=f"Look at startup.log and log/ in {self.cluster}",
             ) from error
-
-
-def _has_c_utf8() -> bool:
-    """Whether the C library knows C.UTF-8, as every Linux since 2013 does; macOS does not."""
-    import locale
-
-    before = locale.setlocale(locale.LC_CTYPE)
-    try:
-        locale.setlocale(locale.LC_CTYPE, "C.UTF-8")
-    except locale.Error:
-        return False
-    finally:
-        locale.setlocale(locale.LC_CTYPE, before)
-    return True
 
 
 def _tail(output: str, lines: int = 5) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from types import TracebackType
 from typing import Protocol
 from uuid import UUID
 
@@ -73,12 +72,7 @@ class DryRunObjects(ReadObjects):
     def __enter__(self) -> DryRunObjects:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._lane is not None:
             self._lane.close()
 

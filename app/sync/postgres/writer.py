@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from itertools import repeat
-from types import TracebackType
 from uuid import UUID
 
 import psycopg
@@ -64,12 +63,7 @@ class RunObjects(ReadObjects):
     def __enter__(self) -> RunObjects:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for lane in self._lanes.values():
             lane.close()
 

@@ -18,13 +18,18 @@ from connectors.formats.sheets.book import Area, Book, SheetInfo, filled
 from connectors.formats.sheets.cells import BLANK, Bad, Cell, Convert, Line
 from connectors.formats.sheets.package import Package, elements, forget, parse
 from connectors.formats.sheets.shapes import Found, Shapes
+from connectors.formats.sheets.texts import (
+    CHUNK,
+    closing,
+    root_of,
+    shared_strings,
+    text_of,
+    unescaped,
+)
 
-_CHUNK = 256 * 1024
 _LONGEST_ROW = 64 * 1024 * 1024
-_ESCAPE = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _MERGED = re.compile(rb'<(?:\w+:)?mergeCell\s[^>]*?ref="([A-Z]+)(\d+):([A-Z]+)(\d+)"')
 _SHEET_DATA = re.compile(rb"<((?:\w+:)?)sheetData\s*(/?)>")
-_STRING = re.compile(rb"\s*<si><t(?: xml:space=\"preserve\")?>([^<&\r]*)</t></si>\s*")
 
 
 class XlsxBook(Book):
@@ -62,7 +67,7 @@ class XlsxBook(Book):
         found: list[Area] = []
         with self._package.open(part) as file:
             rest = b""
-            while chunk := file.read(_CHUNK):
+            while chunk := file.read(CHUNK):
                 text = rest + chunk
                 for left, top, right, bottom in _MERGED.findall(text):
                     found.append(
@@ -81,7 +86,7 @@ class XlsxBook(Book):
         if part not in self._package:
             return []
         with self._package.open(part) as file:
-            return _shared_strings(file)
+            return shared_strings(file)
 
     def _formats(self) -> list[str]:
         part = self._others.get("styles", "")
@@ -128,81 +133,6 @@ def links_of(package: Package, part: str) -> dict[str, tuple[str, str]]:
     return found
 
 
-def _shared_strings(file: IO[bytes]) -> list[bytes]:
-    """Every shared string as JSON."""
-    found: list[bytes] = []
-    start = file.read(_CHUNK)
-    root = _root_of(start)
-    if root is None or b"<si" not in start:
-        file.seek(0)
-        for _, item in elements(file, ("{*}si",), ("end",)):
-            found.append(cells.text(_text_of(item)))
-            forget(item)
-        return found
-    rest = start[start.index(b"<si") :]
-    while True:
-        pieces = rest.split(b"</si>")
-        rest = pieces.pop()
-        for piece in pieces:
-            match = _STRING.fullmatch(piece + b"</si>")
-            if match:
-                found.append(cells.text(unescaped(match[1].decode())))
-                continue
-            # empty items (<si/>) may stand before the one that ends here
-            found += _parsed_strings(root, piece + b"</si>")
-        chunk = file.read(_CHUNK)
-        if not chunk:
-            break
-        rest += chunk
-    if b"<si" in rest:
-        found += _parsed_strings(root, rest.partition(b"</sst")[0])
-    return found
-
-
-def _parsed_strings(root: bytes, items: bytes) -> list[bytes]:
-    whole = parse(root + items + _closing(root))
-    return [cells.text(_text_of(item)) for item in whole.iter("{*}si")]
-
-
-_ROOT = re.compile(rb"\A(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*\?>)?\s*(<([\w:]+)(?:\s[^<>]*)?>)")
-_ENCODING = re.compile(rb"\A[^>]*encoding=[\"'](?!utf-8|us-ascii)", re.IGNORECASE)
-
-
-def _root_of(start: bytes) -> bytes | None:
-    """The root tag with its namespaces; None if a parser is required."""
-    match = _ROOT.match(start)
-    if match is None or match[1].endswith(b"/>") or b":" in match[2] or _ENCODING.match(start):
-        return None
-    return match[1]
-
-
-def _closing(root: bytes) -> bytes:
-    return b"</" + re.split(rb"[\s>]", root[1:], maxsplit=1)[0] + b">"
-
-
-def _text_of(item: etree._Element) -> str:
-    """The text of a string item or an inline string, without phonetic hints."""
-    return unescaped(
-        "".join(
-            element.text or ""
-            for element in item.iter("{*}t")
-            if not any(etree.QName(above).localname == "rPh" for above in element.iterancestors())
-        )
-    )
-
-
-def unescaped(value: str) -> str:
-    """Decode control characters such as ``_x000D_`` (ST_Xstring)."""
-    if "_x" not in value:
-        return value
-    return _ESCAPE.sub(_character, value)
-
-
-def _character(match: re.Match[str]) -> str:
-    code = int(match[1], 16)
-    return match[0] if 0xD800 <= code < 0xE000 else chr(code)
-
-
 class _Sheet:
     """The rows of one sheet."""
 
@@ -216,10 +146,10 @@ class _Sheet:
         self._shapes = Shapes(_CELL)
 
     def lines(self, file: IO[bytes]) -> Iterator[Line]:
-        text = file.read(_CHUNK)
-        root = _root_of(text)
+        text = file.read(CHUNK)
+        root = root_of(text)
         while root and not (begin := _SHEET_DATA.search(text)) and len(text) < 2**24:
-            chunk = file.read(_CHUNK)
+            chunk = file.read(CHUNK)
             if not chunk:
                 break
             text += chunk
@@ -254,7 +184,7 @@ class _Sheet:
             if done:
                 yield from self._rest(rest, root, number)
                 return
-            chunk = file.read(_CHUNK)
+            chunk = file.read(CHUNK)
             if not chunk:
                 raise cells.damaged("the sheet ends too early")
             rest += chunk
@@ -264,7 +194,7 @@ class _Sheet:
     def _rest(self, piece: bytes, root: bytes, number: int) -> Iterator[Line]:
         """Rows that need a parser. Raises etree.LxmlError."""
         if piece.strip():
-            for row in parse(root + piece + _closing(root)).iter("{*}row"):
+            for row in parse(root + piece + closing(root)).iter("{*}row"):
                 line = self._element(row, number)
                 number = line.row
                 yield line
@@ -376,7 +306,7 @@ class _Sheet:
         value, formula = cell.find("{*}v"), cell.find("{*}f")
         if kind == "inlineStr":
             inline = cell.find("{*}is")
-            return BLANK if inline is None else cells.text(_text_of(inline))
+            return BLANK if inline is None else cells.text(text_of(inline))
         text = "" if value is None else value.text or ""
         if text:
             return self._converter(kind, style)(text.encode())

@@ -15,24 +15,22 @@ import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import BinaryIO, Self
-from urllib.parse import urljoin, urlsplit
 
 import requests
 import urllib3
 from requests.structures import CaseInsensitiveDict
 
-from connectors.sdk import redact
 from connectors.sdk.budget import Budget
 from connectors.sdk.connector import Context
 from connectors.sdk.errors import (
     ConnectorError,
     DataError,
-    LimitError,
     RetriableError,
     ThrottledError,
     UnreachableError,
 )
 from connectors.sdk.http import failures
+from connectors.sdk.http.cut import Cut, until_enough
 from connectors.sdk.http.messages import (
     Answer,
     Authenticator,
@@ -43,11 +41,11 @@ from connectors.sdk.http.messages import (
     gunzipped,
     origin_of,
 )
-from connectors.sdk.http.redirects import redirected
-from connectors.sdk.http.transport import Transport
+from connectors.sdk.http.redirects import joined, redirected
+from connectors.sdk.http.sessions import Sessions
 from connectors.sdk.http.watchdog import Watchdog
 from connectors.sdk.net.guard import Guard
-from connectors.sdk.net.tls import TlsConfig, client_context, standing_warnings
+from connectors.sdk.net.tls import TlsConfig, standing_warnings
 from connectors.sdk.rows import JsonValue
 
 __all__ = [
@@ -77,13 +75,6 @@ class CancelledError(RetriableError):
     """The run was stopped while it waited; the next run continues."""
 
 
-Cut = Callable[[Answer, bool], bytes | None]
-"""What of the body that came so far is enough, well-formed by itself; None where it is not.
-
-The second argument: there is no time for more, so that a single row is enough.
-"""
-_FIRST_LOOK = 1024 * 1024
-_NEXT_LOOK = 1.0
 _Keep = Callable[[requests.Response, Request, float], None]
 """Reads a body before the deadline (monotonic): (response, its request, deadline)."""
 
@@ -119,11 +110,8 @@ class HttpClient:
             limits.connect_timeout, limits.read_timeout, limits.total_timeout
         )
         self._budget = Budget(per_minute) if per_minute else None
-        self._connections = connections
         self._guard = Guard(context.policy.allow_address)
-        self._sessions: dict[tuple[bool, str], requests.Session] = {}
-        self._proxies: dict[tuple[str, str, int], dict[str, str]] = {}
-        self._lock = threading.Lock()
+        self._sessions = Sessions(self._guard, self._tls, context.policy, connections)
         self._stop = threading.Event()
         self._watchdog = Watchdog(self._guard.shut)
         self._forbidden = False
@@ -142,8 +130,7 @@ class HttpClient:
         if self._auth is not None:
             self._auth.close()
         self._guard.abort()
-        for session in self._sessions.values():
-            session.close()
+        self._sessions.close()
 
     def facts(self) -> dict[str, JsonValue]:
         """Facts about the server: TLS version and certificate."""
@@ -165,21 +152,7 @@ class HttpClient:
         A server behind a proxy that terminates TLS often writes its own links with http; these
         are changed to https.
         """
-        try:
-            url = urljoin(base, link)
-        except ValueError as error:
-            raise DataError(
-                f"The response links to {redact.shorten(link, 80)!r}, which is not a valid URL",
-                where=redact.redact(base),
-                hint="Set pagination if this link does not lead to the next page",
-            ) from error
-        scheme, host, port = self._origin
-        if scheme == "https" and origin_of(url)[:2] == ("http", host):
-            parts = urlsplit(url)
-            if parts.port in (None, 80, port):
-                netloc = host if port == 443 else f"{host}:{port}"
-                url = parts._replace(scheme="https", netloc=netloc).geturl()
-        return url
+        return joined(base, link, self._origin)
 
     def request(
         self, request: Request, *, accept: Collection[int] = (), cut: Cut | None = None
@@ -197,7 +170,7 @@ class HttpClient:
             if cut is None:
                 chunks.extend(body)
             else:
-                short[:] = _until_enough(response, body, chunks, cut)
+                short[:] = until_enough(response, body, chunks, cut)
 
         response = self._run(request, accept, keep)
         if short:
@@ -206,16 +179,8 @@ class HttpClient:
         limit = self._limits.max_response
         whole = gunzipped(body, limit)
         if len(whole) > limit:
-            raise self._too_large(limit, request.where)
+            raise failures.too_large(limit, request.where)
         return Answer(response.status_code, response.url, response.headers, whole)
-
-    @staticmethod
-    def _too_large(limit: int, where: str) -> LimitError:
-        return LimitError(
-            f"The response is larger than the limit of {limit} bytes",
-            where=where,
-            hint="Use smaller pages, or raise source.max_response",
-        )
 
     def download(self, request: Request, file: BinaryIO, *, accept: Collection[int] = ()) -> Answer:
         """Like `request`, but writes the body to a seekable file; that of the answer is empty."""
@@ -345,7 +310,7 @@ class HttpClient:
             with _once_only():
                 self._auth.apply(outgoing)
         origin = origin_of(request.url)
-        session = self._session(own, origin[0])
+        session = self._sessions.get(own, origin[0])
         try:
             prepared = session.prepare_request(
                 requests.Request(
@@ -357,7 +322,7 @@ class HttpClient:
                 stream=True,
                 allow_redirects=False,
                 timeout=(self._timeouts.connect, self._timeouts.read),
-                proxies=self._proxy(origin, request.url),
+                proxies=self._sessions.proxies(origin, request.url),
             )
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             raise self._translated(error, request) from None
@@ -385,21 +350,6 @@ class HttpClient:
     def _is_own(self, url: str) -> bool:
         return origin_of(url) == self._origin
 
-    def _session(self, own: bool, scheme: str) -> requests.Session:
-        with self._lock:
-            session = self._sessions.get((own, scheme))
-            if session is None:
-                session = requests.Session()
-                # Ignore the environment: .netrc has passwords, REQUESTS_CA_BUNDLE certificates.
-                session.trust_env = False
-                session.headers.clear()
-                tls = None
-                if scheme == "https":
-                    tls = client_context(self._tls, self._context.policy, present_certificate=own)
-                session.mount(f"{scheme}://", Transport(self._guard, tls, self._connections))
-                self._sessions[own, scheme] = session
-            return session
-
     def check_cancelled(self) -> None:
         """Raises CancelledError if the run should stop, or the client was closed."""
         # Only the thread that owns the connector may call `cancelled`.
@@ -407,15 +357,6 @@ class HttpClient:
             threading.get_ident() == self._owner and self._context.cancelled()
         ):
             raise CancelledError("The run was cancelled", hint="Start it again to continue")
-
-    def _proxy(self, origin: tuple[str, str, int], url: str) -> dict[str, str]:
-        found = self._proxies.get(origin)
-        if found is None:
-            found = requests.utils.get_environ_proxies(url)
-            if found:
-                self._guard.refuse_proxied(origin[1])
-            self._proxies[origin] = found
-        return found
 
     # Bodies.
 
@@ -428,7 +369,7 @@ class HttpClient:
             for chunk in decoded(self._pieces(response, request, deadline), response.headers):
                 size += len(chunk)
                 if size > limit:
-                    raise self._too_large(limit, request.where)
+                    raise failures.too_large(limit, request.where)
                 yield chunk
         except zlib.error as error:
             raise DataError(
@@ -469,33 +410,6 @@ class HttpClient:
             return beginning_of(next(self._body(response, request, deadline, _CHUNK), b""))[:4096]
         except (ConnectorError, StopIteration):
             return b""
-
-
-def _until_enough(
-    response: requests.Response, body: Iterator[bytes], chunks: list[bytes], cut: Cut
-) -> Iterator[bytes]:
-    """Collect a body in `chunks`; yields the beginning that is enough instead, if it is cut."""
-
-    def looked(*, last: bool) -> bytes | None:
-        so_far = b"".join(chunks)
-        return cut(Answer(response.status_code, response.url, response.headers, so_far), last)
-
-    size, next_size = 0, _FIRST_LOOK
-    next_time = time.monotonic() + _NEXT_LOOK
-    try:
-        for chunk in body:
-            chunks.append(chunk)
-            size += len(chunk)
-            if size >= next_size or time.monotonic() >= next_time:
-                if (found := looked(last=False)) is not None:
-                    yield found
-                    return
-                next_size = 2 * size
-                next_time = time.monotonic() + _NEXT_LOOK
-    except failures.TooSlowError:
-        if (found := looked(last=True)) is None:
-            raise
-        yield found
 
 
 @contextlib.contextmanager

@@ -22,6 +22,7 @@ from connectors.sdk.errors import (
     AuthenticationError,
     ConnectorError,
     FatalError,
+    LimitError,
     MissingError,
     RetriableError,
     ThrottledError,
@@ -226,3 +227,12 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         yield item
         inner = [getattr(item, "reason", None), *item.args, item.__cause__, item.__context__]
         queue.extend(each for each in inner if isinstance(each, BaseException))
+
+
+def too_large(limit: int, where: str) -> LimitError:
+    """The error for a body of more than `limit` bytes."""
+    return LimitError(
+        f"The response is larger than the limit of {limit} bytes",
+        where=where,
+        hint="Use smaller pages, or raise source.max_response",
+    )

@@ -6,7 +6,7 @@ from dataclasses import replace
 from urllib.parse import urljoin, urlsplit
 
 from connectors.sdk import redact
-from connectors.sdk.errors import TrustError
+from connectors.sdk.errors import DataError, TrustError
 from connectors.sdk.http.messages import Request, origin_of
 
 
@@ -39,3 +39,25 @@ def _is_same_place(before: str, after: str) -> bool:
         and (one.query == other.query or not other.query)
         and (one.port == other.port or one.scheme != other.scheme)
     )
+
+
+def joined(base: str, link: str, origin: tuple[str, str, int]) -> str:
+    """The address that a link leads to, on https where only the scheme leaves `origin`.
+
+    Raises DataError where the link is not an address.
+    """
+    try:
+        url = urljoin(base, link)
+    except ValueError as error:
+        raise DataError(
+            f"The response links to {redact.shorten(link, 80)!r}, which is not a valid URL",
+            where=redact.redact(base),
+            hint="Set pagination if this link does not lead to the next page",
+        ) from error
+    scheme, host, port = origin
+    if scheme == "https" and origin_of(url)[:2] == ("http", host):
+        parts = urlsplit(url)
+        if parts.port in (None, 80, port):
+            netloc = host if port == 443 else f"{host}:{port}"
+            url = parts._replace(scheme="https", netloc=netloc).geturl()
+    return url

@@ -11,7 +11,8 @@ from connectors.sdk.bodies.refusals import failure_in, may_hide_an_error
 from connectors.sdk.bodies.shapes import Shape
 from connectors.sdk.errors import DataError
 from connectors.sdk.findings import Findings
-from connectors.sdk.http.client import Answer, Cut, HttpClient, Request
+from connectors.sdk.http.client import Answer, HttpClient, Request
+from connectors.sdk.http.cut import Cut
 from connectors.sdk.paging.base import Seen
 from connectors.sdk.paging.bodies import (
     Items,
