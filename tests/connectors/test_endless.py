@@ -155,7 +155,10 @@ def test_an_answer_that_breaks_off_is_an_error_and_no_beginning() -> None:
     def sends() -> Iterator[bytes]:
         return iter([b'[{"id": 1}, {"id": 2}, {"id'])
 
-    with serving("application/json", sends) as url, pytest.raises(Exception, match="not the JSON"):
+    with (
+        serving("application/json", sends) as url,
+        pytest.raises(Exception, match="not valid JSON"),
+    ):
         connector(url, Context(wanted=2, until=time.monotonic() + 5)).check()
 
 
