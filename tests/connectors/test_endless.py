@@ -88,6 +88,7 @@ def ids(found: RestConnector) -> list[Any]:
     return [str(row.data["id"]) for row in rows if isinstance(row, Row)]
 
 
+@pytest.mark.promise("a test or a preview waits for an endless response")
 @pytest.mark.parametrize("pause", [0.0, 0.02])
 @pytest.mark.parametrize("kind", BODIES)
 def test_the_rows_that_are_wanted_end_a_body_that_goes_on(kind: str, pause: float) -> None:
@@ -99,6 +100,7 @@ def test_the_rows_that_are_wanted_end_a_body_that_goes_on(kind: str, pause: floa
     assert found[:5] == ["1", "2", "3", "4", "5"]
 
 
+@pytest.mark.promise("a test or a preview waits for an endless response")
 @pytest.mark.parametrize("kind", BODIES)
 def test_a_test_shows_the_rows_that_came_in_its_time(kind: str) -> None:
     media, sends = BODIES[kind]
@@ -119,6 +121,7 @@ DRIPS: dict[str, tuple[Sends, bool]] = {
 }
 
 
+@pytest.mark.promise("a test or a preview waits for an endless response")
 @pytest.mark.parametrize("where", DRIPS)
 def test_one_byte_a_second_ends_with_the_time_of_a_test(where: str) -> None:
     sends, headers = DRIPS[where]

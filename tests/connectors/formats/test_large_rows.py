@@ -111,6 +111,7 @@ CASES: dict[str, tuple[Callable[[], FormatReader], Callable[[], Iterator[bytes]]
 }
 
 
+@pytest.mark.promise("one huge row ends the run or takes all memory")
 @pytest.mark.parametrize("case", CASES)
 def test_a_row_that_is_too_large_is_rejected_alone(case: str) -> None:
     make, pieces, place = CASES[case]
@@ -131,6 +132,7 @@ def test_a_row_that_is_too_large_is_rejected_alone(case: str) -> None:
     assert peak < LARGE / 2
 
 
+@pytest.mark.promise("one huge row ends the run or takes all memory")
 def test_many_rows_of_a_megabyte_are_not_one_batch() -> None:
     row = b'{"id": 1, "a": "' + b"x" * 1024 * 1024 + b'"}\n'
     sizes = [len(batch) for batch in NdjsonReader().batches(io.BytesIO(row * 200), batch_size=5000)]
