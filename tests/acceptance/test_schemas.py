@@ -75,7 +75,7 @@ def test_only_a_changed_document_makes_a_new_version(
 
     late = geo("schema:update", "country", "--file", country, "--if-version", "1")
     assert late.exit_code == 1
-    assert "at now at version 2, not 1" in late.stderr
+    assert "now at version 2, not 1" in late.stderr
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,7 @@ def test_numbers_stay_exact(bench: Bench) -> None:
 def test_who_looked_at_an_older_version_is_refused(bench: Bench) -> None:
     made = _create(bench.app)
     edit_objects.patch(bench.app, made.uuid, {"size": 1}, actor="bob", if_version=1)
-    with pytest.raises(ConflictError, match="at now at version 2, not 1"):
+    with pytest.raises(ConflictError, match="now at version 2, not 1"):
         edit_objects.patch(bench.app, made.uuid, {"size": 2}, actor="eve", if_version=1)
 
 
