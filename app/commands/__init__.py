@@ -1,6 +1,6 @@
-"""The commands of the command line: one module per noun, thin, found by themselves.
+"""The command line: one thin module per noun, discovered automatically.
 
-A command is a function under `@command("noun:verb")` whose docstring is its help and ends with
-examples; its module lists it in `commands`. Modules whose names start with `_` hold what all
-of them share.
+A command is a function with `@command("noun:verb")` whose docstring is its help and ends with
+examples; its module lists it in `commands`. Modules whose names start with `_` contain shared
+code.
 """

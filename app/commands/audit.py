@@ -1,4 +1,4 @@
-"""`audit:*`: who changed what and when, and whether all of it still holds."""
+"""`audit:*`: who changed what and when, and its verification."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from connectors.sdk.counting import counted
 def list_(
     cli: Cli, object_uuid: UUID | None, source: str | None, run_id: int | None, limit: int
 ) -> None:
-    """List audit entries, the latest first, with their source, run and actor.
+    """List audit entries, latest first, with their source, run and actor.
 
     Examples:
       openregister audit:list --source countries
@@ -45,7 +45,7 @@ def list_(
 
 
 def document(entry: AuditEntry) -> dict[str, Any]:
-    """An audit entry as scripts get it."""
+    """An audit entry for scripts."""
     return {
         "when": entry.created,
         "action": entry.action,
@@ -64,16 +64,14 @@ def document(entry: AuditEntry) -> dict[str, Any]:
 
 @command("audit:verify")
 @click.option("--source", help="Only the chains and objects of this source.")
-@click.option(
-    "--heads", "path", metavar="FILE", help="Heads of an earlier call: every chain must have them."
-)
+@click.option("--heads", "path", metavar="FILE", help="Heads of an earlier call, to compare with.")
 @click.pass_obj
 def verify(cli: Cli, source: str | None, path: str | None) -> None:
     """Recompute the audit chains and compare every object with its latest entry.
 
-    Exits 1 and names the first broken entry when something was changed, removed or slipped in.
-    The heads it prints belong on another machine: compared with them, it also finds entries that
-    were cut off the end, and a register that was emptied.
+    Exits 1 and names the first broken entry if an entry was changed, removed or inserted. Keep
+    the heads it prints on another machine: comparing with them also detects entries that were cut
+    off the end, and a register that was emptied.
 
     Examples:
       openregister audit:verify
@@ -104,7 +102,7 @@ def verify(cli: Cli, source: str | None, path: str | None) -> None:
         if cli.output.plain and ends:
             cli.output.rows(ends, ["source", "lane", "length", "hash"])
         return
-    cli.output.result(record, f"Broken — {counted(found.count, 'fault')} in {checked}")
+    cli.output.result(record, f"Broken — {counted(found.count, 'error')} in {checked}")
     if cli.output.plain:
         for fault in found.faults:
             cli.output.message(f"  {fault.sentence()}")

@@ -1,4 +1,4 @@
-"""`background:cron` and `background-job:*`: what runs by itself, and what became of it."""
+"""`background:cron` and `background-job:*`: background jobs and their history."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from jobs.model import Outcome
     "--max-time",
     type=click.FloatRange(min=0),
     default=jobs.MAX_TIME,
-    help="Begin no job after so many seconds; 840 by default.",
+    help="Start no job after this many seconds; 840 by default.",
 )
 @click.option(
     "--workers", type=click.IntRange(1, 64), default=1, help="Jobs at the same time; 1 by default."
 )
 @click.pass_obj
 def cron(cli: Cli, max_time: float, workers: int) -> None:
-    """Run every job that is due: what the host's cron calls every five minutes.
+    """Run every due job; call it from cron every five minutes.
 
-    Calls may overlap, on one host or on many: a job runs on one of them. Exits 1 if a job
+    Calls may overlap, on one host or on many: each job runs on one of them. Exits 1 if a job
     failed.
 
     Examples:
@@ -47,16 +47,16 @@ def cron(cli: Cli, max_time: float, workers: int) -> None:
 
 
 @command("background-job:worker")
-@click.option("--once", is_flag=True, help="Run the one job that is due longest, then leave.")
+@click.option("--once", is_flag=True, help="Run the job that has been due longest, then exit.")
 @click.option(
     "--workers", type=click.IntRange(1, 64), default=1, help="Jobs at the same time; 1 by default."
 )
 @click.pass_obj
 def worker(cli: Cli, once: bool, workers: int) -> None:
-    """Stay and run jobs as they fall due; what is asked for starts within a second.
+    """Stay and run jobs as they fall due; requested jobs start within a second.
 
-    SIGTERM and Ctrl-C finish the batch under way, give the job back and leave; a second one
-    leaves at once.
+    SIGTERM and Ctrl-C finish the current batch, give the job back and exit; a second one exits at
+    once.
 
     Examples:
       openregister background-job:worker
@@ -68,7 +68,7 @@ def worker(cli: Cli, once: bool, workers: int) -> None:
         summary = jobs.work_once(cli.application, report=told)
     else:
         if cli.interactive:
-            cli.output.message("Waiting for jobs; Ctrl-C leaves")
+            cli.output.message("Waiting for jobs; press Ctrl-C to exit")
         summary = jobs.work(cli.application, workers=workers, report=told)
     told.conclude(asdict(summary))
     if once and summary.failed:
@@ -77,15 +77,13 @@ def worker(cli: Cli, once: bool, workers: int) -> None:
 
 @command("background-job:execute")
 @click.argument("job_id", metavar="ID", type=int)
-@click.option(
-    "--force", is_flag=True, help="Also when it is disabled, or held by a process that is stuck."
-)
+@click.option("--force", is_flag=True, help="Also if it is disabled, or held by a stuck process.")
 @click.pass_obj
 def execute(cli: Cli, job_id: int, force: bool) -> None:
-    """Run one job now, due or not, and exit by its result.
+    """Run one job now, due or not, and exit with its result.
 
-    Exits 0 when done, 1 when it failed, 3 with row errors, 4 when it is running already, 5
-    when deletions wait for approval.
+    Exits 0 when done, 1 if it failed, 3 with row errors, 4 if it is already running, 5 if
+    deletions wait for approval.
 
     Examples:
       openregister background-job:execute 12
@@ -101,7 +99,7 @@ def execute(cli: Cli, job_id: int, force: bool) -> None:
 @command("background-job:list")
 @click.pass_obj
 def list_jobs(cli: Cli) -> None:
-    """List the jobs: what runs where, what is due, when each comes next.
+    """List the jobs: what runs where, what is due, when each runs next.
 
     Examples:
       openregister background-job:list
@@ -113,7 +111,7 @@ def list_jobs(cli: Cli) -> None:
     cli.output.rows(
         [job_document(found, job) for job in found.jobs],
         [*columns, *(["host", "pid", "lease_age_s"] if running else []), "last_error"],
-        empty="No jobs; a source with a schedule makes one",
+        empty="No jobs; a source with a schedule creates one",
     )
 
 
@@ -124,7 +122,7 @@ def list_jobs(cli: Cli) -> None:
 )
 @click.pass_obj
 def history(cli: Cli, job_id: int | None, limit: int) -> None:
-    """Show the latest attempts, of one job or of all: state, duration, peak memory.
+    """Show the latest attempts of one job or of all: state, duration, peak memory.
 
     Examples:
       openregister background-job:history
@@ -142,9 +140,9 @@ def history(cli: Cli, job_id: int | None, limit: int) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def delete(cli: Cli, job_id: int, yes: bool) -> None:
-    """Remove a job; one that is running can record nothing more.
+    """Delete a job; a running one can record nothing more.
 
-    The job of a source comes back when its schedule is edited, housekeeping at the next pass.
+    A source's job is created again when its schedule is edited, housekeeping in the next pass.
 
     Examples:
       openregister background-job:delete 12
@@ -152,13 +150,13 @@ def delete(cli: Cli, job_id: int, yes: bool) -> None:
     """
     job = cli.application.read(jobs.get, job_id)
     if not yes and job.running:
-        cli.confirm(f"{job.name} is running. Remove it?")
+        cli.confirm(f"{job.name} is running. Delete it?")
     cli.application.write(jobs.delete, job_id)
-    cli.output.result({"deleted": job_id, "job": job.name}, f"Removed job {job_id}, {job.name}")
+    cli.output.result({"deleted": job_id, "job": job.name}, f"Deleted job {job_id}, {job.name}")
 
 
 class _Telling:
-    """A line per job as it ends; in the JSON modes one document at the end."""
+    """A line per job when it ends; in the JSON modes one document at the end."""
 
     def __init__(self, cli: Cli) -> None:
         self._cli = cli
@@ -173,7 +171,7 @@ class _Telling:
             self._outcomes.append(outcome_document(outcome, title))
 
     def conclude(self, summary: dict[str, int]) -> None:
-        """Print the figures; in plain mode only when there is something to count."""
+        """Print the totals; in plain mode only if there is something to count."""
         if not self._cli.output.plain:
             self._cli.output.document({**summary, "jobs": self._outcomes})
         elif any(summary.values()):
@@ -203,7 +201,7 @@ class _Telling:
             text += f" — {said}" if said else ""
         text += f" ({outcome.duration:.1f} s)"
         if outcome.state != "done" and outcome.next_run is not None:
-            text += f", next try {_when(outcome.next_run)}"
+            text += f", next attempt {_when(outcome.next_run)}"
         return text
 
 

@@ -1,4 +1,4 @@
-"""`config:*`: settings of the whole instance, kept in the database."""
+"""`config:*`: settings of the whole instance, stored in the database."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from app.operations.configuration import Value
 
 
 @command("config:list")
-@click.option("--set", "only_set", is_flag=True, help="Only what differs from the default.")
+@click.option("--set", "only_set", is_flag=True, help="Only values that differ from the default.")
 @click.pass_obj
 def list_(cli: Cli, only_set: bool) -> None:
-    """List the settings of the instance, their values and what they mean.
+    """List the settings of the instance, with values and meaning.
 
     Examples:
       openregister config:list
@@ -54,10 +54,10 @@ def get(cli: Cli, key: str) -> None:
 @click.argument("value")
 @click.pass_obj
 def set_(cli: Cli, key: str, value: str) -> None:
-    """Change a setting; every host of the instance follows at its next run.
+    """Change a setting; every host of the instance uses it from its next run.
 
-    Items of a list are separated by commas. A secret is better given as - : it is then asked
-    for, or read from standard input, and stays out of the shell's history.
+    Separate items of a list with commas. For a secret, use -, which prompts for it or reads
+    standard input, so that it stays out of the shell's history.
 
     Examples:
       openregister config:set source.timeout 120
@@ -74,7 +74,7 @@ def set_(cli: Cli, key: str, value: str) -> None:
 @click.argument("key")
 @click.pass_obj
 def reset(cli: Cli, key: str) -> None:
-    """Put a setting back to its default.
+    """Reset a setting to its default.
 
     Examples:
       openregister config:reset source.timeout

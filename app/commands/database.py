@@ -1,4 +1,4 @@
-"""`upgrade` and `db:*`: the database under it all."""
+"""`upgrade` and `db:*`: the database."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from connectors.sdk.counting import counted
 @command("upgrade")
 @click.pass_obj
 def upgrade(cli: Cli) -> None:
-    """Create the database, or bring it up to date.
+    """Create the database, or upgrade it.
 
-    Safe to repeat, and safe on several hosts at once: one of them does the work, the others
-    wait for it. A failure leaves everything as it was.
+    Safe to repeat, and safe on several hosts at once: one of them does the work, the others wait
+    for it. A failure changes nothing.
 
     Examples:
       openregister upgrade
@@ -34,13 +34,13 @@ def upgrade(cli: Cli) -> None:
 
 
 @command("db:stop")
-@click.option("--force", is_flag=True, help="Stop it although processes are using it.")
+@click.option("--force", is_flag=True, help="Stop it even if processes are using it.")
 @click.pass_obj
 def stop(cli: Cli, force: bool) -> None:
     """Stop the embedded PostgreSQL.
 
-    The last process to leave stops it anyway; this is for one that was left running because
-    its process was killed.
+    The last process stops it automatically; this is for one that was left running because its
+    process was killed.
 
     Examples:
       openregister db:stop
@@ -56,9 +56,9 @@ def stop(cli: Cli, force: bool) -> None:
 @command("db:dump")
 @click.pass_obj
 def dump(cli: Cli) -> None:
-    """Print the embedded database as SQL, to be loaded into a server of your own.
+    """Print the embedded database as SQL, to load it into your own server.
 
-    Take the secret key of the data directory along; stored credentials need it.
+    Also copy the secret key of the data directory; stored credentials need it.
 
     Examples:
       openregister db:dump | psql postgresql://openregister@db.example.org/openregister
@@ -73,10 +73,10 @@ def dump(cli: Cli) -> None:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @click.pass_obj
 def restore(cli: Cli, file: str) -> None:
-    """Load a dump into an embedded database that is still empty.
+    """Load a dump into an empty embedded database.
 
-    FILE is what `db:dump` printed, `-` for standard input. All of it or nothing. Put the secret
-    key of the old data directory into the new one; stored credentials need it.
+    FILE is the output of `db:dump`, `-` for standard input. All or nothing. Copy the secret key of
+    the old data directory to the new one; stored credentials need it.
 
     Examples:
       openregister db:restore backup.sql

@@ -1,4 +1,4 @@
-"""`object:*`: what the registers hold, what it was, and where it came from."""
+"""`object:*`: objects, their history, and where their values came from."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from connectors.sdk.counting import counted
 
 
 def _which(function: Callable[..., None]) -> Callable[..., None]:
-    """The options that say which objects, and in which order; they come as `query`."""
+    """The options that select and sort objects; passed as `query`."""
 
     def asked(
         cli: Cli,
@@ -66,11 +66,11 @@ _OPTIONS = (
         help="Only objects that match, as in the API: PROPERTY=VALUE or PROPERTY[OPERATOR]=VALUE.",
     ),
     click.option("--search", metavar="TEXT", help="Only objects with this text in any property."),
-    click.option("--filter", "filter_", metavar="EXPR", help="Only objects for which it is true."),
+    click.option("--filter", "filter_", metavar="EXPR", help="Only objects that match."),
     click.option(
         "--order", multiple=True, metavar="PROPERTY[:desc]", help="Sort by this; the oldest first."
     ),
-    click.option("--deleted", is_flag=True, help="Deleted objects as well."),
+    click.option("--deleted", is_flag=True, help="Include deleted objects."),
 )
 
 
@@ -87,7 +87,7 @@ def _parameter(text: str) -> tuple[str, str]:
 @_which
 @click.option("--limit", type=click.IntRange(1), default=100, help="How many; 100 by default.")
 def list_(cli: Cli, query: ObjectQuery, filter_: str | None, limit: int) -> None:
-    """List objects, the oldest first.
+    """List objects, oldest first.
 
     `--where`, `--search` and `--order` are those of the API: the operators are eq, ne, gt, gte,
     lt, lte, like, in and exists. `--filter` is written as in a mapping, over the properties of
@@ -109,12 +109,12 @@ def list_(cli: Cli, query: ObjectQuery, filter_: str | None, limit: int) -> None
 
 @command("object:show")
 @click.argument("uuid", type=click.UUID)
-@click.option("--at", metavar="TIME", help="As it was then, such as 2026-01-31T12:00:00+01:00.")
+@click.option("--at", metavar="TIME", help="At this time, such as 2026-01-31T12:00:00+01:00.")
 @click.pass_obj
 def show(cli: Cli, uuid: UUID, at: str | None) -> None:
     """Show one object, now or at an earlier time.
 
-    A time without a zone is meant as UTC.
+    A time without a timezone is in UTC.
 
     Examples:
       openregister object:show 0190a8e2-7c1b-7a52-9f9e-3d1f0c2b4a55
@@ -148,7 +148,7 @@ def _moment(text: str) -> datetime:
 @click.argument("uuid", type=click.UUID)
 @click.pass_obj
 def history(cli: Cli, uuid: UUID) -> None:
-    """Show every version of an object, rebuilt from its audit trail, the latest first.
+    """Show every version of an object, rebuilt from its audit trail, latest first.
 
     Examples:
       openregister object:history 0190a8e2-7c1b-7a52-9f9e-3d1f0c2b4a55
@@ -166,7 +166,7 @@ def history(cli: Cli, uuid: UUID) -> None:
 @click.argument("field")
 @click.pass_obj
 def explain(cli: Cli, uuid: UUID, field: str) -> None:
-    """Say where a value came from: source, run, raw field, mapping rule and time.
+    """Show where a value came from: source, run, raw field, mapping rule and time.
 
     FIELD may be dotted: address.city, lines.0.sku.
 
@@ -201,12 +201,12 @@ def explain(cli: Cli, uuid: UUID, field: str) -> None:
 
 @command("object:restore")
 @click.argument("uuid", type=click.UUID)
-@click.option("--version", type=click.IntRange(1), help="The version to bring back.")
+@click.option("--version", type=click.IntRange(1), help="The version to restore.")
 @click.pass_obj
 def restore(cli: Cli, uuid: UUID, version: int | None) -> None:
-    """Bring back an earlier version as a new one, or a deleted object as it was.
+    """Restore an earlier version as a new one, or a deleted object.
 
-    An object of a source stays so until the source sends another row for it.
+    For an object of a source, this lasts until the source sends another row for it.
 
     Examples:
       openregister object:restore 0190a8e2-7c1b-7a52-9f9e-3d1f0c2b4a55 --version 2
@@ -217,9 +217,9 @@ def restore(cli: Cli, uuid: UUID, version: int | None) -> None:
     changed = found.version != before.version
     said = f"Object {uuid} is now at version {found.version}"
     if not changed:
-        said = f"Object {uuid} is like that already; it stays at version {found.version}"
+        said = f"Object {uuid} already has this content; it stays at version {found.version}"
     elif found.source is not None:
-        said += f"; it stays so until source {found.source} sends another row for it"
+        said += f", until source {found.source} sends another row for it"
     cli.output.result({**object_document(found), "changed": changed}, said)
 
 
@@ -230,16 +230,16 @@ def restore(cli: Cli, uuid: UUID, version: int | None) -> None:
     "form",
     type=click.Choice(["csv", "xlsx", "jsonl"]),
     default="csv",
-    help="What to write; csv by default.",
+    help="Format; csv by default.",
 )
-@click.option("--file", "path", help="Where to write it; standard output by default.")
+@click.option("--file", "path", help="File to write; standard output by default.")
 def export(
     cli: Cli, query: ObjectQuery, filter_: str | None, form: Format, path: str | None
 ) -> None:
-    """Write objects as CSV, as an Excel workbook or as JSON lines, a row per object.
+    """Write objects as CSV, as an Excel workbook or as JSON lines, one row per object.
 
-    The options that choose and sort the objects are those of `object:list`. Texts that a
-    spreadsheet would calculate are led by an apostrophe.
+    The options to select and sort objects are those of `object:list`. Texts that a spreadsheet
+    would evaluate get a leading apostrophe.
 
     Examples:
       openregister object:export --register geo --schema country > countries.csv

@@ -13,13 +13,13 @@ from app.registers.registers import Overview
 
 @command("register:add")
 @click.argument("slug")
-@click.option("--title", default="", help="Name for people; the slug unless given.")
-@click.option("--description", default="", help="What the register is for.")
+@click.option("--title", default="", help="Display name; by default the slug.")
+@click.option("--description", default="", help="Purpose of the register.")
 @click.pass_obj
 def add(cli: Cli, slug: str, title: str, description: str) -> None:
     """Add a register.
 
-    SLUG is its name in commands, addresses and views: lower case letters, digits, - and _.
+    SLUG is its name in commands, URLs and views: lower case letters, digits, - and _.
 
     Examples:
       openregister register:add geo
@@ -44,7 +44,7 @@ def list_(cli: Cli) -> None:
     cli.output.rows(
         [register_with_count(found) for found in registers.overview(cli.application)],
         ["slug", "title", "schemas", "objects"],
-        empty="No registers yet; `openregister register:add SLUG` makes one",
+        empty="No registers yet; `openregister register:add SLUG` creates one",
     )
 
 
@@ -52,7 +52,7 @@ def list_(cli: Cli) -> None:
 @click.argument("slug")
 @click.pass_obj
 def show(cli: Cli, slug: str) -> None:
-    """Show a register, its schemas and how many objects it holds.
+    """Show a register, its schemas and its number of objects.
 
     Examples:
       openregister register:show geo
@@ -64,9 +64,9 @@ def show(cli: Cli, slug: str) -> None:
 @click.argument("slug")
 @click.pass_obj
 def delete(cli: Cli, slug: str) -> None:
-    """Delete a register that no source uses and that never held objects.
+    """Delete a register that no source uses and that never contained objects.
 
-    Its schemas stay.
+    Its schemas are kept.
 
     Examples:
       openregister register:delete geo

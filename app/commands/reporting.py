@@ -1,4 +1,4 @@
-"""`reporting:*`: the SQL views for reports, and who may read them."""
+"""`reporting:*`: the SQL views for reports, and their readers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def refresh(cli: Cli) -> None:
     """Update the SQL views for reports to match the schemas.
 
     They follow every change of a schema by themselves. This is for a database that was restored
-    or changed by hand; it also makes the role openregister_reader where it is missing.
+    or changed manually; it also creates the role openregister_reader if it is missing.
 
     Examples:
       openregister reporting:refresh
@@ -63,8 +63,8 @@ def refresh(cli: Cli) -> None:
 def grant(cli: Cli, role: str, register: str | None) -> None:
     """Let a role of the database server read the SQL views for reports.
 
-    ROLE exists already; the database server's administrator makes it. Without --register it
-    becomes a member of openregister_reader, which reads every view. Safe to repeat.
+    ROLE must exist; the database server's administrator creates it. Without --register it becomes
+    a member of openregister_reader, which reads every view. Safe to repeat.
 
     Examples:
       openregister reporting:grant analyst
@@ -79,7 +79,7 @@ def grant(cli: Cli, role: str, register: str | None) -> None:
 @click.option("--register", help="Only the views of the schemas of this register.")
 @click.pass_obj
 def revoke(cli: Cli, role: str, register: str | None) -> None:
-    """Take back what reporting:grant gave.
+    """Revoke what reporting:grant granted.
 
     Examples:
       openregister reporting:revoke analyst

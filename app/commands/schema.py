@@ -1,4 +1,4 @@
-"""`schema:*`: the JSON Schemas that objects satisfy."""
+"""`schema:*`: the JSON Schemas of objects."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from app.sources import propose_schema
 
 @command("schema:add")
 @click.argument("slug")
-@click.option("--register", required=True, help="Register that will hold objects of it.")
+@click.option("--register", required=True, help="Register that uses it.")
 @click.option("--file", "path", help="File with the JSON Schema; - reads stdin.")
-@click.option("--title", default="", help="Name for people; else the title in the document.")
-@click.option("--existing", is_flag=True, help="Add a schema that exists to one more register.")
+@click.option("--title", default="", help="Display name; by default the title in the document.")
+@click.option("--existing", is_flag=True, help="Add an existing schema to another register.")
 @click.pass_obj
 def add(cli: Cli, slug: str, register: str, path: str | None, title: str, existing: bool) -> None:
     """Add a schema to a register.
@@ -32,7 +32,7 @@ def add(cli: Cli, slug: str, register: str, path: str | None, title: str, existi
       openregister schema:add country --register travel --existing
     """
     if existing == (path is not None):
-        raise UsageError("Say where the schema comes from", hint="Pass --file FILE, or --existing")
+        raise UsageError("The schema is missing", hint="Pass --file FILE, or --existing")
     if path is None:
         schema = schemas.link(cli.application, slug, register=register)
     else:
@@ -92,9 +92,9 @@ def show(cli: Cli, slug: str) -> None:
 @command("schema:update")
 @click.argument("slug")
 @click.option("--file", "path", help="File with the new JSON Schema; - reads stdin.")
-@click.option("--title", help="New name for people.")
-@click.option("--if-version", type=int, help="Only change it if this is still its version.")
-@click.option("--force", is_flag=True, help="Also if stored objects would no longer be valid.")
+@click.option("--title", help="New display name.")
+@click.option("--if-version", type=int, help="Only change it if it is still at this version.")
+@click.option("--force", is_flag=True, help="Even if stored objects would no longer be valid.")
 @click.pass_obj
 def update(
     cli: Cli,
@@ -106,9 +106,9 @@ def update(
 ) -> None:
     """Change a schema; a changed document becomes a new version.
 
-    Stored objects stay as they are; when some would no longer be valid, that is said before
-    anything is saved (exit code 5). The next run of each source holds every row against the new
-    version.
+    Stored objects are unchanged; if some would no longer be valid, this is reported before
+    anything is saved (exit code 5). The next run of each source validates every row against the
+    new version.
 
     Examples:
       openregister schema:update country --file country.schema.json
@@ -131,7 +131,7 @@ def update(
     )
     said = f"is now version {schema.version}" if schema.version != before else "has a new title"
     if schema.version == before and title is None:
-        said = f"says the same already; it stays version {before}"
+        said = f"is unchanged; it stays at version {before}"
     cli.output.result(
         {"slug": schema.slug, "version": schema.version, "changed": schema.version != before},
         f"Schema {schema.slug} {said}",
@@ -149,20 +149,20 @@ def _warn_of_misfits(cli: Cli, slug: str, document: Any) -> None:
 @command("schema:infer")
 @click.argument("source")
 @click.option("--save", "slug", metavar="SLUG", help="Save the proposal as a new schema.")
-@click.option("--register", help="Register that will hold objects of it; goes with --save.")
+@click.option("--register", help="Register that uses it; requires --save.")
 @click.option(
-    "--limit", type=click.IntRange(1), default=10_000, help="Rows to look at; 10,000 by default."
+    "--limit", type=click.IntRange(1), default=10_000, help="Rows to examine; 10,000 by default."
 )
-@click.option("--target", type=click.IntRange(0), default=0, help="Whose mapping; 0 is the first.")
+@click.option("--target", type=click.IntRange(0), default=0, help="Target number; 0 is the first.")
 @click.pass_obj
 def infer(
     cli: Cli, source: str, slug: str | None, register: str | None, limit: int, target: int
 ) -> None:
-    """Propose a JSON Schema for the objects that a source's mapping makes of its rows.
+    """Propose a JSON Schema for the objects that a source's mapping produces.
 
-    What it was unsure of is listed on stderr: read that before you save it. Nothing is required
-    and nothing an enum because the rows happen to be so; what speaks for it is listed. Where texts
-    need a cast (a decimal comma, 31-12-2025, Ja and Nee), the casts for the mapping are listed too.
+    Uncertain points are listed on stderr: read them before you save the schema. Nothing becomes
+    required or an enum merely because the rows suggest it; the evidence is listed. If texts need
+    a cast (a decimal comma, 31-12-2025, Ja and Nee), the casts for the mapping are listed too.
 
     Examples:
       openregister schema:infer countries

@@ -1,4 +1,4 @@
-"""`secrets:*`: the key that encrypts what sources and settings keep secret."""
+"""`secrets:*`: the key that encrypts the secrets of sources and settings."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from connectors.sdk.counting import counted
 
 
 @command("secrets:rotate")
-@click.option("--keep-old", is_flag=True, help="Leave the old keys in the key file.")
+@click.option("--keep-old", is_flag=True, help="Keep the old keys in the key file.")
 @click.pass_obj
 def rotate(cli: Cli, keep_old: bool) -> None:
-    """Put every stored secret under a new key.
+    """Encrypt every stored secret with a new key.
 
-    With a key file, a new key is made and put first in it; every secret of sources and settings
-    is encrypted anew in one transaction; then the old key is dropped. Keys in
-    OPENREGISTER_SECRET_KEY, or several in the file, are yours: put the new one first, on every
-    host, and this command goes over to it. Nothing is unreadable at any moment, and a rotation
-    that was cut short is finished by calling it again. People have to sign in again.
+    With a key file, this generates a new key and puts it first in the file, encrypts every secret
+    of sources and settings again in one transaction, and then removes the old key. You manage
+    keys in OPENREGISTER_SECRET_KEY, or several keys in the file: put the new one first, on every
+    host, and run this command. Secrets stay readable at all times, and running it again completes
+    an interrupted rotation. Users have to sign in again.
 
     Examples:
       openregister secrets:rotate
@@ -41,27 +41,27 @@ def rotate(cli: Cli, keep_old: bool) -> None:
         "key": done.where,
     }
     text = (
-        f"Encrypted anew: the secrets of {counted(counts.sources, 'source')}, "
+        f"Encrypted again: the secrets of {counted(counts.sources, 'source')}, "
         f"{counted(counts.tokens, 'token')}, {counted(counts.settings, 'setting')}\n"
     )
     text += (
         f"The new key is in {done.where}" if done.made else f"The key is the first of {done.where}"
     )
     if done.dropped:
-        text += f"; dropped {counted(done.dropped, 'old key')}"
+        text += f"; removed {counted(done.dropped, 'old key')}"
     if done.left:
-        text += f"; {counted(done.left, 'old key')} may be taken out of it now"
+        text += f"; {counted(done.left, 'old key')} can now be removed from it"
     cli.output.result(result, text)
 
 
 @command("secrets:check")
 @click.pass_obj
 def check(cli: Cli) -> None:
-    """List stored secrets that no key opens, each with the command that replaces it.
+    """List stored secrets that no key decrypts, with the commands that replace them.
 
-    Reads every secret of sources and settings and every stored token; shows and changes none.
-    Exits 1 if one cannot be read: the key was lost, or this host has another one. Sources and
-    settings that need no such secret go on working.
+    Reads every secret of sources and settings and every stored token, without showing or changing
+    any. Exits 1 if one cannot be read: the key was lost, or this host has a different one. Sources
+    and settings that do not need such a secret keep working.
 
     Examples:
       openregister secrets:check
@@ -82,7 +82,7 @@ def check(cli: Cli) -> None:
     lines = [f"{len(unreadable)} of {counted(total, 'stored secret')} cannot be read"]
     for one in found.unreadable:
         lines += [f"  {one.title}: {one.error}", f"    {one.fix}"]
-    lines.append(f"The keys are looked for in {found.where}; restoring the old key repairs all")
+    lines.append(f"The keys are in {found.where}; restoring the old key fixes all")
     cli.output.result(result, "\n".join(lines))
     cli.exit(ExitCode.FAILED)
 

@@ -15,7 +15,10 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @command("serve")
 @click.option("--host", default="127.0.0.1", help="Address to listen on; 127.0.0.1 by default.")
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=8080, help="8080 by default; 0: any free one."
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8080,
+    help="Port; 8080 by default; 0: any free port.",
 )
 @click.option("--tls-certificate", type=_FILE, help="Serve HTTPS with this certificate chain.")
 @click.option("--tls-key", type=_FILE, help="Its private key.")
@@ -24,14 +27,14 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     "proxies",
     multiple=True,
     metavar="ADDRESS",
-    help="A reverse proxy whose X-Forwarded headers are believed; this host by default.",
+    help="A reverse proxy whose X-Forwarded headers are trusted; this host by default.",
 )
 @click.option(
     "--behind-proxy",
     is_flag=True,
-    help="A reverse proxy in front ends TLS: plain HTTP may leave this machine.",
+    help="A reverse proxy terminates TLS, so plain HTTP may leave this machine.",
 )
-@click.option("--no-worker", is_flag=True, help="Start no worker, even where none runs jobs.")
+@click.option("--no-worker", is_flag=True, help="Start no worker, even if no other one is running.")
 @click.pass_obj
 def serve(
     cli: Cli,
@@ -45,19 +48,19 @@ def serve(
 ) -> None:
     """Serve the web pages and the JSON API.
 
-    Where no `background-job:worker` runs, it keeps one itself. Others can only reach it with
-    --host, once there is somebody who can sign in, and by TLS: its own (--tls-certificate) or
-    that of a reverse proxy (--proxy, --behind-proxy). deploy/ has nginx.conf and Caddyfile.
+    If no `background-job:worker` is running, it runs its own. To be reachable from other machines
+    it needs --host, at least one user, and TLS: its own (--tls-certificate) or that of a reverse
+    proxy (--proxy, --behind-proxy). deploy/ contains nginx.conf and Caddyfile.
 
-    It bounds connections (500, 100 of an address) and how long a caller may take: 10 s for a
-    header, 30 s for a body and 1 s more for each kB, 20 s idle.
+    It limits connections (500, 100 per address) and how long a client may take: 10 s for a
+    header, 30 s plus 1 s per kB for a body, 20 s idle.
 
     Examples:
       openregister serve
       openregister serve --host 0.0.0.0 --port 8443 --tls-certificate c.pem --tls-key k.pem
       openregister serve --host 0.0.0.0 --proxy 10.0.0.1
     """
-    from app.server import server  # what it imports takes a while, which --help should not
+    from app.server import server  # slow to import, which would delay --help
 
     plain = server.Listen()
     listen = server.Listen(

@@ -1,4 +1,4 @@
-"""`completion` and `man`: Open Register in the shell and in its manual."""
+"""`completion`, `man` and `examples`: shell integration and example files."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def completion(cli: Cli, shell: str) -> None:
 @command("man")
 @click.pass_obj
 def man(cli: Cli) -> None:
-    """Print the manual page, for man and its relatives.
+    """Print the manual page.
 
     Examples:
       openregister man | man -l -
@@ -50,8 +50,8 @@ def man(cli: Cli) -> None:
 def examples(cli: Cli, directory: Path) -> None:
     """Copy the example sources, schemas and data to a directory.
 
-    DIRECTORY is `examples` where none is named. The documents name their files from the
-    directory above it. `python examples/demo.py` then syncs them and checks every figure.
+    DIRECTORY is `examples` by default. The documents refer to their files relative to its parent.
+    `python examples/demo.py` syncs them and checks every figure.
 
     Examples:
       openregister examples
@@ -61,7 +61,7 @@ def examples(cli: Cli, directory: Path) -> None:
     cli.output.result(
         {"directory": str(directory.absolute()), "files": [str(file) for file in files]},
         f"Copied {counted(len(files), 'file')} to {directory}; "
-        f"{directory / 'sources'} holds sources to import",
+        f"{directory / 'sources'} contains sources to import",
     )
 
 

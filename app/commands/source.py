@@ -46,14 +46,14 @@ def types(cli: Cli, type_name: str | None) -> None:
 @command("source:add")
 @click.argument("name")
 @click.option("--type", "type_", required=True, help="Connector; `source:types` lists them.")
-@click.option("--register", required=True, help="Register that the objects go to.")
-@click.option("--schema", required=True, help="Schema that the objects satisfy.")
+@click.option("--register", required=True, help="Target register.")
+@click.option("--schema", required=True, help="Schema of the objects.")
 @with_options
 @click.pass_obj
 def add(cli: Cli, /, name: str, type_: str, no_test: bool, **options: Any) -> None:
     """Add a source; its connection is tested first.
 
-    `source:edit` changes it later, `source:import` takes the same as a document.
+    Change it later with `source:edit`; `source:import` accepts it as a document.
 
     Examples:
       openregister source:add towns --type rest --register geo --schema town --set url=https://x.nl
@@ -66,17 +66,17 @@ def add(cli: Cli, /, name: str, type_: str, no_test: bool, **options: Any) -> No
 
 @command("source:edit")
 @click.argument("name")
-@click.option("--register", help="Register that the objects go to.")
-@click.option("--schema", help="Schema that the objects satisfy.")
+@click.option("--register", help="Target register.")
+@click.option("--schema", help="Schema of the objects.")
 @click.option(
     "--forget-findings",
     is_flag=True,
-    help="Let the next run find out its form anew: format, encoding, where the rows are.",
+    help="Let the next run detect its form again: format, encoding, where the rows are.",
 )
 @with_options
 @click.pass_obj
 def edit(cli: Cli, /, name: str, no_test: bool, forget_findings: bool, **options: Any) -> None:
-    """Change a source; what is not named stays unchanged.
+    """Change a source; other settings are unchanged.
 
     Examples:
       openregister source:edit countries --forget-findings
@@ -123,7 +123,7 @@ def _saved(cli: Cli, saved: Saved) -> None:
 @click.argument("name")
 @click.pass_obj
 def enable(cli: Cli, name: str) -> None:
-    """Let a source run again; earlier failures are forgiven.
+    """Let a source run again, and reset its failures.
 
     Examples:
       openregister source:enable countries
@@ -136,7 +136,7 @@ def enable(cli: Cli, name: str) -> None:
 @click.argument("name")
 @click.pass_obj
 def disable(cli: Cli, name: str) -> None:
-    """Keep a source from running; its objects stay.
+    """Stop a source from running; its objects are kept.
 
     Examples:
       openregister source:disable countries
@@ -150,7 +150,7 @@ def disable(cli: Cli, name: str) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def delete(cli: Cli, name: str, yes: bool) -> None:
-    """Delete a source with its runs; its objects and their audit trail stay.
+    """Delete a source with its runs; its objects and their audit trail are kept.
 
     Examples:
       openregister source:delete countries
@@ -158,7 +158,7 @@ def delete(cli: Cli, name: str, yes: bool) -> None:
     """
     source = cli.application.read(manage.get, name)
     if not yes:
-        cli.confirm(f"Delete source {source.name}? Its objects stay, without a source.")
+        cli.confirm(f"Delete source {source.name}? Its objects are kept, without a source.")
     left = cli.application.write(manage.delete, name)
     cli.output.result(
         {"name": name, "deleted": True, "objects_left": left},

@@ -20,9 +20,9 @@ from app.sources.model import to_document
 @click.option("--test", is_flag=True, help="Test each connection before it is stored.")
 @click.pass_obj
 def import_(cli: Cli, path: str, test: bool) -> None:
-    """Create sources, or bring them up to date by their names, from YAML or JSON.
+    """Create sources from YAML or JSON, or update those with the same name.
 
-    FILE may hold several documents (`---` between them); - reads standard input.
+    FILE may contain several documents (`---` between them); - reads standard input.
 
     Examples:
       openregister source:import examples/sources/countries.yaml
@@ -56,9 +56,9 @@ def _documents(path: str) -> list[dict[str, Any]]:
     ]
     if not documents or not all(isinstance(document, dict) for document in documents):
         raise UsageError(
-            "The file holds no source document",
+            "The file contains no source document",
             where=path,
-            hint="`openregister source:export NAME` shows what one looks like",
+            hint="`openregister source:export NAME` prints an example",
         )
     return documents
 
@@ -67,7 +67,7 @@ def _documents(path: str) -> list[dict[str, Any]]:
 @click.argument("name")
 @click.pass_obj
 def export(cli: Cli, name: str) -> None:
-    """Print a source as a document for `source:import`; it never holds a secret.
+    """Print a source as a document for `source:import`, without secrets.
 
     Examples:
       openregister source:export countries > countries.yaml

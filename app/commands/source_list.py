@@ -1,6 +1,6 @@
-"""`source:list`: where every source stands; apart from the commands that change them.
+"""`source:list`: the status of every source, in a module of its own.
 
-It is what people and monitors call most, and needs nothing of what mappings are compiled with.
+It is the command most often used, and needs none of the code that compiles mappings.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def list_(cli: Cli, register: str | None, type_: str | None) -> None:
             "rejected": "Rejected",
             "fresh": "Fresh",
         },
-        empty="No sources yet; `openregister source:add NAME --type T …` makes one",
+        empty="No sources yet; `openregister source:add NAME --type T …` creates one",
     )
 
 

@@ -1,4 +1,4 @@
-"""`source:*`: taking a run back, and giving rejected rows another chance."""
+"""`source:*`: undo a run, and replay rejected rows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from app.sync.after.undo import Undone
 from app.sync.run import Request
 
 SHOWN = 20
-"""Skipped objects that people see; scripts get all that were listed."""
+"""Skipped objects shown in plain mode; scripts get all that were listed."""
 
 
 @command("source:undo")
@@ -25,11 +25,11 @@ SHOWN = 20
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def undo(cli: Cli, run: int, yes: bool) -> None:
-    """Take a run back: every object it touched becomes what it was before.
+    """Undo a run: restore every object it changed to its previous state.
 
-    Objects with a later edit stay and are listed; it then exits with 3. The next sync reads
-    everything again and applies what the source still says, so correct the source or its mapping
-    first, or disable it.
+    Objects with a later edit are kept and listed; it then exits with 3. The next sync reads
+    everything again and applies what the source still contains, so correct the source or its
+    mapping first, or disable it.
 
     Examples:
       openregister source:undo 12
@@ -37,7 +37,7 @@ def undo(cli: Cli, run: int, yes: bool) -> None:
     """
     undone = cli.application.read(runs.get, run)
     if not yes:
-        cli.confirm(f"Take back run {run} of source {undone.source}?")
+        cli.confirm(f"Undo run {run} of source {undone.source}?")
     with heeded(cli) as asked:
         found = undoing.undo(cli.application, run, actor=cli.actor, should_stop=asked)
     _print(cli, found, asked)
@@ -64,9 +64,9 @@ def _print(cli: Cli, found: Undone, asked: Asked) -> None:
 @click.argument("name")
 @click.pass_obj
 def retry_errors(cli: Cli, name: str) -> None:
-    """Replay the quarantine through today's mapping and schema.
+    """Replay the quarantine with the current mapping and schema.
 
-    The source is not read. What works leaves the quarantine; exits 3 when rows still fail.
+    The source is not read. Rows that succeed leave the quarantine; exits 3 if rows still fail.
 
     Examples:
       openregister source:retry-errors countries

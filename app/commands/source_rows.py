@@ -1,4 +1,4 @@
-"""`source:*`: the rows of a source: trying them, those in quarantine, those that wait to go."""
+"""`source:*`: rows of a source: test, preview, quarantine, held deletions."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from connectors.sdk.counting import counted
 @click.argument("name")
 @click.pass_obj
 def test(cli: Cli, name: str) -> None:
-    """Connect for real: OK with facts, or the protocol-level error.
+    """Test the connection: OK with details, or the exact error.
 
-    The first rows also go through filter and mapping, so that one that matches nothing is shown.
-    Where nothing says whether a read sees every row, it asks whether that was everything, and
-    keeps a yes in the connection.
+    The first rows also pass through filter and mapping, to show whether they match. If nothing
+    proves that a read sees every row, it asks whether that was everything, and stores a yes in
+    the connection.
 
     Examples:
       openregister source:test countries
@@ -58,10 +58,10 @@ def test(cli: Cli, name: str) -> None:
 @click.option("--problems", is_flag=True, help="Only rows that cannot become objects.")
 @click.pass_obj
 def preview(cli: Cli, name: str, limit: int, key: str | None, problems: bool) -> None:
-    """Show what rows would become: raw, mapped, problems, action. Writes nothing.
+    """Show what rows would become, without writing: raw, mapped, problems, action.
 
-    Long values are cut in plain output. The JSON modes print them whole;
-    a preview ends with the row that makes it larger than 8 MiB.
+    Long values are truncated in plain output. The JSON modes print them completely; a preview ends
+    with the row that makes it larger than 8 MiB.
 
     Examples:
       openregister source:preview countries --limit 3
@@ -99,9 +99,9 @@ def preview(cli: Cli, name: str, limit: int, key: str | None, problems: bool) ->
 @click.option("--limit", type=click.IntRange(1), default=100, help="Rows to show; 100 by default.")
 @click.option("--groups", is_flag=True, help="Count the rows by kind of error.")
 @click.option(
-    "--export", "form", type=click.Choice(["csv", "xlsx"]), help="Write all, a line per fault."
+    "--export", "form", type=click.Choice(["csv", "xlsx"]), help="Write all, one line per error."
 )
-@click.option("--file", "path", help="Where to export to; standard output by default.")
+@click.option("--file", "path", help="File to write; standard output by default.")
 @click.pass_obj
 def errors(
     cli: Cli,
@@ -112,7 +112,7 @@ def errors(
     form: Format | None,
     path: str | None,
 ) -> None:
-    """List the rows in quarantine: where they stood and what is wrong with them.
+    """List the rows in quarantine, with their positions and errors.
 
     Examples:
       openregister source:errors countries
@@ -150,7 +150,7 @@ def _first_error(errors: list[dict[str, Any]]) -> str:
 
 @command("source:deletes")
 @click.argument("name")
-@click.option("--approve", type=click.IntRange(0), help="Delete them, if these are at most N.")
+@click.option("--approve", type=click.IntRange(0), help="Delete them, if there are at most N.")
 @click.pass_obj
 def held(cli: Cli, name: str, approve: int | None) -> None:
     """Show deletions that wait for approval, or approve them.

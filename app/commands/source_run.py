@@ -1,4 +1,4 @@
-"""`source:run` and what became of it: runs, and stopping one."""
+"""`source:run`, `source:runs` and `source:cancel`."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from app.sync.run import Request
 
 @command("source:run")
 @click.argument("name")
-@click.option("--dry-run", is_flag=True, help="Say what would happen; write nothing.")
-@click.option("--full", is_flag=True, help="Read everything, not only what came since last time.")
-@click.option("--limit", type=click.IntRange(1), help="Stop after so many rows.")
+@click.option("--dry-run", is_flag=True, help="Show what would happen, without writing.")
+@click.option("--full", is_flag=True, help="Read everything, not only changes.")
+@click.option("--limit", type=click.IntRange(1), help="Stop after this many rows.")
 @click.option("--apply", "plan", metavar="HASH", help="Only if it does what that dry run showed.")
-@click.option("--accept-drift", is_flag=True, help="The source's changed fields are right so.")
+@click.option("--accept-drift", is_flag=True, help="Accept the changed fields of the source.")
 @click.pass_obj
 def run(
     cli: Cli,
@@ -41,10 +41,10 @@ def run(
 ) -> None:
     """Sync a source now.
 
-    Exits 0 when done, 1 when it failed or the plan changed, 3 with row errors or rows that stay
-    rejected, 4 when it runs elsewhere already, 5 when deletions or changed fields wait for
-    approval. Ctrl-C and SIGTERM end the run after its batch, and it then exits with 130 or 143;
-    a second one ends it at once. The next run carries on.
+    Exits 0 when done, 1 if it failed or the plan changed, 3 with row errors or rows that stay
+    rejected, 4 if it is already running elsewhere, 5 if deletions or changed fields wait for
+    approval. Ctrl-C and SIGTERM end the run after its batch, with exit code 130 or 143; a second
+    one ends it at once. The next run continues.
 
     Examples:
       openregister source:run countries
@@ -53,7 +53,7 @@ def run(
       openregister source:run countries --full --output json
     """
     if dry_run and plan is not None:
-        raise UsageError("A dry run applies nothing", hint="Leave out --dry-run or --apply")
+        raise UsageError("A dry run cannot apply a plan", hint="Remove --dry-run or --apply")
     request = Request("manual", cli.actor, full, limit, accept_drift)
     application = cli.application
     with heeded(cli) as asked, progress(cli, name) as observe:
@@ -103,7 +103,7 @@ def _print_plan(cli: Cli, plan: Plan) -> None:
 @click.option("--limit", type=click.IntRange(1), default=20, help="Runs to show; 20 by default.")
 @click.pass_obj
 def runs(cli: Cli, name: str, limit: int) -> None:
-    """List the runs of a source, the latest first.
+    """List the runs of a source, latest first.
 
     Examples:
       openregister source:runs countries
@@ -114,14 +114,14 @@ def runs(cli: Cli, name: str, limit: int) -> None:
     columns = ["run", "started", "trigger", "actor", "state", "read", "created", "updated"]
     columns += ["unchanged", "deleted", "errors", "rejected_before", "complete"]
     columns += ["complete_because", "duration_s", "message"]
-    cli.output.rows([run_document(run) for run in history], columns, empty="It has not run yet")
+    cli.output.rows([run_document(run) for run in history], columns, empty="No runs yet")
 
 
 @command("source:cancel")
 @click.argument("name")
 @click.pass_obj
 def cancel(cli: Cli, name: str) -> None:
-    """Ask a running sync to stop after its batch; what is committed stays.
+    """Ask a running sync to stop after its batch; committed data is kept.
 
     Examples:
       openregister source:cancel countries

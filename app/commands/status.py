@@ -1,4 +1,4 @@
-"""`status`: how the installation is."""
+"""`status`: the state of the installation."""
 
 from __future__ import annotations
 
@@ -16,14 +16,13 @@ from app.version import __version__
 
 
 @command("status")
-@click.option("--check", is_flag=True, help="For monitoring: exit with 1 unless all is well.")
+@click.option("--check", is_flag=True, help="For monitoring: exit with 1 if a check fails.")
 @click.pass_obj
 def status(cli: Cli, check: bool) -> None:
     """Show version, database, migrations, background jobs and counts.
 
-    Looks only: it makes no database and changes nothing. With --check it tells point by point
-    whether database, migrations, cron, worker and sources are as they should be, and exits
-    with 1 when one is not.
+    Read-only: it creates no database and changes nothing. With --check it checks database,
+    migrations, cron, worker and sources one by one, and exits with 1 if one has a problem.
 
     Examples:
       openregister status

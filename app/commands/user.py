@@ -1,4 +1,4 @@
-"""`user:*`: people, their roles and passwords, and the app passwords of their programs."""
+"""`user:*`: users, their roles and passwords, and app passwords of programs."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _PASSWORD = click.option(
     "--password",
     default="-",
     metavar="VALUE",
-    help="- (default) asks or reads standard input; env:NAME and file:PATH look it up.",
+    help="- (default) prompts or reads standard input; env:NAME and file:PATH refer to it.",
 )
-_GENERATE = click.option("--generate", is_flag=True, help="Make a password and print it.")
+_GENERATE = click.option("--generate", is_flag=True, help="Generate a password and print it.")
 
 
 @command("user:add")
@@ -28,10 +28,10 @@ _GENERATE = click.option("--generate", is_flag=True, help="Make a password and p
 @click.option(
     "--role",
     type=click.Choice([role.value for role in Role]),
-    help="viewer (default) reads, register-admin also keeps sources and objects, admin all.",
+    help="viewer (default) reads, register-admin also manages sources and objects, admin all.",
 )
-@click.option("--display-name", default="", help="Name for people.")
-@click.option("--email", help="Address for messages.")
+@click.option("--display-name", default="", help="Display name.")
+@click.option("--email", help="E-mail address.")
 @_PASSWORD
 @_GENERATE
 @click.pass_obj
@@ -45,7 +45,7 @@ def add(
     password: str,
     generate: bool,
 ) -> None:
-    """Let a person sign in.
+    """Add a user.
 
     Examples:
       openregister user:add alice --admin
@@ -53,7 +53,7 @@ def add(
       openregister user:add eve --generate --output json
     """
     if admin and role not in (None, Role.ADMIN):
-        raise UsageError("--admin and --role contradict each other")
+        raise UsageError("--admin and --role cannot be combined")
     plain = _password(cli, password, generate)
     user = sign_in.add(
         cli.application,
@@ -69,7 +69,7 @@ def add(
 @command("user:list")
 @click.pass_obj
 def list_(cli: Cli) -> None:
-    """List the people who can sign in.
+    """List the users.
 
     Examples:
       openregister user:list
@@ -78,7 +78,7 @@ def list_(cli: Cli) -> None:
     cli.output.rows(
         [user_document(user) for user in cli.application.read(sign_in.everybody)],
         ["name", "role", "display_name", "email", "last_login", "locked_until"],
-        empty="Nobody can sign in; `openregister user:add NAME --admin` makes the first admin",
+        empty="No users yet; `openregister user:add NAME --admin` creates the first admin",
     )
 
 
@@ -87,9 +87,9 @@ def list_(cli: Cli) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def delete(cli: Cli, name: str, yes: bool) -> None:
-    """Take a person's access away, with their sessions and app passwords.
+    """Delete a user, with their sessions and app passwords.
 
-    What they did stays in the audit trail under their name.
+    The audit trail keeps their actions under their name.
 
     Examples:
       openregister user:delete bob
@@ -108,7 +108,7 @@ def delete(cli: Cli, name: str, yes: bool) -> None:
 @_GENERATE
 @click.pass_obj
 def reset_password(cli: Cli, name: str, password: str, generate: bool) -> None:
-    """Set a new password; it ends the person's sessions and lifts a lock.
+    """Set a new password, end the user's sessions and lift a lock.
 
     Examples:
       openregister user:resetpassword alice
@@ -122,10 +122,10 @@ def reset_password(cli: Cli, name: str, password: str, generate: bool) -> None:
 @command("user:app-password")
 @click.argument("name")
 @click.argument("program", required=False)
-@click.option("--revoke", is_flag=True, help="End that app password at once.")
+@click.option("--revoke", is_flag=True, help="Revoke that app password at once.")
 @click.pass_obj
 def app_password(cli: Cli, name: str, program: str | None, revoke: bool) -> None:
-    """Make an app password for a program, list a person's, or revoke one.
+    """Create an app password for a program, list those of a user, or revoke one.
 
     The token is printed once. A program sends it as Bearer, or as Basic with the user's name.
 
@@ -141,7 +141,7 @@ def app_password(cli: Cli, name: str, program: str | None, revoke: bool) -> None
         cli.output.rows(
             [app_password_document(found) for found in app.read(sign_in.app_passwords, name)],
             ["name", "created", "last_used", "revoked"],
-            empty=f"No app passwords; `openregister user:app-password {name} PROGRAM` makes one",
+            empty=f"No app passwords; `openregister user:app-password {name} PROGRAM` creates one",
         )
         return
     if revoke:
@@ -163,10 +163,10 @@ def _password(cli: Cli, given: str, generate: bool) -> str:
     try:
         found = lookup(given)
     except LookupError as error:
-        raise UsageError(f"The password cannot be looked up: {error.args[0]}") from None
+        raise UsageError(f"The password reference cannot be resolved: {error.args[0]}") from None
     if found == given:
         raise UsageError(
-            "A password on the command line shows in the list of processes",
+            "A password on the command line is visible in the process list",
             hint="Use --password - and type or pipe it, env:NAME or file:PATH",
         )
     return found

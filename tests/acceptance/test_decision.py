@@ -72,7 +72,7 @@ def test_a_person_is_asked_when_a_source_is_added_and_a_yes_is_kept(
 ) -> None:
     printed = answered(cli, "y", *add)
     assert QUESTION in printed
-    assert "Kept in the connection: pagination: none" in printed
+    assert "Stored in the connection: pagination: none" in printed
     assert pagination(cli) == "none"
     run = cli("source:run", "towns", "--output", "json").ok().json
     assert (run["complete"], run["complete_because"]) == (True, "stated")

@@ -95,7 +95,7 @@ def test_history_explanation_restore_and_the_past(places: Places) -> None:
     assert "now at version 3" in back.stdout
     assert places.cli.json("object:show", uuid)["data"]["name"] == "Aa"
     again = places.cli("object:restore", uuid, "--version", "1").ok()
-    assert "like that already" in again.stdout
+    assert "already has this content" in again.stdout
     verified = places.cli("audit:verify").ok().stdout.splitlines()
     assert verified[0] == "OK — 4 entries in 2 chains, 2 objects"
     assert [line.split()[:3] for line in verified[2:]] == [["-", "0", "1"], ["places", "0", "3"]]

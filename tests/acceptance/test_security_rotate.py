@@ -136,7 +136,7 @@ def test_a_key_in_the_environment_is_changed_by_its_owner(
     assert "openssl rand -base64 32" in alone.stderr
     both = filled.having(OPENREGISTER_SECRET_KEY=f"{new},{old}")
     done = both("secrets:rotate").ok()
-    assert "1 old key may be taken out of it now" in done.stdout
+    assert "1 old key can now be removed from it" in done.stdout
     assert new not in done.stdout + done.stderr
     assert_readable(engine, SecretBox(new))
     assert key_file.read_text().strip() == old  # not this command's

@@ -38,7 +38,7 @@ def test_a_password_comes_from_the_environment(cli: CommandLine) -> None:
 @pytest.mark.parametrize(
     ("arguments", "stdin", "says"),
     [
-        (("alice", "--password", PASSWORD), "", "list of processes"),
+        (("alice", "--password", PASSWORD), "", "process list"),
         (("alice",), "short\n", "too short"),
         (("alice.cooper",), "alice.cooper\n", "equals the name"),
         (("a:b",), f"{PASSWORD}\n", "not a valid user name"),

@@ -1,1 +1,1 @@
-"""What all commands share: context, output, errors, index."""
+"""Shared by all commands: context, output, errors, index."""

@@ -1,4 +1,4 @@
-"""How a command is declared, and the options that every command has."""
+"""Declaration of commands, and the options that every command has."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _EXAMPLES = "\nExamples:\n"
 
 
 class Command(click.Command):
-    """A command with the global options and with the examples of its docstring set apart."""
+    """A command with the global options, and with the examples of its docstring separated."""
 
     def __init__(self, *args: Any, **attributes: Any) -> None:
         super().__init__(*args, **attributes)
@@ -42,8 +42,8 @@ class Command(click.Command):
 def command(name: str) -> Callable[[Callable[..., None]], Command]:
     """Declare a command: ``@command("noun:verb")`` over a function whose docstring is its help.
 
-    The docstring starts with one line that says what the command does and ends with a
-    paragraph ``Examples:``, one call a line. The function gets the `Cli` by `click.pass_obj`.
+    The docstring starts with one line about what the command does and ends with a paragraph
+    ``Examples:``, one call per line. The function gets the `Cli` through `click.pass_obj`.
     """
 
     def declare(function: Callable[..., None]) -> Command:
@@ -53,12 +53,12 @@ def command(name: str) -> Callable[[Callable[..., None]], Command]:
 
 
 def global_options() -> list[click.Option]:
-    """The options that may stand before and after the name of a command."""
+    """The options allowed before and after the name of a command."""
     return [
         click.Option(
             ["--output"],
             type=click.Choice(MODES),
-            help="How to print the result; plain is for people.",
+            help="Output format; plain is human-readable.",
             expose_value=False,
             is_eager=True,
             callback=_set_output,
@@ -74,7 +74,7 @@ def global_options() -> list[click.Option]:
         click.Option(
             ["--no-interaction", "-n"],
             is_flag=True,
-            help="Ask nothing; fail where an answer would be needed.",
+            help="Never prompt; fail if input would be needed.",
             expose_value=False,
             is_eager=True,
             callback=_set_interaction,

@@ -1,4 +1,4 @@
-"""What a command is given: where to print, whether it may ask, and the application."""
+"""The context of a command: output, prompts, and the application."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # both cost time that `--help` should not take
 
 
 class Cli:
-    """The command line's state for one call; closes what was opened when it is left."""
+    """The state of one command line call; closes everything when it ends."""
 
     def __init__(self, mode: str = "plain") -> None:
         self.output = Output(mode)
@@ -47,28 +47,28 @@ class Cli:
 
     @cached_property
     def application(self) -> Application:
-        """The application on its database, opened when first asked for. Raises DatabaseError."""
+        """The application on its database, opened on first use. Raises DatabaseError."""
         from app.application import open_application
 
         return self._resources.enter_context(open_application(self.settings))
 
     @cached_property
     def actor(self) -> str:
-        """Who is at the command line, as audit entries and runs name them: ``cli:alice``."""
+        """The user of the command line, for audit entries and runs: ``cli:alice``."""
         try:
             return f"cli:{pwd.getpwuid(os.getuid()).pw_name}"
-        except KeyError:  # an account without a name, as containers have
+        except KeyError:  # an account without a name, as in containers
             return f"cli:{os.getuid()}"
 
     @property
     def interactive(self) -> bool:
-        """Whether a person can be asked: a terminal, plain output, and no --no-interaction."""
+        """Whether prompts are possible: a terminal, plain output, and no --no-interaction."""
         return self.may_ask and self.output.plain and sys.stdin.isatty()
 
     def confirm(self, question: str, *, option: str = "--yes") -> None:
-        """Go on only after a yes; when nobody can be asked, UsageError names `option`."""
+        """Continue only after a yes; without a terminal, UsageError mentions `option`."""
         if not self.interactive:
-            raise UsageError(f"{question} Nobody is there to answer", hint=f"Pass {option}")
+            raise UsageError(f"{question} This needs confirmation", hint=f"Pass {option}")
         click.confirm(question, abort=True, err=True)
 
     def ask_secret(self, name: str) -> str:
@@ -79,16 +79,16 @@ class Cli:
         if not secret:
             raise UsageError(
                 f"No value for {name} on standard input",
-                hint="Pipe it in, or give env:NAME to read it from the environment",
+                hint="Pipe it in, or use env:NAME to read it from the environment",
             )
         return secret
 
     def exit(self, code: int) -> NoReturn:
-        """Leave with an exit code other than 0 after the result was printed."""
+        """Exit with a code other than 0 after the result was printed."""
         raise click.exceptions.Exit(code)
 
     def raise_verbosity(self, steps: int) -> None:
-        """`-v` logs what is done, `-vv` everything."""
+        """`-v` logs progress, `-vv` everything."""
         self.verbosity += steps
         self._log_at("warning")
 

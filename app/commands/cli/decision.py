@@ -1,4 +1,4 @@
-"""Asking whether what a source hands out is everything, where its test leaves that open."""
+"""Ask whether what a source returns is everything, if its test leaves that open."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from connectors.sdk import CheckResult
 
 
 def ask(cli: Cli, name: str, check: CheckResult) -> bool:
-    """Ask on a terminal and keep a "yes"; elsewhere warn with the command. Whether it was kept."""
+    """Prompt on a terminal and store a "yes"; else warn with the command. Whether it was stored."""
     if not check.decision:
         return False
     if not cli.interactive:
@@ -19,7 +19,7 @@ def ask(cli: Cli, name: str, check: CheckResult) -> bool:
     if click.confirm(decision.question(check), default=False, err=True):
         decision.decide(cli.application, name, check)
         stated = ", ".join(f"{path}: {value}" for path, value in check.decision.items())
-        cli.output.message(f"Kept in the connection: {stated}")
+        cli.output.message(f"Stored in the connection: {stated}")
         return True
-    cli.output.message("Runs then write rows, and delete nothing")
+    cli.output.message("Runs will write rows, but delete nothing")
     return False

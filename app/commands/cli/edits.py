@@ -1,4 +1,4 @@
-"""The options that `source:add` and `source:edit` share, and what they say of a source."""
+"""The options shared by `source:add` and `source:edit`."""
 
 from __future__ import annotations
 
@@ -19,36 +19,36 @@ OPTIONS = (
         "settings",
         multiple=True,
         metavar="FIELD=VALUE",
-        help="A connection setting; FIELD may be dotted (auth.type), VALUE may be JSON.",
+        help="A connection setting; FIELD can be dotted (auth.type), VALUE can be JSON.",
     ),
     click.option(
         "--secret",
         "secrets",
         multiple=True,
         metavar="FIELD=VALUE",
-        help="A secret setting; VALUE - asks for it, env:NAME and file:PATH look it up.",
+        help="A secret setting; VALUE - prompts for it, env:NAME and file:PATH refer to it.",
     ),
     click.option(
-        "--key", multiple=True, metavar="FIELD", help="Field that identifies a row; may repeat."
+        "--key", multiple=True, metavar="FIELD", help="Field that identifies a row; repeatable."
     ),
     click.option(
         "--map",
         "fields",
         multiple=True,
         metavar="TARGET=SOURCE",
-        help="Take a property from a source path or a {{ template }}; may repeat.",
+        help="Map a property to a source path or a {{ template }}; repeatable.",
     ),
     click.option(
         "--cast",
         "casts",
         multiple=True,
         metavar="TARGET=CAST",
-        help="Convert a property before it is checked: a type, or JSON; may repeat.",
+        help="Convert a property before validation: a type, or JSON; repeatable.",
     ),
     click.option(
         "--passthrough/--no-passthrough", default=None, help="Start from all source fields."
     ),
-    click.option("--filter", "filter_", metavar="EXPR", help="Only rows for which it is true."),
+    click.option("--filter", "filter_", metavar="EXPR", help="Sync only rows that match."),
     click.option(
         "--schedule", help="manual, every N minutes, hourly, daily [HH:MM] or a cron expression."
     ),
@@ -56,7 +56,7 @@ OPTIONS = (
     click.option(
         "--on-missing",
         type=click.Choice(["keep", "delete"]),
-        help="What becomes of an object whose row is gone.",
+        help="What to do with an object whose row is missing.",
     ),
     click.option(
         "--option",
@@ -88,7 +88,7 @@ def edits(
     filter_: str | None,
     **plain: Any,
 ) -> Edits:
-    """What the options ask for. Raises UsageError for one that is not NAME=VALUE."""
+    """The requested edits. Raises UsageError for an option that is not NAME=VALUE."""
     return Edits(
         connection={name: _value(text) for name, text in _pairs("--set", settings)},
         secrets={name: _secret(cli, name, text) for name, text in _pairs("--secret", secrets)},
@@ -114,7 +114,7 @@ def _pairs(option: str, texts: Sequence[str]) -> list[tuple[str, str]]:
 def _value(text: str) -> Any:
     """A setting's value: JSON or YAML for an object or list, JSON for true, false, null; else text.
 
-    A line of known_hosts begins with a bracket as a list does, but does not end with one.
+    A line of known_hosts begins with a bracket like a list, but does not end with one.
     """
     is_list = text.startswith("[") and text.rstrip().endswith("]")
     if text.startswith("{") or is_list or text in ("true", "false", "null"):
@@ -131,7 +131,7 @@ def _value(text: str) -> Any:
 
 
 def _yaml(text: str) -> Any:
-    """The object or list of a setting as error messages print it, such as ``{type: page}``."""
+    """The object or list of a setting in the form printed by messages, such as ``{type: page}``."""
     import yaml  # few commands need it
 
     try:
@@ -147,4 +147,4 @@ def _secret(cli: Cli, name: str, text: str) -> str:
     try:
         return lookup(text)
     except LookupError as error:
-        raise UsageError(f"The secret {name} cannot be looked up: {error.args[0]}") from None
+        raise UsageError(f"The secret {name} cannot be resolved: {error.args[0]}") from None

@@ -1,4 +1,4 @@
-"""What a person or a script is told when a command fails: no traceback, no secret."""
+"""Error output of commands, for users and scripts: no traceback, no secret."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ BROKEN_PIPE = 141
 
 
 def report(error: BaseException, cli: Cli) -> int:
-    """Print the error the way the output mode wants it and return the exit code."""
+    """Print the error in the output mode and return the exit code."""
     if isinstance(error, BrokenPipeError):
-        # nobody reads on; point stdout elsewhere so that the interpreter's last flush is silent
+        # the reader has exited; redirect stdout so that the interpreter's last flush is silent
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
     problem = describe(error)

@@ -1,4 +1,4 @@
-"""Documents given by name on the command line; `-` is standard input."""
+"""Files given on the command line; `-` is standard input."""
 
 from __future__ import annotations
 
@@ -36,23 +36,23 @@ def read_json(path: str) -> Any:
         return canonical.loads(text)
     except ValueError as error:
         raise UsageError(
-            f"The file is not JSON: {error}", where=path, hint="Correct it at that place"
+            f"The file is not JSON: {error}", where=path, hint="Correct it at that position"
         ) from None
 
 
 @contextmanager
 def writing(path: str | None, *, binary: bool = False) -> Iterator[BinaryIO]:
-    """A file that is there once it is whole, or standard output without a path.
+    """A file that appears once it is complete, or standard output without a path.
 
-    `binary`: what comes is not for terminals. Raises UsageError, OpenRegisterError on a full disk.
+    `binary`: not for terminals. Raises UsageError, OpenRegisterError on a full disk.
     """
     if path is None:
         if binary and sys.stdout.isatty():
-            raise UsageError("A workbook cannot be shown here", hint="Pass --file FILE")
+            raise UsageError("A workbook cannot be printed on a terminal", hint="Pass --file FILE")
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
-    # a device or a pipe is written to: replacing it would take it away
+    # write to a device or a pipe directly instead of replacing it
     special = Path(path).exists() and not Path(path).is_file()
     part = Path(path if special else f"{path}.part")
     try:
@@ -63,7 +63,7 @@ def writing(path: str | None, *, binary: bool = False) -> Iterator[BinaryIO]:
     except OSError as error:
         what = f"The file cannot be written: {error.strerror}"
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise OpenRegisterError(what, where=path, hint="Make room, then repeat") from None
+            raise OpenRegisterError(what, where=path, hint="Free disk space, then retry") from None
         raise UsageError(what, where=path, hint="Check the path") from None
     finally:
         if not special:

@@ -1,9 +1,9 @@
-"""Which commands there are, without importing one of them.
+"""The list of commands, without importing them.
 
-Importing every command would import everything they use, and `openregister --help` should
-answer at once. So the modules are read, not run: a command is a function decorated with
-``@command("its:name")``, and the first line of its docstring, looked up when somebody asks,
-says what it does. Only the module of the command that is called gets imported.
+Importing every command would import everything they use, and `openregister --help` should respond
+at once. So the modules are parsed, not run: a command is a function decorated with
+``@command("its:name")``, and the first line of its docstring is its summary. Only the module of
+the command that is called is imported.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Entry:
 
     @property
     def noun(self) -> str:
-        """What the command is about: `source` for `source:add`, nothing for `status`."""
+        """The noun of the command: `source` for `source:add`, empty for `status`."""
         return self.name.partition(":")[0] if ":" in self.name else ""
 
     def load(self) -> click.Command:
@@ -53,7 +53,7 @@ class Entry:
 
 @cache
 def index() -> dict[str, Entry]:
-    """Every command by name, in the order of names."""
+    """Every command by name, sorted."""
     found = {
         name: Entry(name, path)
         for path in sorted(DIRECTORY.glob("[!_]*.py"))

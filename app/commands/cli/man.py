@@ -1,4 +1,4 @@
-"""The manual page, made of what the commands say of themselves."""
+"""The manual page, generated from the commands."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _options(
 
 
 def _text(text: str) -> str:
-    """As roff shows it unchanged: no escape, no request at the start of a line."""
+    """Text for roff to show unchanged: no escapes, no request at the start of a line."""
     escaped = text.replace("\\", r"\(rs").replace("-", r"\-").replace("`", "").replace("…", "...")
     escaped = "".join(char if ord(char) < 128 else rf"\[u{ord(char):04X}]" for char in escaped)
     return rf"\&{escaped}" if escaped.startswith((".", "'")) else escaped

@@ -1,7 +1,7 @@
-"""Printing: aligned tables for people, one JSON document for scripts.
+"""Output: aligned tables for users, one JSON document for scripts.
 
-In the JSON modes stdout holds exactly one document; everything else goes to stderr. Values
-come from outside, so nothing in them may steer a terminal: what is not printable is escaped.
+In the JSON modes stdout contains exactly one document; everything else goes to stderr. Values come
+from outside and must not control a terminal: unprintable characters are escaped.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ MODES = ("plain", "json", "json_pretty")
 LONG_VALUE = 200
 LONG_LIST = 20
 LONG_CELL = 4000
-"""Characters or items of what is printed in a table."""
+"""Maximum characters or items printed in a table."""
 _UNLIMITED = 100_000
-"""Columns of an output that is no terminal: a pipe cuts nothing off."""
+"""Columns of output that is not a terminal: nothing is truncated in a pipe."""
 
 
 class Output:
-    """Where a command's result and its messages go.
+    """The output of a command: its result and messages.
 
-    `mode` is one of `MODES`. Of the methods that print a result only one may be called in a
-    JSON mode, and only once.
+    `mode` is one of `MODES`. In a JSON mode, exactly one of the methods that print a result may
+    be called, once.
     """
 
     def __init__(self, mode: str = "plain") -> None:
@@ -42,7 +42,7 @@ class Output:
 
     @property
     def plain(self) -> bool:
-        """Whether people read this, not scripts."""
+        """Whether the output is for users, not scripts."""
         return self.mode == "plain"
 
     def rows(
@@ -52,7 +52,7 @@ class Output:
         *,
         empty: str = "Nothing there",
     ) -> None:
-        """Print a list: as JSON whole, as a table of `columns` ({field: title}, or fields)."""
+        """Print a list: as JSON, or as a table of `columns` ({field: title}, or fields)."""
         if not self.plain:
             self.document(rows)
         elif not rows:
@@ -61,7 +61,7 @@ class Output:
             self._table(rows, columns)
 
     def record(self, record: Mapping[str, Any], titles: Mapping[str, str] | None = None) -> None:
-        """Print one thing: as JSON whole, else a line per field, `titles` choosing and naming."""
+        """Print one item: as JSON, or a line per field, selected and named by `titles`."""
         if not self.plain:
             self.document(record)
             return
@@ -75,14 +75,14 @@ class Output:
         self._print(table)
 
     def result(self, document: Any, text: str) -> None:
-        """Print what came of it: `document` in the JSON modes, else the sentence `text`."""
+        """Print a result: `document` in the JSON modes, else the sentence `text`."""
         if self.plain:
             self.message(text)
         else:
             self.document(document)
 
     def document(self, document: Any) -> None:
-        """Print the one JSON document. In plain mode too, for what is JSON by nature."""
+        """Print the JSON document; in plain mode too, for output that is always JSON."""
         if self.answered and not self.plain:
             raise RuntimeError("A command printed two JSON documents")
         self.answered = True
@@ -90,15 +90,15 @@ class Output:
         sys.stdout.flush()
 
     def message(self, text: str) -> None:
-        """Say something to a person; it is no part of the result, so JSON modes use stderr."""
+        """Print a message; not part of the result, so JSON modes use stderr."""
         self._line(text, sys.stdout if self.plain else sys.stderr)
 
     def warning(self, text: str) -> None:
-        """Say on stderr that something wants attention though the command goes on."""
+        """Print a warning on stderr; the command continues."""
         self._line(f"Warning: {text}", sys.stderr)
 
     def error(self, problem: Mapping[str, Any]) -> None:
-        """Print a failure, as `_errors.describe` tells it; beside a result, on stderr."""
+        """Print an error from `errors.describe`; on stderr if there is a result."""
         if self.plain or self.answered:
             lines = [f"Error: {problem['what']}"]
             lines += [f"  {field}: {fault}" for field, fault in problem.get("faults", {}).items()]
@@ -162,7 +162,7 @@ def dump(document: Any, *, pretty: bool = False) -> str:
 
 
 def brief(value: Any) -> Any:
-    """A value for a table: long texts and lists within it cut, each with its length."""
+    """A value for a table: long texts and lists in it truncated, with their length."""
     match value:
         case str() if len(value) > LONG_VALUE:
             return f"{value[:LONG_VALUE]}… ({counted(len(value), 'character')})"
@@ -176,7 +176,7 @@ def brief(value: Any) -> Any:
 
 
 def _text(value: Any) -> str:
-    """A value as a cell of a table; what no terminal could show is cut."""
+    """A value as a table cell; truncated if too long for a terminal."""
     text = _whole_text(value)
     if len(text) <= LONG_CELL:
         return text

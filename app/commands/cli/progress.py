@@ -1,4 +1,4 @@
-"""Shows how far a sync is: a bar with rows per second on a terminal, nothing elsewhere."""
+"""Shows the progress of a sync: a bar with rows per second on a terminal, else nothing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from app.sync.report import Counters
 
 @contextmanager
 def progress(cli: Cli, source: str) -> Iterator[Observer]:
-    """Give an observer to pass to a run; prints `Running…` and draws on stderr."""
+    """An observer for a run; prints `Running…` and draws on stderr."""
     cli.output.message(f"Running… {source}" if cli.output.plain else f"Running {source}")
     if not sys.stderr.isatty():
         yield lambda counters, total: None

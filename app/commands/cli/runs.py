@@ -1,4 +1,4 @@
-"""How a command tells a run: sentences for people, every figure for scripts."""
+"""How commands print a run: sentences for users, every figure for scripts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from app.sync.report import Counters
 
 
 def print_run(cli: Cli, run: Run) -> None:
-    """A finished run, whatever its state."""
+    """Print a finished run, whatever its state."""
     for warning in run.warnings:
         cli.output.warning(warning)
     ending = report.closing(run.state, run.counters, run.rejected_before)
@@ -27,7 +27,7 @@ def print_run(cli: Cli, run: Run) -> None:
 def details(
     cli: Cli, counters: Counters, message: str | None, warnings: Sequence[str] = ()
 ) -> None:
-    """What the sentence leaves out, and the warnings have not said."""
+    """What the sentence and the warnings do not contain."""
     if cli.output.plain and (rest := counters.details()):
         cli.output.message(f"  {rest}")
     if message and not (cli.output.plain and message in warnings):

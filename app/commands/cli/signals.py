@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C: what is under way is ended properly, and the exit code names the signal."""
+"""SIGTERM and Ctrl-C: end work properly, with an exit code for the signal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # costs time that `--help` should not take
+if TYPE_CHECKING:  # slow to import, which would delay `--help`
     from app.commands.cli.context import Cli
     from app.sync.report import RunState
 
@@ -18,11 +18,11 @@ STOPPING = b"Stopping after this batch; press Ctrl-C again to stop at once\n"
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM, raised as Ctrl-C is, so that everything that was opened is closed."""
+    """SIGTERM, raised like Ctrl-C, so that everything is closed."""
 
 
 def raise_on_terminate() -> None:
-    """From now on SIGTERM raises Terminated in the main thread."""
+    """Let SIGTERM raise Terminated in the main thread from now on."""
     signal.signal(signal.SIGTERM, _terminate)
 
 
@@ -31,7 +31,7 @@ def _terminate(_number: int, _frame: FrameType | None) -> None:
 
 
 class Asked:
-    """Whether a signal has asked to stop, and which one."""
+    """Whether a signal asked to stop, and which one."""
 
     def __init__(self) -> None:
         self.signal: int | None = None
@@ -40,7 +40,7 @@ class Asked:
         return self.signal is not None
 
     def exit_code(self, state: RunState) -> int:
-        """That of the run; 128 and the signal, as shells have it, where the signal ended it."""
+        """The exit code of the run, or 128 plus the signal if a signal ended it."""
         if self.signal is not None and state == "cancelled":
             return 128 + self.signal
         return state.exit_code
@@ -48,7 +48,7 @@ class Asked:
 
 @contextmanager
 def heeded(cli: Cli) -> Iterator[Asked]:
-    """Let the first SIGTERM or Ctrl-C be asked for between batches; a second one ends at once."""
+    """Make the first SIGTERM or Ctrl-C a request between batches; a second one ends at once."""
     asked = Asked()
 
     def note(number: int, _frame: FrameType | None) -> None:
@@ -56,7 +56,7 @@ def heeded(cli: Cli) -> Iterator[Asked]:
             raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
         asked.signal = number
         if number == signal.SIGINT and cli.interactive:
-            os.write(sys.stderr.fileno(), STOPPING)  # a handler must not enter a buffer again
+            os.write(sys.stderr.fileno(), STOPPING)  # a handler must not write to a buffered stream
 
     before = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
