@@ -36,7 +36,10 @@ def main(name: str) -> None:
     os.dup2(2, 1)  # output of a target must not mix with answers
     target = TARGETS[name]()
     ceiling = _address_space() + MEMORY
-    resource.setrlimit(resource.RLIMIT_AS, (ceiling, resource.RLIM_INFINITY))
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)  # whoever started it may have set one
+    if hard != resource.RLIM_INFINITY:
+        ceiling = min(ceiling, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (ceiling, hard))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     print(json.dumps({"ready": True}), file=out, flush=True)
     while size := source.read(4):

@@ -149,7 +149,7 @@ def test_other_changes_leave_a_secret_for_whoever_finds_the_key(
     moved = cli("source:edit", "towns", "--set", "url=http://127.0.0.1:9/", "--no-test")
     assert moved.exit_code == 2
     assert "token: is required" in moved.stderr
-    assert "entered again" in moved.stderr
+    assert "enter them again" in moved.stderr
     assert stored(engine) == before
     filled("source:run", "towns").ok()  # with the old key again
 
