@@ -33,6 +33,7 @@ def list_(cli: Cli, register: str | None, type_: str | None) -> None:
             "name": "Name",
             "type": "Type",
             "status": "Status",
+            "health": "Health",
             "register": "Register",
             "schema": "Schema",
             "schedule": "Schedule",

@@ -25,6 +25,8 @@ def source_line(standing: SourceStatus) -> dict[str, Any]:
         "type": source.type,
         "status": source.status,
         "status_reason": source.status_reason,
+        "health": standing.health.condition.value,
+        "reasons": [reason.as_json() for reason in standing.health.reasons],
         "enabled": source.enabled,
         **first,
         "targets": places,

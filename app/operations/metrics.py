@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -13,7 +13,9 @@ from prometheus_client.registry import Collector
 from app.alerts import cron_ticks
 from app.application import Application
 from app.database.tables import COUNTERS, RUN_STATES, chains, runs, sources
+from app.operations import source_health
 from app.operations import status as overview
+from app.operations.source_health import Condition, Facts
 from app.sources import store
 from app.sources.model import Source
 from app.version import __version__
@@ -39,6 +41,7 @@ class Figures(Collector):
             yield from _jobs(connection, now)
             yield _tick(connection, now)
             yield from _sources(known, now)
+            yield _health(known, source_health.facts(connection, known), now)
             yield CounterMetricFamily(
                 "openregister_audit_entries",
                 "Entries of the audit trail",
@@ -183,3 +186,14 @@ def _sources(known: list[Source], now: datetime) -> Iterator[Metric]:
         if kept is not None:
             fresh.add_metric([source.name], kept)
     yield from (age, fresh, failures, rejected, status)
+
+
+def _health(known: list[Source], facts: Mapping[int, Facts], now: datetime) -> Metric:
+    family = GaugeMetricFamily(
+        "openregister_source_health", "1 for the health it has", labels=["source", "health"]
+    )
+    for source in known:
+        found = source_health.of(source, facts[source.id], now).condition
+        for condition in Condition:
+            family.add_metric([source.name, condition.value], condition is found)
+    return family

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 
 from app.alerts import rules
-from app.operations import instance
+from app.operations import instance, source_health
+from app.operations.source_health import Facts, HealthReport
 from app.registers import list_store
 from app.registers.list_store import About
 from app.registers.query import ObjectQuery
@@ -28,9 +29,10 @@ warnings = instance.warnings
 
 @dataclass(frozen=True, slots=True)
 class SourceStatus:
-    """A source, its next scheduled run, and whether its data is within `fresh_within`."""
+    """A source, its health, its next scheduled run, and whether it is within `fresh_within`."""
 
     source: Source
+    health: HealthReport
     next_run: datetime | None
     fresh: bool | None
 
@@ -52,7 +54,11 @@ def sources(
     found = store.list_all(connection, register=register, of_type=of_type)
     planned = {job.key: job for job in jobs.every(connection)}
     now = jobs.clock(connection)
-    return [_standing(source, planned.get(scheduling.key(source.id)), now) for source in found]
+    known = source_health.facts(connection, found)
+    return [
+        _status(source, planned.get(scheduling.key(source.id)), known[source.id], now)
+        for source in found
+    ]
 
 
 def names(connection: sa.Connection) -> list[str]:
@@ -60,8 +66,17 @@ def names(connection: sa.Connection) -> list[str]:
     return [source.name for source in store.list_all(connection)]
 
 
-def _standing(source: Source, job: Job | None, now: datetime) -> SourceStatus:
-    return SourceStatus(source, job.next_run if job and job.enabled else None, fresh(source, now))
+def one(connection: sa.Connection, source: Source) -> SourceStatus:
+    """The status of one source."""
+    job = jobs.find(connection, scheduling.key(source.id))
+    known = source_health.facts(connection, [source])
+    return _status(source, job, known[source.id], jobs.clock(connection))
+
+
+def _status(source: Source, job: Job | None, facts: Facts, now: datetime) -> SourceStatus:
+    next_run = job.next_run if job and job.enabled else None
+    health = source_health.of(source, facts, now)
+    return SourceStatus(source, health, next_run, fresh(source, now))
 
 
 def fresh(source: Source, now: datetime | None = None) -> bool | None:
@@ -73,11 +88,10 @@ def fresh(source: Source, now: datetime | None = None) -> bool | None:
 
 def details(connection: sa.Connection, source: Source) -> Details:
     """Everything about one source except its secrets."""
-    job = jobs.find(connection, scheduling.key(source.id))
     now = jobs.clock(connection)
     schedule = schedules.parse(source.schedule, source.timezone)
     return Details(
-        standing=_standing(source, job, now),
+        standing=one(connection, source),
         owned=list_store.about(connection, ObjectQuery(source_id=source.id)),
         schedule_reading=schedule.describe(),
         next_runs=schedule.upcoming(NEXT_RUNS, now) if source.enabled else [],

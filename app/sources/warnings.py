@@ -7,26 +7,32 @@ from collections.abc import Iterable
 from app.sources.model import Source
 from app.wording import ENGLISH, Wording
 from connectors.sdk.counting import counted
+from connectors.sdk.message import Message
 from connectors.sdk.rows import RowProblem
 
 
-def nothing_matches(read: int, first_row_fields: Iterable[str]) -> str:
+def nothing_matches(read: int, first_row_fields: Iterable[str]) -> Message:
     """A filter that matches no rows is probably an error."""
-    return (
-        f"0 of {counted(read, 'row matches', 'rows match')} the filter; the first row's fields are "
-        f"{_names(first_row_fields)}"
+    return Message(
+        "no-match",
+        "0 of {n:,} row matches the filter; the first row's fields are {fields}",
+        plural="0 of {n:,} rows match the filter; the first row's fields are {fields}",
+        n=read,
+        fields=_names(first_row_fields),
     )
 
 
-def nothing_fits(read: int, first: RowProblem) -> str:
+def nothing_fits(read: int, first: RowProblem) -> Message:
     """No row became an object: the mapping or schema probably belongs to another source."""
     error = first.errors[0]
-    place = f"{error.path}: " if error.path else ""
-    return (
-        f"0 of {counted(read, 'row matches', 'rows match')} the mapping and the schema; the "
-        f"first one "
-        f"({first.position}): "
-        f"{place}{error.message}"
+    return Message(
+        "no-fit",
+        "0 of {n:,} row matches the mapping and the schema; the first one ({position}): {error}",
+        plural="0 of {n:,} rows match the mapping and the schema; "
+        "the first one ({position}): {error}",
+        n=read,
+        position=first.position,
+        error=f"{error.path}: {error.message}" if error.path else error.message,
     )
 
 
@@ -58,13 +64,21 @@ def standing_warnings(source: Source) -> list[str]:
     warnings = []
     if not all(target.mapping.get("key") for target in source.targets):
         warnings.append(no_key(source.name))
+    return warnings + unchecked_tls(source)
+
+
+def unchecked_tls(source: Source) -> list[str]:
+    """A warning where the server's certificate is not checked."""
     tls = source.connection.get("tls")
-    if isinstance(tls, dict) and tls.get("verify") in (False, "false"):
-        warnings.append(
-            f"Source {source.name} skips TLS verification: anyone on the network path can read and "
-            "change its data. Set tls.ca_file instead"
-        )
-    return warnings
+    if not isinstance(tls, dict) or tls.get("verify") not in (False, "false"):
+        return []
+    text = Message(
+        "tls-unchecked",
+        "Source {source} skips TLS verification: anyone on the network path can read and change "
+        "the data. Set tls.ca_file instead",
+        source=source.name,
+    )
+    return [text]
 
 
 def stay_rejected(rows: int, words: Wording = ENGLISH) -> str:

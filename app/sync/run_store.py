@@ -25,6 +25,7 @@ from app.sync.model import SETTLED, Finish, Run, Start
 from app.sync.postgres import standing as standings
 from app.sync.report import Counters, RunState
 from connectors.sdk import lenient
+from connectors.sdk.message import stored
 from connectors.sdk.redact import redact
 from jobs.processes import is_gone, this_process
 
@@ -158,7 +159,7 @@ class RunStore:
                     complete_because=finish.complete_because,
                     rejected_before=standing.rejected_before,
                     message=None if finish.message is None else redact(finish.message),
-                    warnings=[redact(text) for text in finish.warnings],
+                    warnings=[stored(text) for text in finish.warnings],
                     drift=None if finish.drift is None else lenient.shown(finish.drift),
                     peak_memory=finish.peak_memory,
                     cursor_after=sa.func.coalesce(
@@ -182,7 +183,7 @@ class RunStore:
             connection.execute(
                 sa.update(runs)
                 .where(runs.c.id == run_id)
-                .values(warnings=runs.c.warnings + sa.cast([redact(warning)], runs.c.warnings.type))
+                .values(warnings=runs.c.warnings + sa.cast([stored(warning)], runs.c.warnings.type))
             )
         return self._get(run_id)
 

@@ -14,10 +14,13 @@ from app.database.tables import runs, sources
 from app.errors import NotFoundError
 from app.sync.model import Run
 from app.sync.report import Counters, RunState
+from connectors.sdk.message import restored
 
 _SELECT = sa.select(runs, sources.c.name.label("source")).join(sources)
 _PLAIN = tuple(
-    name for name in Run.__dataclass_fields__ if name not in {"counters", "state", "source"}
+    name
+    for name in Run.__dataclass_fields__
+    if name not in {"counters", "state", "source", "warnings"}
 )
 
 
@@ -84,5 +87,6 @@ def _run(row: Any) -> Run:
         counters=counters,
         state=RunState(mapping["state"]),
         source=mapping["source"],
+        warnings=[restored(warning) for warning in mapping["warnings"]],
         **{name: mapping[name] for name in _PLAIN},
     )

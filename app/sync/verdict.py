@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from app.mapping.target import Target
-from app.sources.model import Source
+from app.sources.model import Source, SourceTarget
 from app.sources.warnings import no_key, nothing_fits, nothing_matches, repeated_keys
 from app.sync.pipeline import Fate, Options, Outcome
 from app.sync.report import RunState, unidentified
 from connectors.sdk.counting import counted
+from connectors.sdk.message import Message
 from connectors.sdk.rows import End
 
 MANY = 10
@@ -87,7 +88,12 @@ def _misfits(
         else:
             continue
         place = source.targets[target.number]
-        yield (f"{place.register}/{place.schema}: {text}" if len(targets) > 1 else text), fate
+        yield (_at(place, text) if len(targets) > 1 else text), fate
+
+
+def _at(place: SourceTarget, text: str) -> str:
+    where = f"{place.register}/{place.schema}"
+    return Message("at-target", "{target}: {text}", target=where, text=text)
 
 
 def _is_grave(fate: Fate, options: Options) -> bool:

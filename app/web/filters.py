@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import Any
 
-from babel.dates import format_datetime, format_timedelta
+from babel.dates import format_datetime, format_skeleton, format_timedelta
 from babel.numbers import format_decimal
 from jinja2 import Environment
 from markupsafe import Markup, escape
@@ -14,7 +14,9 @@ from app.http.documents import dumps
 from app.web import answers
 from app.web.languages import current, gettext, ngettext
 from app.web.readings import reading
+from app.web.remedies import button
 from app.wording import Wording
+from connectors.sdk.message import Message
 
 LONG_TEXT = 80
 """Characters of a value that a table cell shows; the whole is on hover."""
@@ -48,6 +50,15 @@ DOTS = {
 }
 """The colour of a state's dot; the word always stands next to it."""
 
+CONDITIONS = {
+    "healthy": ("good", gettext("Healthy")),
+    "attention": ("warn", gettext("Needs attention")),
+    "failing": ("bad", gettext("Failing")),
+    "paused": ("off", gettext("Paused")),
+    "never_run": ("off", gettext("Never run")),
+}
+"""The health of a source: the colour of its dot, and the words."""
+
 FATES = {"leave": "unchanged", "filter": "filtered", "reject": "rejected"}
 """What a preview calls a row that it would not write."""
 
@@ -67,8 +78,9 @@ def install(environment: Environment) -> None:
     environment.filters |= {
         "ago": ago,
         "moment": moment,
+        "day": day,
         "number": number,
-        "translated": gettext,
+        "translated": translated,
         "duration": duration,
         "reading": reading,
         "pretty": pretty,
@@ -76,8 +88,15 @@ def install(environment: Environment) -> None:
         "bytes": size,
     }
     environment.globals["dots"] = DOTS
+    environment.globals["conditions"] = CONDITIONS
+    environment.globals["button"] = button
     environment.globals["fates"] = FATES
     environment.globals["stages"] = STAGES
+
+
+def translated(text: str) -> str:
+    """A sentence of the application in the language in force."""
+    return text.worded(IN_FORCE) if isinstance(text, Message) else gettext(text)
 
 
 def ago(value: datetime | None) -> Markup | str:
@@ -96,6 +115,11 @@ def moment(value: datetime | str, zone: Any = UTC) -> Markup:
     at = datetime.fromisoformat(value) if isinstance(value, str) else value
     exact = format_datetime(at, "EEE d MMM y HH:mm:ss", tzinfo=zone, locale=current())
     return _time(at, exact)
+
+
+def day(value: date) -> str:
+    """`27 Nov`."""
+    return format_skeleton("MMMd", value, locale=current())
 
 
 def _time(value: datetime, words: str) -> Markup:

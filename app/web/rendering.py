@@ -60,11 +60,12 @@ def _(text: str) -> str:
 
 
 NAVIGATION = (
+    Entry("/", "home", _("Home")),
     Entry("/sources", "source", _("Data sources")),
     Entry("/registers", "register", _("Registers")),
+    Entry("/audit", "audit", _("Audit trail")),
     Entry("/schemas", "schema", _("Schemas")),
     Entry("/jobs", "job", _("Jobs")),
-    Entry("/audit", "audit", _("Audit trail")),
     Entry("/settings", "settings", _("Settings"), Role.ADMIN),
     Entry("/users", "users", _("Users"), Role.ADMIN),
 )

@@ -32,8 +32,8 @@ from connectors.sdk import (
     redact,
     truth,
 )
+from connectors.sdk.bodies.charsets import known_codec
 from connectors.sdk.bodies.refusals import Errors, failure_in, failure_in_xml
-from connectors.sdk.charsets import known_codec
 from connectors.sdk.connector import Context
 from connectors.sdk.http.messages import Answer
 from connectors.sdk.paging.bodies import encoding_of, excerpt, parse_json

@@ -24,7 +24,7 @@ from connectors.sdk import (
     RowProblem,
     redact,
 )
-from connectors.sdk.charsets import known_codec
+from connectors.sdk.bodies.charsets import known_codec
 
 _NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
 _HEAD = 64 * 1024

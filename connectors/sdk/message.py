@@ -7,13 +7,23 @@ to do next in words of the command line; pages and the API have their own words 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Self
+from collections.abc import Mapping
+from typing import Any, Protocol, Self
 
 from connectors.sdk.redact import redact
 
 Fact = str | int | float
 """A `Message` is a `str`, so a fact may be a sentence of its own."""
+
+
+class Words(Protocol):
+    """A language: catalogues as of gettext, and the way to write a number."""
+
+    def gettext(self, text: str, /) -> str: ...
+
+    def ngettext(self, singular: str, plural: str, number: int, /) -> str: ...
+
+    def number(self, value: int, /) -> str: ...
 
 
 class Message(str):
@@ -39,18 +49,13 @@ class Message(str):
     def __getnewargs_ex__(self) -> tuple[tuple[str, str], dict[str, Any]]:
         return (self.code, self.template), {"plural": self.plural, **self.facts}
 
-    def worded(
-        self, choose: Callable[[str, str | None, int], str], number: Callable[[int], str]
-    ) -> str:
-        """The sentence by another template.
-
-        `choose` gets the template, the plural and `n` (1 without a plural); `number` writes what
-        the template formats with `{…:,}`.
-        """
-        count = self.facts["n"] if self.plural is not None else 1
-        template = choose(self.template, self.plural, int(count))
-        facts = {name: _worded(fact, choose, number) for name, fact in self.facts.items()}
-        return template.format(**facts)
+    def worded(self, words: Words) -> str:
+        """The sentence in another language; `{…:,}` in the template writes a number its way."""
+        if self.plural is None:
+            template = words.gettext(self.template)
+        else:
+            template = words.ngettext(self.template, self.plural, int(self.facts["n"]))
+        return template.format(**{name: _worded(fact, words) for name, fact in self.facts.items()})
 
     def redacted(self) -> Self:
         """The same without secrets."""
@@ -95,21 +100,19 @@ def restored(value: str | Mapping[str, Any]) -> str:
 
 
 class _Number(int):
-    """A number that `{…:,}` writes in the reader's way."""
+    """A number that `{…:,}` writes as `words` do."""
 
-    write: Callable[[int], str]
+    words: Words
 
     def __format__(self, form: str) -> str:
-        return self.write(int(self)) if form == "," else int(self).__format__(form)
+        return self.words.number(int(self)) if form == "," else int(self).__format__(form)
 
 
-def _worded(
-    fact: Fact, choose: Callable[[str, str | None, int], str], number: Callable[[int], str]
-) -> Fact:
+def _worded(fact: Fact, words: Words) -> Fact:
     if isinstance(fact, Message):
-        return fact.worded(choose, number)
+        return fact.worded(words)
     if isinstance(fact, int):
         found = _Number(fact)
-        found.write = number
+        found.words = words
         return found
     return fact

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from app.application import Application, open_application
 from app.settings import Settings
@@ -38,6 +38,9 @@ CHROMIUM = (
     "--disable-component-update",
     "--disable-sync",
 )
+
+
+expect.set_options(timeout=20_000)  # a busy machine is slow, not wrong
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -154,7 +157,7 @@ def signed_in(chromium: Browser, site: Site) -> Iterator[dict[str, BrowserContex
         page.get_by_label("Name").fill(role.value)
         page.get_by_label("Password").fill(PASSWORD)
         page.get_by_role("button", name="Sign in").click()
-        page.wait_for_url("**/sources")
+        page.wait_for_url(lambda url: "/login" not in url)
         page.close()
         contexts[role.value] = context
     yield contexts

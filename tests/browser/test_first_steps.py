@@ -27,7 +27,8 @@ def _geo(site: Site) -> None:
 
 def test_the_empty_list_says_what_to_do_next(page: Page) -> None:
     page.goto("/")
-    expect(page).to_have_url(re.compile("/sources$"))
+    expect(page.get_by_role("heading", name="Fill your first register")).to_be_visible()
+    page.get_by_role("link", name="Data sources").click()
     expect(page.get_by_text("No data sources yet")).to_be_visible()
     page.get_by_role("main").get_by_role("link", name="Add Source").first.click()
     expect(page.get_by_role("link", name=re.compile("REST API"))).to_be_visible()

@@ -41,7 +41,7 @@ def own(chromium: Browser, site: Site) -> Iterator[Page]:
     page.get_by_label("Name").fill("admin")
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
-    page.wait_for_url("**/sources")
+    page.wait_for_url(lambda url: "/login" not in url)
     yield page
     context.close()
 

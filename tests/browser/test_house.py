@@ -47,6 +47,7 @@ def test_a_person_is_let_in_given_a_role_and_shown_out(
     bob.get_by_label("Name").fill("bob")
     bob.get_by_label("Password").fill(password)
     bob.get_by_role("button", name="Sign in").click()
+    bob.get_by_role("link", name="Data sources").click()
     expect(bob.get_by_role("link", name="Add Source").first).to_be_visible()
     expect(bob.get_by_role("link", name="Users")).to_have_count(0)
     _own_account(bob, site, password)

@@ -88,7 +88,7 @@ def test_a_source_without_key_warns_on_every_tab(page: Page, site: Site, api: Ap
     _add(site, "keyless", api)
     for tab in ("connection", "mapping", "runs"):
         page.goto(f"/sources/keyless/{tab}")
-        expect(page.get_by_text("EVERY RUN CREATES ALL OBJECTS AGAIN").first).to_be_visible()
+        expect(page.get_by_text("every run creates all objects again").first).to_be_visible()
 
 
 @pytest.mark.promise("nobody notices a failure")

@@ -11,7 +11,7 @@ from app.application import Application
 from app.operations import following, status
 from app.operations.following import Progress
 from app.sources.model import Source
-from app.sources.warnings import standing_warnings
+from app.sources.warnings import unchecked_tls
 from app.sync import report
 from app.sync.model import SETTLED, Run
 from app.sync.report import RunState
@@ -33,6 +33,7 @@ def frame(request: Request, app: Application, source: Source, tab: str, **contex
     """A tab of a source's page; its template is `source/<tab>.html` unless `template` says."""
     template = context.pop("template", f"source/{tab}.html")
     progress = following.progress(app, source)
+    where = app.read(status.one, source)
     return page(
         request,
         template,
@@ -41,8 +42,9 @@ def frame(request: Request, app: Application, source: Source, tab: str, **contex
         tabs=TABS,
         progress=progress,
         shown=shown(progress),
-        fresh=status.fresh(source),
-        standing=standing_warnings(source),
+        fresh=where.fresh,
+        health=where.health,
+        standing=unchecked_tls(source),
         **context,
     )
 

@@ -15,6 +15,7 @@ from app.errors import ConfigurationError, OpenRegisterError
 from app.http.identity import App, RegisterAdmin, Viewer
 from app.http.problems import Problem, describe
 from app.operations import status as overview
+from app.operations.status import SourceStatus
 from app.registers import registers
 from app.sources import confinement, quick_start
 from app.sources.quick_start import NewTarget
@@ -28,12 +29,6 @@ from app.web.rendering import page, redirect
 router = APIRouter(dependencies=[Depends(speak)])
 
 
-@router.get("/")
-def home() -> Response:
-    """The data sources are what people come for."""
-    return redirect("/sources")
-
-
 @router.get("/sources")
 def listing(
     request: Request,
@@ -41,32 +36,39 @@ def listing(
     identity: Viewer,
     q: str = "",
     status: str = "",
+    health: str = "",
     register: str = "",
     type: str = "",  # noqa: A002
 ) -> Response:
     """Every source with where it stands."""
-    every = [source_line(one) for one in app.read(overview.sources)]
+    every = app.read(overview.sources)
     shown = [
-        line
-        for line in every
-        if q.lower() in f"{line['name']} {line['type']} {line['register']}".lower()
-        and status in ("", line["status"])
-        and type in ("", line["type"])
-        and (not register or any(t["register"] == register for t in line["targets"]))
+        one
+        for one in every
+        if q.lower() in f"{one.source.name} {one.source.type} {_registers(one)}".lower()
+        and status in ("", one.source.status)
+        and health in ("", one.health.condition)
+        and type in ("", one.source.type)
+        and register in ("", *_registers(one))
     ]
     alarms = app.read(overview.warnings)
     if answers.wants_json(request):
-        return answers.table(shown, total=len(every), warnings=alarms)
+        lines = [source_line(one) for one in shown]
+        return answers.table(lines, total=len(every), warnings=alarms)
     return page(
         request,
         "sources.html",
         sources=shown,
         known=len(every),
         alarms=alarms,
-        asked={"q": q, "status": status, "register": register, "type": type},
-        registers=sorted({t["register"] for line in every for t in line["targets"]}),
-        types=sorted({line["type"] for line in every}),
+        asked={"q": q, "status": status, "health": health, "register": register, "type": type},
+        registers=sorted({slug for one in every for slug in _registers(one)}),
+        types=sorted({one.source.type for one in every}),
     )
+
+
+def _registers(one: SourceStatus) -> list[str]:
+    return [target.register for target in one.source.targets]
 
 
 @router.get("/add-source")

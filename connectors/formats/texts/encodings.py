@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import charset_normalizer
 
 from connectors.sdk import ConfigurationError, DataError
-from connectors.sdk.charsets import known_codec
+from connectors.sdk.bodies.charsets import known_codec
 
 # The longer byte order marks first, as UTF-32's begins with UTF-16's.
 _MARKS = (

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import xxhash
 
 from connectors.sdk import canonical, lenient, redact
-from connectors.sdk.charsets import known_codec
+from connectors.sdk.bodies.charsets import known_codec
 from connectors.sdk.errors import DataError
 from connectors.sdk.http.messages import Answer
 from connectors.sdk.rows import FieldError, RowData, RowProblem, Stage

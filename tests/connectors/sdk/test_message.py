@@ -22,11 +22,19 @@ def rejected(n: int) -> Message:
     )
 
 
+class Dutch:
+    def gettext(self, text: str) -> str:
+        return DUTCH[text]
+
+    def ngettext(self, singular: str, plural: str, number: int) -> str:
+        return DUTCH[singular if number == 1 else plural]
+
+    def number(self, value: int) -> str:
+        return f"{value:,}".replace(",", ".")
+
+
 def in_dutch(message: Message) -> str:
-    return message.worded(
-        lambda one, many, n: DUTCH[one if many is None or n == 1 else many],
-        lambda number: f"{number:,}".replace(",", "."),
-    )
+    return message.worded(Dutch())
 
 
 def test_a_message_is_its_english_text() -> None:

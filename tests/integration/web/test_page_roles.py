@@ -18,7 +18,7 @@ ANYBODY = None
 VIEWER, REGISTER_ADMIN, ADMIN = Role.VIEWER, Role.REGISTER_ADMIN, Role.ADMIN
 
 PAGES: dict[str, Role | None] = {
-    "GET /": ANYBODY,
+    "GET /": VIEWER,
     "GET /account": VIEWER,
     "POST /account/app-passwords": VIEWER,
     "POST /account/app-passwords/revoke": VIEWER,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -56,6 +57,18 @@ def test_every_text_is_translated_with_its_placeholders(language: str) -> None:
             assert set(PLACEHOLDER.findall(message.id)) == set(
                 PLACEHOLDER.findall(str(message.string))
             ), message.id
+
+
+def _messages() -> set[str]:
+    """The sentences that the application and the connectors give to pages."""
+    found: set[str] = set()
+    for part in (APP, APP.parent / "connectors", APP.parent / "jobs"):
+        for path in part.rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Message":
+                    plural = [one.value for one in node.keywords if one.arg == "plural"]
+                    found |= {ast.literal_eval(text) for text in (node.args[1], *plural)}
+    return found
 
 
 def _words_of(fields: Iterable[forms.Field]) -> Iterator[str]:
@@ -113,17 +126,22 @@ def _words_of_problems() -> set[str]:
 
 @pytest.mark.parametrize("language", [name for name in languages.LANGUAGES if name != "en"])
 def test_every_word_of_fields_settings_states_and_problems_is_translated(language: str) -> None:
-    texts = _words_of_fields() | _words_of_states() | _words_of_problems()
+    texts = _words_of_fields() | _words_of_states() | _words_of_problems() | _messages()
     assert len(texts) > 300
     with (languages.LOCALES / language / "LC_MESSAGES" / "messages.po").open("rb") as file:
         catalogue = read_po(file)
-    known_texts = {m.id for m in catalogue if m.string and "fuzzy" not in m.flags}
+    known_texts = {
+        text
+        for m in catalogue
+        if m.string and "fuzzy" not in m.flags
+        for text in (m.id if isinstance(m.id, tuple) else (m.id,))
+    }
     assert texts - known_texts == set()
 
 
 @pytest.mark.parametrize("language", [name for name in languages.LANGUAGES if name != "en"])
 def test_a_catalogue_holds_nothing_that_no_page_can_show(language: str) -> None:
-    used = _texts() | _words_of_fields() | _words_of_states() | _words_of_problems()
+    used = _texts() | _words_of_fields() | _words_of_states() | _words_of_problems() | _messages()
     with (languages.LOCALES / language / "LC_MESSAGES" / "messages.po").open("rb") as file:
         ids = {m.id[0] if isinstance(m.id, tuple) else m.id for m in read_po(file)}
     assert ids - used == {""}
