@@ -1,4 +1,4 @@
-"""What every use case works with: settings, the engine on the database, the key of the secrets."""
+"""Shared resources of all use cases: settings, database engine, secret keys."""
 
 from __future__ import annotations
 
@@ -23,33 +23,33 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """What the use cases work with."""
+    """The resources of the use cases."""
 
     settings: Settings
     engine: sa.Engine
     box: SecretBox
 
     def instance(self, *, secrets: Collection[str] = ()) -> InstanceSettings:
-        """The instance-wide settings in force now; secret ones only where `secrets` names them."""
+        """The current instance-wide settings; secrets only if named in `secrets`."""
         with self.engine.connect() as connection:
             return instance_settings.read(connection, self.box, secrets=secrets)
 
     def read(
         self, ask: Callable[Concatenate[sa.Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """What `ask` answers on a connection of its own; what it changes is not kept."""
+        """The result of `ask` on a separate connection; its changes are rolled back."""
         with self.engine.connect() as connection:
             return ask(connection, *args, **kwargs)
 
     def write(
         self, do: Callable[Concatenate[sa.Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """What `do` answers in a transaction of its own; all of it is kept, or nothing."""
+        """The result of `do` in a separate transaction, which is committed or rolled back."""
         with self.engine.begin() as connection:
             return do(connection, *args, **kwargs)
 
     def open_directories(self) -> tuple[Path, ...]:
-        """Where confined sources may read files: uploads, and what the host has opened."""
+        """Directories that confined sources may read: uploads, and those allowed on the host."""
         return (self.settings.data_dir / "uploads", *self.settings.file_roots)
 
 
@@ -57,7 +57,7 @@ class Application:
 def open_engine(settings: Settings) -> Iterator[sa.Engine]:
     """An engine on the configured database, or on the embedded server while the block lasts.
 
-    Raises DatabaseError when it cannot be reached or is too old.
+    Raises DatabaseError if it cannot be reached or is too old.
     """
     if settings.database_url is not None:
         engine = engines.create(
@@ -74,7 +74,7 @@ def open_engine(settings: Settings) -> Iterator[sa.Engine]:
         try:
             yield engine
         finally:
-            engine.dispose()  # before the server is left: a connection would hold it up
+            engine.dispose()  # before the server is stopped, which a connection would delay
 
 
 @contextmanager
@@ -86,7 +86,7 @@ def open_application(settings: Settings) -> Iterator[Application]:
 
 
 def assemble(settings: Settings, engine: sa.Engine) -> Application:
-    """Put the application together on an engine that is open already."""
+    """Create the application for an open engine."""
     return Application(
         settings=settings,
         engine=engine,

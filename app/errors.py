@@ -1,7 +1,7 @@
-"""The errors of the application: one root, and an exit code each.
+"""The errors of the application, each with an exit code.
 
-The root and the errors of sources come from the connector SDK. What the exit codes mean to a
-script is fixed, see `EXIT_CODES`.
+The root class and the errors of sources come from the connector SDK. Scripts rely on the exit codes
+in `EXIT_CODES`.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _TOLD = "openregister_internal_error"
 
 
 class ExitCode(IntEnum):
-    """What a command ends with; scripts rely on the numbers."""
+    """Exit codes of commands; scripts rely on these numbers."""
 
     DONE = 0
     FAILED = 1
@@ -71,23 +71,23 @@ EXIT_CODES: dict[int, str] = {
     ExitCode.RUNNING: "already running elsewhere",
     ExitCode.HELD: "held for approval",
 }
-"""What each exit code of a command means to a script."""
+"""The meaning of each exit code."""
 
 
 class UsageError(OpenRegisterError):
-    """What was asked for makes no sense as it stands."""
+    """The request is not valid."""
 
     exit_code: ClassVar[int] = ExitCode.USAGE
 
 
 class NotFoundError(UsageError):
-    """Nothing here has that name or number."""
+    """There is nothing with that name or id."""
 
 
 class ExistsError(UsageError):
-    """The name is taken."""
+    """The name is already in use."""
 
-    default_hint: ClassVar[str] = "Choose another name, or change the one that exists"
+    default_hint: ClassVar[str] = "Choose another name, or change the existing one"
 
 
 class InUseError(UsageError):
@@ -95,32 +95,32 @@ class InUseError(UsageError):
 
 
 class OwnedError(UsageError):
-    """The source that owns the object would write over the change with its next sync."""
+    """The source that owns the object would overwrite the change with its next sync."""
 
     default_hint: ClassVar[str] = (
-        "Change it at the source, or name the field in the source's `local_fields`"
+        "Change it at the source, or add the field to the source's `local_fields`"
     )
 
 
 class InvalidObjectError(ConfigurationError):
-    """The object does not satisfy its schema; `faults` names every faulty property."""
+    """The object does not satisfy its schema; `faults` lists every invalid property."""
 
 
 class SettingsError(ConfigurationError):
-    """The settings of this installation are not valid; `faults` names every one of them."""
+    """The settings of this installation are not valid; `faults` lists them."""
 
 
 class DatabaseError(OpenRegisterError):
     """The database cannot be reached, or is not in the state that this version needs.
 
-    `retry_after`: seconds after which the same may succeed, or None where somebody has to act.
+    `retry_after`: seconds after which a retry may succeed, or None if a user must act.
     """
 
     retry_after: ClassVar[float | None] = None
 
 
 class DatabaseBusyError(DatabaseError):
-    """The database cannot do it at this moment: a restart, a lock, no free connection."""
+    """The database is temporarily unavailable: a restart, a lock, no free connection."""
 
     retry_after: ClassVar[float | None] = 5.0
 
@@ -130,12 +130,12 @@ class DatabaseUnreachableError(DatabaseError):
 
     retry_after: ClassVar[float | None] = 30.0
     default_hint: ClassVar[str] = (
-        "Check OPENREGISTER_DATABASE_URL, that the server runs and that it lets this host in"
+        "Check OPENREGISTER_DATABASE_URL, that the server is running and that it accepts this host"
     )
 
 
 class DatabaseVersionError(DatabaseError):
-    """The database server is too old, or its database is not set up in a way we can use."""
+    """The database server is too old, or its database has unsuitable settings."""
 
 
 class NotMigratedError(DatabaseError):
@@ -159,33 +159,33 @@ class SecretKeyError(OpenRegisterError):
 
 
 class UnusableValueError(UsageError):
-    """A value was given that the database cannot hold."""
+    """The database cannot store a value."""
 
     default_hint: ClassVar[str] = "Shorten or change the value, then try again"
 
 
 class ConflictError(OpenRegisterError):
-    """Somebody else changed it in the meantime."""
+    """Another user changed it in the meantime."""
 
-    default_hint: ClassVar[str] = "Look at it again, then repeat the change"
+    default_hint: ClassVar[str] = "Reload it, then retry the change"
 
 
 class PlanChangedError(ConflictError):
-    """What a run would do now is not what was planned."""
+    """A run would now do something other than planned."""
 
     default_hint: ClassVar[str] = (
-        "Nothing was written; look at the new plan with `source:run NAME --dry-run`"
+        "Nothing was written; review the new plan with `source:run NAME --dry-run`"
     )
 
 
 class LostRunError(OpenRegisterError):
-    """The run was taken away from this process: its lease ran out or it was repaired."""
+    """The run was taken over from this process: its lease expired or it was repaired."""
 
-    default_hint: ClassVar[str] = "Nothing is lost: the next run carries on where this one stopped"
+    default_hint: ClassVar[str] = "Nothing is lost: the next run continues where this one stopped"
 
 
 class IntegrityError(OpenRegisterError):
-    """Stored figures contradict each other; nothing may be built on them."""
+    """Stored figures contradict each other and cannot be relied on."""
 
 
 class InternalError(OpenRegisterError):
@@ -200,24 +200,24 @@ class PartialError(OpenRegisterError):
 
 
 class AlreadyRunningError(OpenRegisterError):
-    """Another process is doing it right now."""
+    """Another process is already doing it."""
 
     exit_code: ClassVar[int] = ExitCode.RUNNING
     default_hint: ClassVar[str] = "Wait until it has finished, or stop it with source:cancel"
 
 
 class HeldError(OpenRegisterError):
-    """Stopped short of something drastic until a person says yes."""
+    """Stopped before a drastic change until a user approves it."""
 
     exit_code: ClassVar[int] = ExitCode.HELD
-    default_hint: ClassVar[str] = "`openregister source:deletes NAME` shows what waits for approval"
+    default_hint: ClassVar[str] = "`openregister source:deletes NAME` lists what waits for approval"
 
 
 class StoredObjectsError(HeldError):
-    """Stored objects would not satisfy the new schema; `faults` names the first of them."""
+    """Stored objects would not satisfy the new schema; `faults` lists the first of them."""
 
     default_hint: ClassVar[str] = (
-        "Nothing was saved; pass --force to save it all the same: the objects stay as they are"
+        "Nothing was saved; use --force to save it anyway; the objects are unchanged"
     )
 
     def __init__(self, what: str, *, where: str = "", faults: dict[str, str]) -> None:
@@ -226,20 +226,20 @@ class StoredObjectsError(HeldError):
 
 
 def expected(error: BaseException) -> OpenRegisterError:
-    """The error as people may see it.
+    """The error as shown to users.
 
-    One that was raised on purpose says what failed and how to fix it. Of any other, people learn
-    that it is internal; what was raised and where goes to the log, under a reference.
+    An expected error says what failed and how to fix it. Any other is shown as internal; the
+    exception and its traceback are logged under a reference.
     """
     if isinstance(error, OpenRegisterError):
         return error
     if isinstance(error, MemoryError):
         return OpenRegisterError(
-            "The memory was not enough",
-            hint="A row or an answer is very large: leave out fields, or give the process more",
+            "Out of memory",
+            hint="A row or a response is very large: remove fields, or give it more memory",
         )
     if isinstance(told := getattr(error, _TOLD, None), InternalError):
-        return told  # on its way to people it passes several places that ask
+        return told  # it passes several places on its way to the user
     reference = secrets.token_hex(4)
     # without a handler of ours `logging` would print the secrets of a traceback as well
     trace = error if logging.root.handlers else None

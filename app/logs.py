@@ -1,9 +1,9 @@
-"""The log: one chain for our lines and the libraries', plain on a terminal and JSON elsewhere.
+"""Logging: one format for our lines and those of libraries, text on a terminal and JSON elsewhere.
 
-Modules log with the standard `logging`, so whatever urllib3, paramiko, Alembic or uvicorn say
-passes through the same processors: what the thread is busy with is added, then the one redactor
-masks every secret. structlog itself is only imported with the first line: most commands log
-nothing, and its import takes longer than they do.
+Modules use the standard `logging`, so lines of urllib3, paramiko, Alembic or uvicorn pass through
+the same processors: the context of the thread is added, then the redactor masks every secret.
+structlog is imported only with the first line, because most commands log nothing and its import
+takes longer than they do.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ _active: list[Mapping[str, Any]] = []
 _lock = threading.Lock()
 
 _TALKATIVE = ("paramiko",)
-"""Libraries that log with a traceback what they also raise: only shown when debugging."""
+"""Libraries that also log, with traceback, what they raise: shown only when debugging."""
 
 
 def configure(level: int) -> None:
-    """Log what is at least at `level` (as `logging` counts) to stderr; may be called again."""
+    """Log lines of at least `level` to stderr; may be called again."""
     logging.basicConfig(level=level, handlers=[Lines()], force=True)
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(
@@ -50,9 +50,9 @@ def configure(level: int) -> None:
 def bound(**values: Any) -> Iterator[None]:
     """Add `values`, such as the run and the source, to every line while the block lasts.
 
-    Threads that this one did not tell about it (the reader's, a heartbeat, a library's own) get
-    them too: a process runs one sync at a time. Where it runs several, a line of such a thread
-    carries none rather than a wrong one.
+    Threads without their own context (the reader's, a heartbeat, a library's) get these values too,
+    because a process usually runs one sync at a time. If it runs several, such lines have no
+    context rather than a wrong one.
     """
     mine = {**(_bound.get() or _NOTHING), **values}
     token = _bound.set(mine)
@@ -67,7 +67,7 @@ def bound(**values: Any) -> Iterator[None]:
 
 
 def context() -> Mapping[str, Any]:
-    """What the lines of this thread carry."""
+    """The context of this thread's lines."""
     mine = _bound.get()
     if mine is not None:
         return mine
@@ -77,10 +77,10 @@ def context() -> Mapping[str, Any]:
 
 @contextmanager
 def sparing() -> Iterator[None]:
-    """Keep lines that repeat from filling a disk while the block lasts.
+    """Keep repeated lines from filling a disk while the block lasts.
 
-    Of the same text at the same place `_MOST` lines are written in a minute, whatever its numbers;
-    the next minute says how many were left out.
+    At most `_MOST` lines per minute are written with the same text at the same place, ignoring
+    numbers; the next minute reports how many were dropped.
     """
     repeats = _Repeats()
     handlers = list(logging.root.handlers)
@@ -106,7 +106,7 @@ class _Count:
 
 
 class _Repeats(logging.Filter):
-    """Lets a line through unless too many like it came within a minute."""
+    """Passes a line unless too many similar ones came within a minute."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -132,21 +132,21 @@ class _Repeats(logging.Filter):
 
 
 class Lines(logging.Handler):
-    """Writes a record as one line on stderr, wherever that points by then."""
+    """Writes a record as one line to the current stderr."""
 
     def __init__(self) -> None:
         super().__init__()
         self._chains: dict[bool, ProcessorFormatter] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write it; a line that cannot be written is no reason to stop working."""
+        """Write it; a line that cannot be written must not stop the work."""
         stream: TextIO = sys.stderr
         plain = stream.isatty()
         try:
             chain = self._chains.get(plain) or self._chains.setdefault(plain, _chain(plain))
             stream.write(chain.format(record) + "\n")
             stream.flush()
-        except Exception as error:  # `logging` would print the record as it is, secrets and all
+        except Exception as error:  # `logging` would print the record with its secrets
             stream.write(f"A line of {record.name} was lost: {type(error).__name__}\n")
 
 
@@ -183,7 +183,7 @@ def _add_context(_: object, __: str, event: MutableMapping[str, Any]) -> Mutable
 
 
 def _mask(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """The redactor, before anything is rendered: a quoted secret would not look like itself."""
+    """The redactor, before rendering, because a quoted secret would not be recognised."""
     return {name: _masked(value) for name, value in event.items()}
 
 
@@ -218,7 +218,7 @@ def _sentence(_: object, __: str, event: MutableMapping[str, Any]) -> str:
 
 
 def printable(text: str) -> str:
-    """`text` with everything escaped that a terminal would obey instead of show."""
+    """`text` with all control characters of a terminal escaped."""
     if text.isprintable():
         return text
     return "".join(
@@ -227,7 +227,7 @@ def printable(text: str) -> str:
 
 
 def _thread_ended(ended: threading.ExceptHookArgs) -> None:
-    """Python would print the traceback of a thread as it is."""
+    """Python would print the unredacted traceback of a thread."""
     if ended.exc_type is SystemExit or ended.exc_value is None:
         return
     name = ended.thread.name if ended.thread else "unknown"

@@ -1,6 +1,6 @@
 """The settings of an installation: read once, from the environment and a TOML file.
 
-The environment wins over the file. The docstring of a field is its manual: every field has one.
+The environment takes precedence. The docstring of each field is its manual entry.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 
 
 class Settings(BaseSettings):
-    """Everything the host decides. Frozen; secrets do not show in its repr."""
+    """All settings of the host. Frozen; its repr hides secrets."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
@@ -44,10 +44,10 @@ class Settings(BaseSettings):
     )
 
     database_url: SecretStr | None = None
-    """PostgreSQL to use, `postgresql://user:password@host/database`; else an embedded one."""
+    """PostgreSQL to use, `postgresql://user:password@host/database`; by default an embedded one."""
 
     database_pooler: Literal["session", "transaction"] | None = None
-    """Mode of a pooler such as pgbouncer before the database: session or transaction."""
+    """Mode of a pooler such as pgbouncer in front of the database: session or transaction."""
 
     data_dir: Path = Path("var")
     """Directory of the embedded database, the key file and other local state."""
@@ -56,25 +56,25 @@ class Settings(BaseSettings):
     """Key that encrypts the secrets of sources; several, newest first, separated by commas."""
 
     secret_key_file: Path | None = None
-    """File that holds the key instead; without either one is made in the data directory."""
+    """File with the key instead; by default one is created in the data directory."""
 
     log_level: LogLevel = "warning"
-    """How much goes to the log: debug, info, warning or error."""
+    """Log level: debug, info, warning or error."""
 
     file_roots: Annotated[tuple[Path, ...], NoDecode] = ()
-    """Directories that sources of the pages or the API may read besides uploads, split by `:`."""
+    """Directories, separated by `:`, that sources of the pages or the API may read too."""
 
     allow_hosts: Annotated[tuple[str, ...], NoDecode] = ()
-    """Hosts (also `*.example.org`), addresses and networks such sources reach though private."""
+    """Private hosts (also `*.example.org`), addresses and networks that these sources may reach."""
 
     deny_hosts: Annotated[tuple[str, ...], NoDecode] = ()
-    """Hosts, addresses and networks that no source reaches, wherever it was set up."""
+    """Hosts, addresses and networks that no source may reach."""
 
     statement_timeout: Annotated[int, Field(ge=0, le=3600)] = 60
-    """Seconds after which `serve` ends a statement in the database; 0 leaves it to the server."""
+    """Timeout in seconds for database statements of `serve`; 0 uses that of the server."""
 
     behind_proxy: bool = False
-    """A reverse proxy in front of `serve` ends TLS, so plain HTTP may leave this machine."""
+    """A reverse proxy in front of `serve` terminates TLS, so plain HTTP may leave this machine."""
 
     config: Path | None = Field(default=None, exclude=True)
     """TOML file with these settings, named in lower case without the prefix."""
@@ -112,7 +112,7 @@ class Settings(BaseSettings):
     @field_validator("data_dir", "secret_key_file", "file_roots")
     @classmethod
     def _absolute(cls, value: Any) -> Any:
-        """Later changes of the working directory must not move the data."""
+        """A later change of the working directory must not move the data."""
         if isinstance(value, tuple):
             return tuple(path.expanduser().absolute() for path in value)
         return value.expanduser().absolute() if value is not None else None
@@ -132,9 +132,9 @@ class Settings(BaseSettings):
 
 
 def manual() -> dict[str, str]:
-    """What every setting is for, by its name: the docstring below it.
+    """The description of every setting by name: its docstring.
 
-    Read from the source here, where it is asked for: at every start it would take 15 ms.
+    Parsed from the source on demand, because doing so at every start would take 15 ms.
     """
     (declared,) = ast.parse(inspect.getsource(Settings)).body
     assert isinstance(declared, ast.ClassDef)
@@ -150,16 +150,16 @@ def manual() -> dict[str, str]:
 
 
 def load() -> Settings:
-    """Read the settings and tell the redactor their secrets.
+    """Read the settings and register their secrets for redaction.
 
-    Raises SettingsError that names every fault and every place searched, never a value.
+    Raises SettingsError listing every error and every place searched, never a value.
     """
     file = os.environ.get(CONFIG_VARIABLE)
     if file and not Path(file).is_file():
         raise SettingsError(
-            "The settings file is not there",
+            "The settings file does not exist",
             where=file,
-            hint=f"Correct {CONFIG_VARIABLE}, or unset it to use the environment alone",
+            hint=f"Correct {CONFIG_VARIABLE}, or unset it to use only the environment",
         )
     try:
         settings = Settings()
@@ -184,7 +184,7 @@ def _split(value: object, separator: str) -> object:
 
 
 def _secret_parts(value: str) -> list[str]:
-    """What must never be shown: of an address the password alone, else every key of the list."""
+    """The secret parts: of a URL only the password, else every key in the list."""
     if "://" not in value:
         return [key.strip() for key in value.split(",")]
     password = value.partition("://")[2].partition("@")[0].partition(":")[2]
@@ -202,7 +202,7 @@ def _faulty(error: ValidationError, file: str | None) -> SettingsError:
             message = "is not a setting"
         faults[variable] = f"{message} ({place})"
     searched = f"the environment ({PREFIX}*), then "
-    searched += file or f"no file, for {CONFIG_VARIABLE} names none"
+    searched += file or f"no file, because {CONFIG_VARIABLE} is not set"
     return SettingsError(
         "The settings are not valid",
         where=searched,

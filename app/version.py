@@ -1,3 +1,3 @@
-"""The one place the version is written."""
+"""The version of the software."""
 
 __version__ = "0.2.0"

@@ -1,5 +1,5 @@
-"""The JSON API: FastAPI routers, one module per noun, under `/api` and under the path that the
-Nextcloud app has."""
+"""The JSON API: FastAPI routers, one module per noun, under `/api` and under the path of the
+Nextcloud app."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from app.http.problems import API_PREFIXES
 
 
 def install(web: FastAPI) -> None:
-    """Add every router twice; the OpenAPI document names the short paths only."""
+    """Add every router twice; the OpenAPI document contains only the short paths."""
     for prefix in API_PREFIXES:
         for router in routers():
             web.include_router(router, prefix=prefix, include_in_schema=prefix == API_PREFIXES[0])

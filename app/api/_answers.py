@@ -1,4 +1,4 @@
-"""Answers in JSON: exact numbers, validators for caches, lists in one shape."""
+"""JSON responses: exact numbers, cache validators, lists in one format."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PageLimit = Annotated[int, Query(alias="_limit", ge=1, le=1000)]
 
 
 class Document(BaseModel):
-    """Base of the models that describe answers."""
+    """Base of the models that describe responses."""
 
     model_config = ConfigDict(extra="allow", populate_by_name=True)
 
@@ -30,7 +30,7 @@ class Listed(Document):
     """A page of a list."""
 
     results: list[dict[str, Any]]
-    total: int = Field(description="How many the whole list has")
+    total: int = Field(description="Number of items in the whole list")
     page: int
     pages: int
     limit: int
@@ -51,19 +51,19 @@ class ProblemDocument(Document):
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """How a route may fail, for the OpenAPI document; 401, 403 and 422 go without saying."""
+    """Possible errors of a route for the OpenAPI document; 401, 403 and 422 are implied."""
     content = {"application/problem+json": {"schema": ProblemDocument.model_json_schema()}}
     texts = {
-        400: "The request makes no sense as it stands",
-        401: "Nobody is signed in",
-        403: "The role does not allow it",
-        404: "There is no such thing",
-        409: "In conflict with what is there",
-        412: "Changed since the version of If-Match",
+        400: "The request is not valid",
+        401: "Not signed in",
+        403: "The role lacks the permission",
+        404: "Not found",
+        409: "Conflict with the current state",
+        412: "Changed since the version in If-Match",
         422: "Not valid; `errors` names the fields",
         429: "Too many failed sign-ins",
         502: "The source failed",
-        503: "The database does not answer, or the question takes too long",
+        503: "The database does not respond, or the query takes too long",
     }
     return {
         status: {"description": texts[status], "content": content}
@@ -80,7 +80,7 @@ def answer(
     modified: datetime | None = None,
     headers: dict[str, str] | None = None,
 ) -> Response:
-    """The document as JSON; 304 when the caller has it already. Without `etag` one is computed."""
+    """The document as JSON; 304 if the client already has it. Computes an `etag` if missing."""
     body = dumps(document)
     if etag is None and request.method in ("GET", "HEAD"):
         etag = f'"{sha256(body).hexdigest()[:32]}"'
@@ -91,7 +91,7 @@ def answer(
 
 
 def validators(etag: str | None, modified: datetime | None) -> dict[str, str]:
-    """The headers by which a cache asks again."""
+    """The headers for cache revalidation."""
     headers = {"Cache-Control": "private, no-cache", "Vary": "Authorization, Cookie"}
     if etag is not None:
         headers["ETag"] = etag
@@ -101,7 +101,7 @@ def validators(etag: str | None, modified: datetime | None) -> dict[str, str]:
 
 
 def unchanged(request: Request, etag: str | None, modified: datetime | None) -> bool:
-    """Whether the caller's copy is still good: If-None-Match, else If-Modified-Since."""
+    """Whether the client's copy is current: If-None-Match, else If-Modified-Since."""
     if request.method not in ("GET", "HEAD"):
         return False
     if (tags := request.headers.get("if-none-match")) is not None:
@@ -119,7 +119,7 @@ def unchanged(request: Request, etag: str | None, modified: datetime | None) -> 
 
 
 def listed(items: Sequence[Any], page: int, limit: int) -> dict[str, Any]:
-    """A page of a list that is at hand as a whole."""
+    """A page of a list that is completely in memory."""
     offset = (page - 1) * limit
     return paged(items[offset : offset + limit], len(items), page, limit)
 

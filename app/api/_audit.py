@@ -1,4 +1,4 @@
-"""How an audit entry looks from outside."""
+"""The public form of an audit entry."""
 
 from __future__ import annotations
 

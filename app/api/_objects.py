@@ -1,4 +1,4 @@
-"""Objects as the body of a request."""
+"""Objects in request bodies."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from connectors.sdk import canonical
 BODY = {
     "requestBody": {
         "required": True,
-        "description": "The object's properties; of `@self` only `id` counts, and in a create",
+        "description": "The object's properties; of `@self` only `id` is used, when creating",
         "content": {"application/json": {"schema": {"type": "object"}}},
     }
 }
-"""What `ExactBody` takes, for the OpenAPI document."""
+"""The schema of `ExactBody` for the OpenAPI document."""
 
 
 async def _exact_body(request: Request) -> dict[str, Any]:
-    """The body as a JSON object with every digit of its numbers. Raises ConfigurationError."""
+    """The body as a JSON object with exact numbers. Raises ConfigurationError."""
     try:
         document = canonical.loads(await request.body())
     except (ValueError, RecursionError) as error:

@@ -1,4 +1,4 @@
-"""`/audit-trails` and `/audit/verify`: who changed what, and whether the trail still holds."""
+"""`/audit-trails` and `/audit/verify`: who changed what, and its verification."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from app.http.patience import Gone
 router = APIRouter(tags=["audit"])
 
 DEEPEST = 10_000
-"""Entries that numbered pages reach; the cursor reaches all."""
+"""Entries reachable by numbered pages; the cursor reaches all."""
 
 Name = Annotated[str, StringConstraints(max_length=100, pattern=r"^[^\x00]*$")]
 
@@ -42,11 +42,11 @@ def list_entries(
         str | None, Query(alias="_cursor", max_length=100, description="From Link: next")
     ] = None,
 ) -> Response:
-    """List audit entries, the latest first. `Link: next` leads to any depth."""
+    """List audit entries, latest first. Follow `Link: next` for all of them."""
     after = None if cursor is None else _place(cursor)
     if after is None and page * limit > DEEPEST:
         raise UsageError(
-            f"Numbered pages reach the latest {DEEPEST:,} entries",
+            f"Numbered pages only reach the latest {DEEPEST:,} entries",
             hint="Follow the Link header with rel=next, which reaches all",
         )
     wanted = limit if after is not None else page * limit
@@ -80,7 +80,7 @@ def verify(
 ) -> Response:
     """Recompute the chains and the hashes of the objects, for at most 20 seconds.
 
-    `complete` is false when that did not reach all of them, and `ok` is true only when it did;
+    `complete` is false if that did not cover all of them, and `ok` is true only if it did;
     `openregister audit:verify` on the host has no such limit.
     """
     found = audit.verify(app, source=source, should_stop=patience.expired(gone))
@@ -118,5 +118,5 @@ def _place(cursor: str) -> Place:
     except ValueError:
         place = None
     if place is None or place.created.tzinfo is None or max(place[1:]) >= 2**31:
-        raise UsageError("_cursor is not one that a page gave", hint="Follow the Link header")
+        raise UsageError("_cursor is not a cursor of a page", hint="Follow the Link header")
     return place

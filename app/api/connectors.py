@@ -1,4 +1,4 @@
-"""`/connectors`: which types of source there are, and the settings of each."""
+"""`/connectors`: the types of sources, and their settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`/health`: whether the instance works; who is signed in also learns what ails it."""
+"""`/health`: whether the instance works; signed-in users also see the checks."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ router = APIRouter(tags=["about"])
 def health(request: Request, app: App, identity: MaybeIdentity) -> Response:
     """Answer 200 with `ok` or `warning`, 503 with `failing`.
 
-    `failing`: the database is away, or not in the form that this version needs. `warning`:
-    background:cron has stopped, jobs wait too long, rows stay rejected, or a source is in error or
-    older than it promises. Who is signed in also gets the `checks` one by one.
+    `failing`: the database is down, or not at the revision that this version needs. `warning`:
+    background:cron has stalled, jobs wait too long, rows stay rejected, or a source is in error or
+    out of date. Signed-in users also get the individual `checks`.
     """
     checks = {check.name: check for check in checking.of_database(app.engine)}
     state = checking.verdict(checks.values())

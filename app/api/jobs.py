@@ -1,4 +1,4 @@
-"""`/jobs`: background work, what is planned, running and done."""
+"""`/jobs`: background jobs, planned, running and done."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ JobId = Annotated[int, Path(ge=1, le=2**63 - 1)]
 def list_jobs(
     request: Request, app: App, identity: Viewer, page: PageNumber = 1, limit: PageLimit = 100
 ) -> Response:
-    """List the jobs: the running ones, then by when they come."""
+    """List the jobs: running ones first, then by next run."""
     found = app.read(jobs.listing)
     documents = [job_document(found, job) for job in found.jobs]
     return answer(request, listed(documents, page, limit))
@@ -58,12 +58,12 @@ def run_job(request: Request, app: App, identity: RegisterAdmin, job: JobId) -> 
     "/{job}/cancel", status_code=202, responses={202: {"model": Document}, **problems(404)}
 )
 def cancel_job(request: Request, app: App, identity: RegisterAdmin, job: JobId) -> Response:
-    """Ask a running job to stop at the next good place."""
+    """Ask a running job to stop at the next safe point."""
     asked = app.write(jobs.cancel, job)
     return answer(request, {"job": job, "asked": asked}, status=202)
 
 
 @router.delete("/{job}", status_code=204, responses=problems(404))
 def delete_job(app: App, identity: Admin, job: JobId) -> None:
-    """Remove a job; whoever runs it can record no more."""
+    """Delete a job; a running one can record nothing more."""
     app.write(jobs.delete, job)

@@ -1,4 +1,4 @@
-"""`/metrics`: what a Prometheus server keeps an eye on, read from the database when it asks."""
+"""`/metrics`: metrics for Prometheus, read from the database on request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`/objects`: lists, single objects, changes by people, and what became of an object."""
+"""`/objects`: lists, single objects, edits by users, and history."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class ObjectDocument(Document):
 
 
 class ObjectList(Listed):
-    """A page of objects. `@self.ignoredFilters` names filters that the schema does not know."""
+    """A page of objects. `@self.ignoredFilters` lists filters unknown to the schema."""
 
 
 @router.get("", responses={200: {"model": ObjectList}, **problems(404, 503)})
@@ -57,15 +57,17 @@ def list_objects(
     ] = None,
     search: Annotated[str | None, Query(alias="_search", description="In any property")] = None,
     fields: Annotated[str | None, Query(alias="_fields", description="Only these")] = None,
-    empty: Annotated[bool | None, Query(alias="_empty", description="Empty ones too")] = None,
+    empty: Annotated[
+        bool | None, Query(alias="_empty", description="Include empty properties")
+    ] = None,
     deleted: Annotated[bool | None, Query(alias="_deleted", description="Deleted too")] = None,
     cursor: Annotated[UUID | None, Query(alias="_cursor", description="From Link: next")] = None,
 ) -> Response:
-    """List objects, the oldest first.
+    """List objects, oldest first.
 
     Every other parameter is a filter on a property: `status=active`, `inhabitants[gte]=1000`,
     `@self[updated][gte]=…`; operators are eq, ne, gt, gte, lt, lte, like, in and exists. A filter
-    on a property that the schema does not have matches nothing.
+    on a property that is not in the schema matches nothing.
     """
     lister: Lister = request.app.state.lister
     with app.engine.connect() as connection:
@@ -141,7 +143,7 @@ def show_object(
     uuid: UUID,
     fields: Annotated[str | None, Query(alias="_fields")] = None,
     empty: Annotated[bool, Query(alias="_empty")] = False,
-    deleted: Annotated[bool, Query(alias="_deleted", description="Also when deleted")] = False,
+    deleted: Annotated[bool, Query(alias="_deleted", description="Even if deleted")] = False,
 ) -> Response:
     """Show one object."""
     found = _object(app, register, schema, uuid)
@@ -192,7 +194,7 @@ def patch_object(
     body: ExactBody,
     if_match: IfMatch = None,
 ) -> Response:
-    """Change some properties (JSON Merge Patch: null takes one away)."""
+    """Change some properties (JSON Merge Patch: null removes one)."""
     found = _place(app, register, schema)
     _object(app, register, schema, uuid)
     with _precondition(if_match) as version:
@@ -227,10 +229,12 @@ def restore_object(
     register: str,
     schema: str,
     uuid: UUID,
-    version: Annotated[int | None, Query(ge=1, le=2**31 - 1, description="An earlier one")] = None,
+    version: Annotated[
+        int | None, Query(ge=1, le=2**31 - 1, description="An earlier version")
+    ] = None,
     if_match: IfMatch = None,
 ) -> Response:
-    """Bring a deleted object back, or an earlier version."""
+    """Restore a deleted object, or an earlier version."""
     _object(app, register, schema, uuid)
     with _precondition(if_match) as expected:
         restored = edit_objects.restore(
@@ -251,7 +255,7 @@ def object_audit(
     page: Annotated[int, Query(alias="_page", ge=1, le=1_000_000)] = 1,
     limit: Annotated[int, Query(alias="_limit", ge=1, le=1000)] = 100,
 ) -> Response:
-    """List an object's audit entries, the latest first."""
+    """List an object's audit entries, latest first."""
     found = _object(app, register, schema, uuid)
     entries = verify.entries(app, object_uuid=uuid, limit=found.version)
     return answer(request, listed([entry_document(entry) for entry in entries], page, limit))
@@ -282,12 +286,12 @@ def _one(
     headers: dict[str, str] | None = None,
 ) -> Response:
     document = object_resource(found, fields=fields, empty=empty)
-    etag = f'"{found.version}"'  # what If-Match takes
+    etag = f'"{found.version}"'  # as used in If-Match
     return answer(request, document, status=status, etag=etag, headers=headers)
 
 
 def _properties(place: Place, body: Mapping[str, Any], uuid: UUID | None = None) -> dict[str, Any]:
-    """The body without what the API adds to an object: an answer may be sent back as it is."""
+    """The body without what the API adds, so that a response can be sent back unchanged."""
     data = {name: value for name, value in body.items() if name != "@self"}
     declared = place.schema.document.get("properties") or {}
     if "id" not in declared and uuid is not None and data.get("id") == str(uuid):
@@ -302,12 +306,12 @@ def _wished(body: Mapping[str, Any]) -> UUID | None:
     try:
         return UUID(str(about["id"]))
     except ValueError:
-        raise UsageError("@self.id is not a UUID", hint="Leave it out to be given one") from None
+        raise UsageError("@self.id is not a UUID", hint="Omit it to have one generated") from None
 
 
 @contextmanager
 def _precondition(if_match: str | None) -> Iterator[int | None]:
-    """The version that If-Match names; a conflict is then that the object is at another one."""
+    """The version in If-Match; a conflict then means that the object is at another one."""
     version = None
     if if_match is not None and if_match.strip() != "*":
         numbers = re.fullmatch(r'\s*(?:W/)?"([0-9]{1,9})"\s*', if_match)

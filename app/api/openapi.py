@@ -1,4 +1,4 @@
-"""`/openapi.json`: what there is, in OpenAPI 3.1."""
+"""`/openapi.json`: the API in OpenAPI 3.1."""
 
 from __future__ import annotations
 

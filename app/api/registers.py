@@ -28,7 +28,7 @@ Line = Annotated[str, StringConstraints(max_length=1000, pattern=r"^[^\x00]*$")]
 
 
 class NewRegister(BaseModel):
-    """A register to be."""
+    """A new register."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -38,7 +38,7 @@ class NewRegister(BaseModel):
 
 
 class RegisterChange(BaseModel):
-    """What is left out stays."""
+    """Missing values are unchanged."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -47,7 +47,7 @@ class RegisterChange(BaseModel):
 
 
 class RegisterDocument(Document):
-    """A register; `schemas` are those whose objects it holds."""
+    """A register; `schemas` are those it uses."""
 
     id: int
     slug: str
@@ -85,7 +85,7 @@ def create_register(
 
 @router.get("/{register}", responses={200: {"model": RegisterDocument}, **problems(404)})
 def show_register(request: Request, app: App, identity: Viewer, register: str) -> Response:
-    """Show a register, by slug or number."""
+    """Show a register, by slug or id."""
     for found, schemas in registers.names(app):
         if register in (found.slug, str(found.id)):
             return answer(request, register_document(found, schemas), modified=found.updated)

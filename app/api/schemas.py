@@ -1,4 +1,4 @@
-"""`/schemas`: JSON Schemas of the objects, every version of them kept."""
+"""`/schemas`: JSON Schemas of objects, with all their versions."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ Slug = Annotated[str, StringConstraints(pattern="^[a-z0-9][a-z0-9_-]*$", max_len
 
 
 class NewSchema(BaseModel):
-    """A schema to be; `document` is a JSON Schema of objects (2020-12 or an older draft)."""
+    """A new schema; `document` is a JSON Schema of objects (2020-12 or an older draft)."""
 
     model_config = ConfigDict(extra="forbid")
 
     slug: Slug
-    register_: Slug = Field(alias="register", description="The register that holds its objects")
+    register_: Slug = Field(alias="register", description="The register that uses it")
     document: dict[str, Any]
     title: Title = ""
 
 
 class SchemaChange(BaseModel):
-    """What is left out stays; `if_version` refuses the change when somebody was faster."""
+    """Missing values are unchanged; `if_version` rejects the change after a concurrent one."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -120,11 +120,11 @@ def change_schema(
 
 @router.put("/{schema}/registers/{register}", status_code=204, responses=problems(404))
 def link_schema(app: App, identity: RegisterAdmin, schema: str, register: str) -> None:
-    """Let one more register hold objects of the schema."""
+    """Let another register use the schema."""
     schemas.link(app, schema, register=register)
 
 
 @router.delete("/{schema}", status_code=204, responses=problems(404, 409))
 def delete_schema(app: App, identity: RegisterAdmin, schema: str) -> None:
-    """Delete a schema that nothing uses."""
+    """Delete an unused schema."""
     schemas.delete(app, schema)

@@ -1,4 +1,4 @@
-"""`/session`: signing in and out for scripts of the pages, and who one is."""
+"""`/session`: sign in and out, and show the current user."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ router = APIRouter(prefix="/session", tags=["session"])
 
 
 class SignIn(BaseModel):
-    """A name and the sign-in password; app passwords go into the Authorization header instead."""
+    """A name and the sign-in password; app passwords use the Authorization header instead."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
@@ -24,7 +24,7 @@ class SignIn(BaseModel):
 
 
 class SessionView(BaseModel):
-    """Who is signed in. `csrf` goes into the header X-CSRF-Token of every change."""
+    """The current user. Send `csrf` in the header X-CSRF-Token with every change."""
 
     name: str
     display_name: str
@@ -35,13 +35,13 @@ class SessionView(BaseModel):
 
 @router.post("", responses=problems(429))
 def begin(request: Request, response: Response, body: SignIn) -> SessionView:
-    """Sign in; the answer sets the session cookie."""
+    """Sign in; the response sets the session cookie."""
     return _view(sign_in(request, response, body.name, body.password.get_secret_value()))
 
 
 @router.get("", responses=problems())
 def show(identity: Viewer) -> SessionView:
-    """Say who is signed in."""
+    """Show the current user."""
     return _view(identity)
 
 

@@ -1,4 +1,4 @@
-"""`/sources`: what is kept in step, tested, previewed and run. Secrets go in and never out."""
+"""`/sources`: manage, test, preview and run sources. Secrets are write-only."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ Test = Annotated[bool, Query(description="Test the connection before anything is
 
 
 class Approval(BaseModel):
-    """How many deletions are approved at most."""
+    """The maximum number of deletions to approve."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -64,7 +64,7 @@ class Approval(BaseModel):
 def list_sources(
     request: Request, app: App, identity: Viewer, page: PageNumber = 1, limit: PageLimit = 100
 ) -> Response:
-    """List the sources and how each stands."""
+    """List the sources with their status."""
     found = [source_line(one) for one in app.read(status.sources)]
     return answer(request, listed(found, page, limit))
 
@@ -83,7 +83,7 @@ def create_source(
 
 @router.get("/{name}", responses={200: {"model": Document}, **problems(404)})
 def show_source(request: Request, app: App, identity: Viewer, name: str) -> Response:
-    """Show a source, how it stands, and its document without secrets."""
+    """Show a source, its status, and its document without secrets."""
     return answer(request, _source(app, app.read(manage.get, name)))
 
 
@@ -96,10 +96,10 @@ def replace_source(
     body: SourceJson,
     test: Test = True,
 ) -> Response:
-    """Replace a source's definition; secrets that are left out stay as they are."""
+    """Replace a source's definition; missing secrets keep their stored values."""
     document = {"name": name, **body}
     if document["name"] != name:
-        raise UsageError("The document has another name than the address")
+        raise UsageError("The name in the document differs from the URL")
     app.read(manage.get, name)
     return answer(request, _saved(app, confinement.save(app, document, test=test, update=True)))
 
@@ -120,7 +120,7 @@ def change_source(
 
 @router.delete("/{name}", responses={200: {"model": Document}, **problems(404, 409)})
 def delete_source(request: Request, app: App, identity: RegisterAdmin, name: str) -> Response:
-    """Delete a source; its objects and their audit trail stay."""
+    """Delete a source; its objects and their audit trail are kept."""
     left = app.write(manage.delete, name)
     return answer(request, {"name": name, "deleted": True, "objects_left": left})
 
@@ -129,7 +129,7 @@ def delete_source(request: Request, app: App, identity: RegisterAdmin, name: str
 def test_source(
     request: Request, app: App, identity: RegisterAdmin, gone: Gone, name: str
 ) -> Response:
-    """Connect for real, and put the first rows through the mapping."""
+    """Test the connection, and map the first rows."""
     with working(gone):
         tested = testing.test(app, name, stop=gone)
     return answer(request, tested_document(name, tested))
@@ -144,7 +144,7 @@ def preview_source(
     name: str,
     limit: Annotated[int, Query(alias="_limit", ge=1, le=1000)] = 10,
 ) -> Response:
-    """Show what the first rows would become; writes nothing."""
+    """Show what the first rows would become, without writing."""
     with working(gone):
         sample = preview.preview(app, name, limit=limit, stop=gone)
     document = {
@@ -169,7 +169,7 @@ def run_source(
         float, Query(ge=0, le=LONGEST_WAIT, description="Seconds to wait for the end")
     ] = 0,
 ) -> Response:
-    """Let a worker run the source now: 202 with the job, or 200 with the run that has ended."""
+    """Let a worker run the source now: 202 with the job, or 200 with the finished run."""
     source = app.read(manage.get, name)
     if not source.enabled:
         raise ConflictError(f"Source {name} is disabled", hint="Enable it first")
@@ -183,7 +183,7 @@ def run_source(
 
 
 def _finished(request: Request, source_id: int, last: int, wait: float) -> Run | None:
-    """The run that came after `last`, once it has ended; None when that takes longer."""
+    """The run after `last`, once it has ended; None if that takes longer."""
     app = request.app.state.application
     until = time.monotonic() + wait
     while time.monotonic() < until:
@@ -204,7 +204,7 @@ def list_runs(
     page: Annotated[int, Query(alias="_page", ge=1, le=10_000)] = 1,
     limit: PageLimit = 50,
 ) -> Response:
-    """List a source's runs, the latest first."""
+    """List a source's runs, latest first."""
     source = app.read(manage.get, name)
     found = app.read(run_history.history, source.id, limit=page * limit)
     shown = [run_document(run) for run in found[(page - 1) * limit :]]
@@ -221,7 +221,7 @@ def list_errors(
     page: Annotated[int, Query(alias="_page", ge=1, le=10_000)] = 1,
     limit: PageLimit = 100,
 ) -> Response:
-    """List the rows in quarantine and what is wrong with them."""
+    """List the rows in quarantine with their errors."""
     found = rejects.rows(app, name, run_id=run, limit=page * limit)
     total = rejects.count(app, name, run_id=run)
     return answer(request, paged(found[(page - 1) * limit :], total, page, limit))
@@ -250,7 +250,7 @@ def approve_deletes(
 ) -> Response:
     """Let a worker delete what waits, if it is at most `ceiling` then; 202 with the job.
 
-    It becomes a run of the source: cancelled, and nothing deleted, when more than that wait.
+    It becomes a run of the source, which is cancelled without deleting if more deletions wait.
     """
     source = app.read(manage.get, name)
     job = app.write(jobs.approve_soon, source, body.ceiling, actor=identity.actor)
@@ -268,16 +268,16 @@ def cancel_run(request: Request, app: App, identity: RegisterAdmin, name: str) -
 
 @router.post("/{name}/enable", responses={200: {"model": Document}, **problems(404)})
 def enable_source(request: Request, app: App, identity: RegisterAdmin, name: str) -> Response:
-    """Let a source run again; earlier failures are forgiven."""
+    """Let a source run again, and reset its failures."""
     source = app.write(manage.set_enabled, name, True)
     return answer(request, _source(app, source))
 
 
 @router.post("/{name}/complete", responses={200: {"model": Document}, **problems(404, 502)})
 def state_complete(request: Request, app: App, identity: RegisterAdmin, name: str) -> Response:
-    """Confirm that what the source hands out is everything, where its test asks that.
+    """Confirm that the source returns everything, if its test asks that.
 
-    The source is tested once more, and the `decision` of that test becomes part of its connection.
+    The source is tested again, and the `decision` of that test becomes part of its connection.
     """
     check = decision.decide_from_outside(app, name)
     return answer(request, {"source": name, **completeness(name, check)})
@@ -285,14 +285,14 @@ def state_complete(request: Request, app: App, identity: RegisterAdmin, name: st
 
 @router.delete("/{name}/findings", responses={200: {"model": Document}, **problems(404)})
 def forget_findings(request: Request, app: App, identity: RegisterAdmin, name: str) -> Response:
-    """Let the next run find out anew what form the source has: accept that it changed."""
+    """Accept a changed form of the source: the next run detects it again."""
     source = app.write(manage.forget_findings, name)
     return answer(request, _source(app, source))
 
 
 @router.post("/{name}/disable", responses={200: {"model": Document}, **problems(404)})
 def disable_source(request: Request, app: App, identity: RegisterAdmin, name: str) -> Response:
-    """Keep a source from running; its objects stay."""
+    """Stop a source from running; its objects are kept."""
     source = app.write(manage.set_enabled, name, False)
     return answer(request, _source(app, source))
 

@@ -1,4 +1,4 @@
-"""`/users`: people and the app passwords of their programs."""
+"""`/users`: users and app passwords."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Line = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*$")]
 
 
 class NewUser(BaseModel):
-    """A person to let in."""
+    """A new user."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
@@ -41,7 +41,7 @@ class NewUser(BaseModel):
 
 
 class UserChange(BaseModel):
-    """What is left out stays; a new password ends the person's sessions."""
+    """Missing values are unchanged; a new password ends the user's sessions."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
@@ -52,7 +52,7 @@ class UserChange(BaseModel):
 
 
 class NewAppPassword(BaseModel):
-    """The program that an app password is for."""
+    """The program for the app password."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -63,7 +63,7 @@ class NewAppPassword(BaseModel):
 def list_users(
     request: Request, app: App, identity: Admin, page: PageNumber = 1, limit: PageLimit = 100
 ) -> Response:
-    """List the people who can sign in."""
+    """List the users."""
     return answer(
         request, listed([user_document(user) for user in app.read(sign_in.everybody)], page, limit)
     )
@@ -71,7 +71,7 @@ def list_users(
 
 @router.post("", status_code=201, responses={201: {"model": Document}, **problems(400, 409)})
 def create_user(request: Request, app: App, identity: Admin, body: NewUser) -> Response:
-    """Let a person sign in."""
+    """Add a user."""
     made = sign_in.add(
         app,
         body.name,
@@ -87,7 +87,7 @@ def create_user(request: Request, app: App, identity: Admin, body: NewUser) -> R
 
 @router.get("/{name}", responses={200: {"model": Document}, **problems(404)})
 def show_user(request: Request, app: App, identity: Viewer, name: str) -> Response:
-    """Show a person: oneself, or for admins anybody."""
+    """Show a user: yourself, or as an admin anyone."""
     _oneself(identity, name)
     return answer(request, user_document(app.read(sign_in.get, name)))
 
@@ -96,7 +96,7 @@ def show_user(request: Request, app: App, identity: Viewer, name: str) -> Respon
 def change_user(
     request: Request, app: App, identity: Admin, name: str, body: UserChange
 ) -> Response:
-    """Change a person's role, names or password."""
+    """Change a user's role, names or password."""
     app.write(
         sign_in.update, name, role=body.role, display_name=body.display_name, email=body.email
     )
@@ -107,7 +107,7 @@ def change_user(
 
 @router.delete("/{name}", status_code=204, responses=problems(404, 409))
 def delete_user(app: App, identity: Admin, name: str) -> None:
-    """Take a person's access away."""
+    """Delete a user."""
     app.write(sign_in.delete, name)
 
 
@@ -120,7 +120,7 @@ def list_app_passwords(
     page: PageNumber = 1,
     limit: PageLimit = 100,
 ) -> Response:
-    """List app passwords, without their tokens: one's own, or for admins anybody's."""
+    """List app passwords without their tokens: your own, or as an admin anyone's."""
     _oneself(identity, name)
     found = [app_password_document(item) for item in app.read(sign_in.app_passwords, name)]
     return answer(request, listed(found, page, limit))
@@ -134,9 +134,9 @@ def list_app_passwords(
 def create_app_password(
     request: Request, app: App, identity: Viewer, name: str, body: NewAppPassword
 ) -> Response:
-    """Make an app password for oneself; the answer shows its token this once."""
+    """Create an app password for yourself; its token is shown only in this response."""
     if identity.user.name != name:
-        raise ForbiddenError("An app password is made by the person it speaks for")
+        raise ForbiddenError("Users can only create app passwords for themselves")
     made = sign_in.add_app_password(app, name, body.name)
     document = {**app_password_document(made.app_password), "token": made.token}
     return answer(request, document, status=201)
@@ -144,7 +144,7 @@ def create_app_password(
 
 @router.delete("/{name}/app-passwords/{program}", status_code=204, responses=problems(404))
 def revoke_app_password(app: App, identity: Viewer, name: str, program: str) -> None:
-    """Revoke an app password: one's own, or for admins anybody's."""
+    """Revoke an app password: your own, or as an admin anyone's."""
     _oneself(identity, name)
     app.write(sign_in.revoke_app_password, name, program)
 

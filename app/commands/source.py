@@ -1,4 +1,4 @@
-"""`source:*`: what is kept in step, from where, into which register, and when."""
+"""`source:*`: data sources, their targets and schedules."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ _LIMITED = """
 def limit_statements(engine: sa.Engine, seconds: int) -> None:
     """End every statement of this engine after so many seconds; 0 leaves that to the server.
 
-    Its connections are made anew. Behind a pooler of transactions each transaction says so.
+    Its connections are replaced. Behind a transaction pooler every transaction sets the timeout.
     """
     if not seconds:
         return

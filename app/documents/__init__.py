@@ -1,1 +1,1 @@
-"""The JSON of each noun, written once: commands, API and pages hand out the same members."""
+"""JSON documents of each noun, shared by commands, API and pages."""

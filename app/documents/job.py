@@ -1,4 +1,4 @@
-"""Background jobs, their attempts and how these end, as programs get them."""
+"""JSON of background jobs, attempts and outcomes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def job_document(found: Jobs, job: Job) -> dict[str, Any]:
-    """A job at the moment of `found`; `job` and `title` are what people call it."""
+    """A job at the moment of `found`; `job` and `title` are its display names."""
     reserved, lease = job.reserved_at, job.lease_until
     title = found.title(job)
     return {
@@ -62,7 +62,7 @@ def attempt_document(attempt: Attempt, titles: Mapping[str, str]) -> dict[str, A
 
 
 def outcome_document(outcome: Outcome, title: str) -> dict[str, Any]:
-    """How the attempt ended that has just been made."""
+    """The outcome of the attempt just made."""
     return {
         "id": outcome.job_id,
         "job": title,

@@ -1,4 +1,4 @@
-"""Objects as programs get them: as a record, and as a resource of the API."""
+"""JSON of objects: as a record, and as a resource of the API."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def object_document(found: StoredObject) -> dict[str, Any]:
-    """A record: what is known about the object, its properties in `data`."""
+    """A record: the object's metadata, with its properties in `data`."""
     return {
         "uuid": found.uuid,
         "register": found.register,
@@ -30,7 +30,7 @@ def object_document(found: StoredObject) -> dict[str, Any]:
 
 
 def version_document(version: Version) -> dict[str, Any]:
-    """One state of an object, and what made it."""
+    """One state of an object, and its origin."""
     return {
         "version": version.number,
         "when": version.created,
@@ -48,10 +48,10 @@ def version_document(version: Version) -> dict[str, Any]:
 def object_resource(
     found: StoredObject, *, fields: Sequence[str] = (), empty: bool = True
 ) -> dict[str, Any]:
-    """The object's properties, what is known about it in `@self`.
+    """The object's properties, with its metadata in `@self`.
 
-    Only `fields` where given, without what is empty unless `empty`. An own property `id` goes
-    before ours, which is in `@self` in any case; `deleted` is only there when it is.
+    Only `fields` if given, and without empty values unless `empty`. A property `id` of the object
+    takes precedence over ours, which is also in `@self`; `deleted` exists only if it is deleted.
     """
     data = found.data if empty else _without_empty(found.data)
     if fields:
@@ -68,12 +68,12 @@ def object_resource(
 
 
 def object_address(found: StoredObject) -> str:
-    """Where the API has the object."""
+    """The object's path in the API."""
     return f"/api/objects/{found.register}/{found.schema}/{found.uuid}"
 
 
 def _without_empty(data: dict[str, Any]) -> dict[str, Any]:
-    """Without null, empty text, empty lists and empty objects, at any depth but list items."""
+    """Without null, empty text, empty lists and empty objects, at any depth except list items."""
     kept: dict[str, Any] = {}
     for name, value in data.items():
         if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Registers as programs get them."""
+"""JSON of registers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def register_document(register: Register, schemas: Sequence[str]) -> dict[str, Any]:
-    """A register; `schemas` are the slugs of those whose objects it holds."""
+    """A register; `schemas` are the slugs of those it uses."""
     return {
         "id": register.id,
         "slug": register.slug,
@@ -24,6 +24,6 @@ def register_document(register: Register, schemas: Sequence[str]) -> dict[str, A
 
 
 def register_with_count(found: Overview) -> dict[str, Any]:
-    """The same with how many objects it holds: exactly, or about."""
+    """The same with its number of objects, exact or estimated."""
     counts = {"objects": found.objects, "objects_exact": found.exact}
     return {**register_document(found.register, found.schemas), **counts}

@@ -1,16 +1,16 @@
-"""A run, and a dry run, as programs get them."""
+"""JSON of runs and dry runs."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:  # a dry run is compiled with much that a list of runs does not need
+if TYPE_CHECKING:  # a dry run imports much that a list of runs does not need
     from app.sync.dry_run import Plan
     from app.sync.model import Run
 
 
 def run_document(run: Run) -> dict[str, Any]:
-    """Everything that is known of a run; `peak_memory` is in bytes, `duration_s` in seconds."""
+    """All data of a run; `peak_memory` is in bytes, `duration_s` in seconds."""
     return {
         "run": run.id,
         "source": run.source,
@@ -37,7 +37,7 @@ def run_document(run: Run) -> dict[str, Any]:
 
 
 def plan_document(plan: Plan) -> dict[str, Any]:
-    """What a run would do; the members that a run has as well mean the same."""
+    """What a run would do; members shared with a run have the same meaning."""
     return {
         "run": None,
         "source": plan.source,

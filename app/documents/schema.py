@@ -1,4 +1,4 @@
-"""Schemas as programs get them."""
+"""JSON of schemas."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def schema_document(found: Overview) -> dict[str, Any]:
-    """A schema in its latest version; `registers` are the slugs of those that hold its objects."""
+    """A schema in its latest version; `registers` are the slugs of those that use it."""
     schema = found.schema
     return {
         "id": schema.id,

@@ -1,4 +1,4 @@
-"""A source, its test, its preview and what became of saving it, as programs get them."""
+"""JSON of sources, tests, previews and saved sources."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from app.sources.model import to_document
 from app.sources.warnings import standing_warnings
 
-if TYPE_CHECKING:  # a list of sources needs nothing of what mappings are compiled with
+if TYPE_CHECKING:  # a list of sources needs none of the code that compiles mappings
     from app.operations.status import Details, SourceStatus
     from app.sources.manage import Saved
     from app.sources.preview import PreviewRow
@@ -42,7 +42,7 @@ def source_line(standing: SourceStatus) -> dict[str, Any]:
 
 
 def source_document(details: Details) -> dict[str, Any]:
-    """Everything about one source but its secrets; `document` is what `source:import` takes."""
+    """Everything about one source except its secrets; `document` is for `source:import`."""
     source = details.standing.source
     return {
         **source_line(details.standing),
@@ -66,7 +66,7 @@ def source_document(details: Details) -> dict[str, Any]:
 
 
 def saved_document(details: Details, saved: Saved) -> dict[str, Any]:
-    """A source that was just stored, and what testing its connection said."""
+    """A source that was just stored, with the result of its test."""
     document = source_document(details)
     tested = saved.check.warnings if saved.check else ()
     return {
@@ -80,7 +80,7 @@ def saved_document(details: Details, saved: Saved) -> dict[str, Any]:
 
 
 def tested_document(name: str, tested: Tested) -> dict[str, Any]:
-    """A test that succeeded; one that did not is an error."""
+    """A successful test; a failed one is an error."""
     check = tested.check
     return {
         "source": name,
@@ -98,8 +98,8 @@ def tested_document(name: str, tested: Tested) -> dict[str, Any]:
 
 
 def completeness(name: str, check: CheckResult | None) -> dict[str, Any]:
-    """What says that a read is whole; `decision` is to be patched into `connection` after a yes,
-    `command` does that on the host."""
+    """The evidence that a read is complete; `decision` can be patched into `connection` after a
+    yes, and `command` does that on the host."""
     from app.sources import decision
 
     return {
@@ -111,7 +111,7 @@ def completeness(name: str, check: CheckResult | None) -> dict[str, Any]:
 
 
 def preview_document(row: PreviewRow) -> dict[str, Any]:
-    """A row on its way to become an object, or why it cannot."""
+    """A row and its object, or the reason why there is none."""
     return {
         "position": row.position,
         "key": row.key,

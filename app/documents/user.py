@@ -1,4 +1,4 @@
-"""People and the app passwords of their programs, as programs get them."""
+"""JSON of users and app passwords."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def user_document(user: User) -> dict[str, Any]:
-    """A person, without anything that proves who they are."""
+    """A user, without credentials."""
     return {
         "name": user.name,
         "role": user.role.value,

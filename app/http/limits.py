@@ -31,7 +31,7 @@ _UPLOAD = "multipart/form-data"
 class BodyLimit:
     """ASGI middleware that answers 413 to larger bodies, with or without Content-Length.
 
-    JSON that FastAPI's parser accepts but cannot be stored (half a surrogate pair, NaN, huge
+    JSON that FastAPI's parser accepts but cannot be stored (a lone surrogate, NaN, huge
     numbers, deep nesting) is answered with 422.
     """
 

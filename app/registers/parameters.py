@@ -86,7 +86,7 @@ def _name(path: Sequence[str], meta: bool) -> str:
 
 
 def _texts(condition: Condition) -> list[str]:
-    """The values as they were given: what a text may stand for besides itself is no text."""
+    """The values as given, without the other readings of a text."""
     if condition.operator == "exists":
         return ["true" if condition.values[0] else "false"]
     if not condition.meta:

@@ -63,8 +63,8 @@ def connector(
 ) -> Connector[ConnectorConfig]:
     """The connector of a stored source, with its state between runs.
 
-    `limit`: no more rows are needed, so batches are no larger. `patience`: seconds that a user
-    waits, for the rows read by then.
+    `limit`: no more rows are needed, which limits the size of batches. `patience`: seconds
+    that a user waits, for the rows read by then.
     """
     context = Context(
         source=source.name,

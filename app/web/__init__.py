@@ -1,1 +1,1 @@
-"""The pages: server-rendered, with a little JavaScript of our own and nothing from elsewhere."""
+"""The pages: rendered on the server, with a little JavaScript of our own."""

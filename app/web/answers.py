@@ -16,7 +16,7 @@ from app.http.documents import plain as plain
 
 
 def wants_json(request: Request) -> bool:
-    """Whether a script asks for what the page shows."""
+    """Whether the client requests JSON."""
     asked = request.query_params.get("format")
     if asked is not None:
         return asked == "json"
@@ -30,12 +30,12 @@ def as_json(document: Any, *, status: int = 200) -> Response:
 
 
 def table(rows: Sequence[Any], **more: Any) -> Response:
-    """The rows of a table, and what there is to know of the whole: `next`, `total`."""
+    """The rows of a table, and data about the whole list: `next`, `total`."""
     return as_json({"results": rows, **more})
 
 
 def indented(value: Any) -> str:
-    """JSON for people to read and edit; numbers keep their digits."""
+    """Indented JSON for display and editing; numbers keep their digits."""
     marks: dict[str, str] = {}
 
     def exact(number: Any) -> str:
@@ -52,7 +52,7 @@ def indented(value: Any) -> str:
 
 
 def address(request: Request, **changes: Any) -> str:
-    """This page's address with some parameters changed; None takes one away."""
+    """This page's URL with some parameters changed; None removes one."""
     changed = {"format": None, **changes}
     query = [item for item in request.query_params.multi_items() if item[0] not in changed]
     query += [(name, str(value)) for name, value in changes.items() if value is not None]

@@ -1,4 +1,4 @@
-"""How values look on a page: times, numbers, durations, JSON. All follow the language in force."""
+"""Display formats of the pages: times, numbers, durations, JSON, in the current language."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from app.wording import Wording
 from connectors.sdk.message import Message
 
 LONG_TEXT = 80
-"""Characters of a value that a table cell shows; the whole is on hover."""
+"""Characters of a value shown in a table cell; hovering shows all."""
 
 DOTS = {
     "active": "good",
@@ -48,7 +48,7 @@ DOTS = {
     "unchanged": "off",
     "filtered": "off",
 }
-"""The colour of a state's dot; the word always stands next to it."""
+"""The colour of a state's dot, always shown with its name."""
 
 CONDITIONS = {
     "healthy": ("good", gettext("Healthy")),
@@ -60,7 +60,7 @@ CONDITIONS = {
 """The health of a source: the colour of its dot, and the words."""
 
 FATES = {"leave": "unchanged", "filter": "filtered", "reject": "rejected"}
-"""What a preview calls a row that it would not write."""
+"""Names for preview rows that would not be written."""
 
 STAGES = {
     "read": gettext("reading"),
@@ -70,7 +70,7 @@ STAGES = {
     "coerce": gettext("conversion"),
     "validate": gettext("validation"),
 }
-"""Where in the flow a row was rejected, in words."""
+"""The stage at which a row was rejected, in words."""
 
 
 def install(environment: Environment) -> None:
@@ -100,7 +100,7 @@ def translated(text: str) -> str:
 
 
 def ago(value: datetime | None) -> Markup | str:
-    """A time as `3 minutes ago`, the exact one on hover; a dash for none."""
+    """A time as `3 minutes ago`, with the exact time on hover; a dash for none."""
     if value is None:
         return Markup('<span class="none">–</span>')
     elapsed = value - datetime.now(UTC)
@@ -130,12 +130,12 @@ def _time(value: datetime, words: str) -> Markup:
 
 
 def number(value: float | None) -> str:
-    """With the language's thousands separator; a dash for none."""
+    """A number with the language's thousands separator; a dash for none."""
     return "–" if value is None else format_decimal(value, locale=current())
 
 
 class _InForce(Wording):
-    """What the person who asks reads."""
+    """The language of the current user."""
 
     def gettext(self, text: str) -> str:
         return gettext(text)
@@ -174,7 +174,7 @@ def pretty(value: Any) -> str:
 
 
 def cell(value: Any) -> Markup | str:
-    """A JSON value in a table cell: short, with the whole of a long one on hover."""
+    """A JSON value in a table cell: short, with long ones shown on hover."""
     if value is None:
         return Markup('<span class="none">–</span>')
     if isinstance(value, (datetime, date)):

@@ -1,8 +1,8 @@
-"""Forms made of a JSON Schema: what is shown, and the document that comes back.
+"""Forms generated from a JSON Schema: their fields, and the submitted document.
 
-A connector's settings (or any pydantic model) become fields; a secret is never filled in, and
-left empty it stays as it is stored. What a schema says in a way that no field fits is edited as
-JSON, so that every connector has a form that can express all of its settings.
+The settings of a connector (or any pydantic model) become fields. A secret is never filled in, and
+an empty one keeps its stored value. Anything that no field can represent is edited as JSON, so a
+form can express all settings of every connector.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ MAIN = (
     "sheet",
     "header_row",
 )
-"""Settings that are shown at once, in this order, where the form has them; others are folded."""
+"""Settings shown at once, in this order, if the form has them; others are folded."""
 
 _WORDS = {name: name.upper() for name in ("url", "ca", "tls", "csv", "xml", "id", "smtp")}
 _INTEGER = re.compile(r"[+-]?\d{1,18}")
@@ -57,7 +57,7 @@ _INTEGER = re.compile(r"[+-]?\d{1,18}")
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One input, or a group of them. `name` is the input's; `path` what faults call it."""
+    """One input, or a group. `name` is the name of the input, `path` that used in errors."""
 
     name: str
     path: str
@@ -81,7 +81,7 @@ class Field:
 
     @property
     def open(self) -> bool:
-        """Whether something in it is set or faulty, so that it should not be folded away."""
+        """Whether something in it is set or invalid, so that it must not be folded."""
         if self.error or self.stored or self.value not in ("", False, None, self.default):
             return True
         return any(child.open for child in self.children)
@@ -89,18 +89,18 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class _Node:
-    """A schema with its references resolved, and how a field shows it."""
+    """A schema with resolved references, and the kind of its field."""
 
     kind: Kind
     schema: Document
     choices: tuple[str, ...] = ()
     variants: Mapping[str, Document] = field(default_factory=dict)
     word: bool = False
-    """A variant without settings of its own is written as a word instead of an object."""
+    """A variant without settings is written as a word instead of an object."""
 
 
 class Form:
-    """The fields of one schema. `prefix` keeps its inputs apart from others of the page."""
+    """The fields of one schema. `prefix` distinguishes its inputs from others on the page."""
 
     def __init__(self, schema: Document, prefix: str = "connection") -> None:
         self._schema = schema
@@ -113,16 +113,16 @@ class Form:
         faults: Mapping[str, str] | None = None,
         stored: Collection[str] = (),
     ) -> list[Field]:
-        """The inputs, filled in. `stored`: dotted paths of secrets that there are already."""
+        """The inputs with values. `stored`: dotted paths of secrets that already exist."""
         maker = _Maker(self._schema, faults or {}, stored)
         found = list(maker.fields(self._schema, document or {}, self._prefix, ""))
         order = {name: place for place, name in enumerate(MAIN)}
         return sorted(found, key=lambda one: order.get(one.path, len(MAIN)))
 
     def read(self, form: Mapping[str, Any], *, stored: Collection[str] = ()) -> Document:
-        """The document that was filled in; what is as by default is left out.
+        """The submitted document, without default values.
 
-        Raises ConfigurationError for texts that are no JSON, by field.
+        Raises ConfigurationError for invalid JSON, by field.
         """
         reader = _Reader(self._schema, form, stored)
         document = reader.group(self._schema, self._prefix, "")
@@ -133,7 +133,7 @@ class Form:
 
 class _Walker(SettingSchema):
     def node(self, raw: Document) -> _Node:
-        """What kind of field shows this schema."""
+        """The kind of field for this schema."""
         schema = self.resolved(raw)
         if "enum" in schema:
             return _Node("choice", schema, tuple(map(str, schema["enum"])))
@@ -230,7 +230,7 @@ class _Maker(_Walker):
         return Field(**common, value=chosen, variants=tuple(variants))
 
     def _fault(self, path: str) -> str:
-        """Pydantic names the variant within the path (`auth.basic.user`); a field does not."""
+        """Pydantic includes the variant in the path (`auth.basic.user`); a field does not."""
         for place, fault in self._faults.items():
             if place == path or _without_variant(place) == path:
                 return fault
@@ -243,7 +243,7 @@ def _without_variant(place: str) -> str:
 
 
 class _Reader(_Walker):
-    """From what was filled in to the document."""
+    """From submitted values to the document."""
 
     def __init__(self, root: Document, form: Mapping[str, Any], stored: Collection[str]) -> None:
         super().__init__(root)
@@ -263,7 +263,7 @@ class _Reader(_Walker):
         return found
 
     def _value(self, raw: Document, name: str, path: str) -> Any:
-        """None for what is left as it is by default."""
+        """None for a value left at its default."""
         node = self.node(raw)
         match node.kind:
             case "group":
@@ -344,11 +344,11 @@ def _number(text: str) -> Any:
     try:
         return float(text)
     except ValueError:
-        return text  # the model says what is wrong with it
+        return text  # the model reports the error
 
 
 def _value_of(text: str) -> Any:
-    """JSON where it is an object, list, number, true or false; else the text."""
+    """JSON for an object, list, number, true or false; else the text."""
     try:
         return canonical.loads(text)
     except ValueError:
@@ -361,7 +361,7 @@ def _hides(schema: Document) -> bool:
 
 
 def _shown(kind: Kind, value: Any) -> Any:
-    """A value as its input holds it."""
+    """A value as shown in its input."""
     if value is None:
         return ""
     match kind:
@@ -380,7 +380,7 @@ def _shown(kind: Kind, value: Any) -> Any:
 
 
 def label(name: str) -> str:
-    """`ca_file` → `CA file`, in the language in force."""
+    """`ca_file` → `CA file`, in the current language."""
     words = [_WORDS.get(word, word) for word in name.split("_")]
     text = " ".join(words)
     return gettext(text[:1].upper() + text[1:])

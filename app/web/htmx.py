@@ -1,8 +1,8 @@
-"""Answers to htmx, which asks for pieces of a page from within it.
+"""Responses to htmx, which requests parts of a page.
 
-A browser follows a redirect by itself and would put the next page into this one, so a redirect
-becomes a header that htmx obeys. A session that has ended opens a dialog over the page, and any
-other error is shown at its top: what was typed stays.
+A browser follows a redirect automatically and would insert the next page into this one, so a
+redirect becomes a header for htmx. An expired session opens a dialog over the page, and any other
+error is shown at its top, so no input is lost.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ _ASKED = "HX-Request"
 
 
 def asks(headers: Headers) -> bool:
-    """Whether these are the headers of a request for a piece of a page."""
+    """Whether these are the headers of a request for part of a page."""
     return headers.get(_ASKED) == "true"
 
 
 def event(answer: Response, name: str, **detail: Any) -> Response:
-    """Let the answer raise an event in the page."""
+    """Let the response raise an event in the page."""
     answer.headers["HX-Trigger"] = json.dumps({name: detail})
     return answer
 
 
 def above(answer: Response) -> Response:
-    """Show the answer at the top of the page, wherever its request wanted it."""
+    """Show the response at the top of the page, wherever its request wanted it."""
     answer.headers.update(
         {"HX-Retarget": "#message", "HX-Reswap": "innerHTML", "HX-Reselect": ".note"}
     )

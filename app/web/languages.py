@@ -1,7 +1,7 @@
-"""The languages of the pages: catalogues in `locale/`, one of them in force for each request.
+"""The languages of the pages: catalogues in `locale/`, one of which applies to each request.
 
-Messages are English in the code. The `.po` files are read as they are, so that there is no
-compiled copy of them that could be out of date.
+Messages are English in the code. The `.po` files are read directly, so that no compiled copy can be
+out of date.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _current: ContextVar[str] = ContextVar("language", default="en")
 
 
 def choose(request: Request) -> str:
-    """The language the person picked, else the best of those that the browser asks for."""
+    """The language chosen by the user, or the best match for the browser's languages."""
     picked = request.cookies.get(COOKIE, "")
     if picked in LANGUAGES:
         return picked
@@ -37,17 +37,17 @@ def choose(request: Request) -> str:
 
 
 def use(language: str) -> None:
-    """Speak this language for the rest of the request."""
+    """Use this language for the rest of the request."""
     _current.set(language)
 
 
 def current() -> Locale:
-    """The locale in force, for numbers and times."""
+    """The current locale, for numbers and times."""
     return Locale.parse(_current.get())
 
 
 def gettext(text: str) -> str:
-    """The text in the language in force; itself where there is no translation."""
+    """The text in the current language; unchanged without a translation."""
     return _catalogue(_current.get()).gettext(text) if text else ""
 
 
@@ -69,5 +69,5 @@ def _catalogue(language: str) -> NullTranslations:
 
 
 async def speak(request: Request) -> None:
-    """Dependency of every page: what it says is in the language of the one who asks."""
+    """Dependency of every page: selects the language of the user."""
     use(choose(request))

@@ -1,4 +1,4 @@
-"""The reading of a schedule in the language in force; the schedule itself says it in English."""
+"""Translate the description of a schedule, which is in English."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from app.web.languages import current, gettext
 
 
 def _(text: str) -> str:
-    """Mark a text for the catalogues; it is translated where it is shown."""
+    """Mark a text for the catalogues; it is translated when shown."""
     return text
 
 
@@ -57,7 +57,7 @@ _PHRASES = [
 
 
 def reading(words: str) -> str:
-    """The words of a schedule, translated phrase by phrase; unchanged where one is not known."""
+    """The translated description of a schedule; unchanged if a phrase is unknown."""
     if current().language == "en":
         return words
     parts, place = [], 0

@@ -1,4 +1,4 @@
-"""How pages are made: Jinja2 templates, with who is asking at hand in every one."""
+"""Render pages with Jinja2 templates, with the current user available in each."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STATIC = HERE / "static"
 environment = Environment(
     loader=FileSystemLoader(HERE / "templates"),
     autoescape=True,
-    undefined=StrictUndefined,  # a name that is misspelt fails a test instead of showing nothing
+    undefined=StrictUndefined,  # a misspelt name fails a test instead of showing nothing
     trim_blocks=True,
     lstrip_blocks=True,
 )
@@ -46,7 +46,7 @@ NOTICE_COOKIE = "openregister_notice"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An entry of the navigation: where it leads, and the role it is for."""
+    """An entry of the navigation: its target, and the role it requires."""
 
     path: str
     icon: str
@@ -55,7 +55,7 @@ class Entry:
 
 
 def _(text: str) -> str:
-    """Mark a text for the catalogues; it is translated where it is shown."""
+    """Mark a text for the catalogues; it is translated when shown."""
     return text
 
 
@@ -74,11 +74,11 @@ NAVIGATION = (
 def page(
     request: Request, template: str, *, status_code: int = 200, **context: Any
 ) -> HTMLResponse:
-    """The answer made of a template.
+    """The response rendered from a template.
 
-    Every template has `request`, `identity` (None when nobody is signed in), `csrf` (for the
-    hidden field `csrf_field` of each form), `version`, the looks that the person picked and the
-    `notice` that the page before left, beside its own `context`.
+    Besides its own `context`, every template has `request`, `identity` (None if not signed in),
+    `csrf` (for the hidden field `csrf_field` of each form), `version`, the user's appearance
+    settings and the `notice` of the previous page.
     """
     languages.use(languages.choose(request))
     identity: Identity | None = getattr(request.state, "identity", None)
@@ -103,7 +103,7 @@ def page(
 
 
 def error_page(request: Request, problem: Problem) -> Response:
-    """What a person sees of an error; who is not signed in is sent to do so and comes back."""
+    """The page for an error; a user who is not signed in is sent to do so and returns."""
     if htmx.asks(request.headers):
         if problem.status == 401:
             return htmx.session_ended()
@@ -119,7 +119,7 @@ def error_page(request: Request, problem: Problem) -> Response:
 
 
 def redirect(path: str, *, notice: str = "") -> RedirectResponse:
-    """Go on to another page after a form was taken; `notice` is what it says on top, once."""
+    """Redirect after a form was accepted; `notice` is shown once at the top."""
     answer = RedirectResponse(path, status_code=303)
     if notice:
         answer.set_cookie(
@@ -129,7 +129,7 @@ def redirect(path: str, *, notice: str = "") -> RedirectResponse:
 
 
 def own_path(text: str | None, default: str = "/") -> str:
-    """A path of this site, or the default: nobody may be sent elsewhere by a link to us."""
+    """A path of this site, or the default, to prevent open redirects."""
     if text is None or not text.startswith("/") or text[1:2] in ("/", "\\"):
         return default
     return default if any(ord(character) < 32 for character in text) else text

@@ -1,4 +1,4 @@
-"""The beginning of a body that goes on: cut behind a row, so that it is well-formed by itself.
+"""The beginning of a longer body, cut after a row so that it is well-formed.
 
 For people who want to see a few rows of an answer that is long, slow or has no end.
 """

@@ -133,7 +133,7 @@ class BodyReader:
         return batches
 
     def beginning(self, answer: Answer, rows: int) -> bytes | None:
-        """So many rows of a body that goes on, well-formed by itself; None where they lack."""
+        """The first rows of a longer body, well-formed on their own; None if there are too few."""
         kind = self._given if self._given != "auto" else by_content(answer)
         known = self._findings.get("records")
         path = self._records or (known if isinstance(known, str) else "")

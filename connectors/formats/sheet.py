@@ -121,7 +121,7 @@ class SheetTable:
     def is_stray(self, line: Line) -> bool:
         """Whether a row holds nothing in the columns that have a heading, but something elsewhere.
 
-        Such as a note beside the table, or next to it further down: it is no row of the table.
+        Such as a note next to or below the table, which is not a row of it.
         """
         if 0 in self.headed and not line.bad and not line.json.startswith((b'[""', b"{")):
             return False  # nearly always: the first cell holds something

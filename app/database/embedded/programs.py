@@ -77,7 +77,7 @@ def of_version(major: int, *, where: str) -> Path:
 
 
 def server_user(data_dir: Path, cluster: Path) -> ServerUser | None:
-    """The account for the server, created where needed; None: as who we are (not root)."""
+    """The account for the server, created where needed; None: as the current user (not root)."""
     if os.geteuid() != 0:
         return None
     for path in (cluster, data_dir):

@@ -240,7 +240,7 @@ class EmbeddedServer:
         self._ensure_database()
 
     def _initialise(self) -> None:
-        """Create the cluster beside its place and move it in: a killed initdb leaves no half."""
+        """Create the cluster in a temporary directory, so that a killed initdb leaves nothing."""
         user = binaries.server_user(self.data_dir, self.cluster)
         fresh = self.data_dir / "postgres.new"
         shutil.rmtree(fresh, ignore_errors=True)

@@ -60,7 +60,7 @@ _NICKNAMES = {
     "@midnight": "daily",
     "@hourly": "hourly",
 }
-"""Short names of Vixie's cron (crontab(5)); @reboot is no moment and not among them."""
+"""Short names of Vixie's cron (crontab(5)); @reboot is not a time and not among them."""
 _SECONDS = "seconds "
 """In front of six fields, the first of which is then the second: ``seconds 30 0 6 * * *``."""
 _LONGEST_TEXT = 500

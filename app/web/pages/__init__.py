@@ -1,4 +1,4 @@
-"""The pages, one module per noun; a module lists its routes in `router` and is found by itself."""
+"""The pages, one module per noun; a module's `router` is discovered automatically."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The frame of a source's page: header, toolbar, progress, tabs. Every tab is put into it."""
+"""The frame of a source's page: header, toolbar, progress, tabs."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def frame(request: Request, app: Application, source: Source, tab: str, **contex
 
 
 def shown(progress: Progress) -> dict[str, Any]:
-    """What the strip below the header says, for the page and for its script."""
+    """The content of the strip below the header, for the page and its script."""
     run = progress.run
     nothing: dict[str, Any] = {
         "sentence": "",
@@ -86,14 +86,14 @@ def shown(progress: Progress) -> dict[str, Any]:
 
 
 def evidence(run: Run) -> str:
-    """Why the run was complete, or that nothing proves it; nothing of one that was cut short."""
+    """Why the run was complete, or that nothing proves it; empty for an incomplete one."""
     if run.state not in SETTLED:
         return ""
     return report.evidence(run.complete, run.complete_because, IN_FORCE)
 
 
 def sentence(run: Run) -> str:
-    """`Running…`, then `Done — N created, N updated, N errors`; another word when cut short."""
+    """`Running…`, then `Done — N created, N updated, N errors`; another word if incomplete."""
     if run.state is RunState.RUNNING:
         return _("Running…")
     return report.closing(run.state, run.counters, run.rejected_before, IN_FORCE)

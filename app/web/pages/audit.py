@@ -1,4 +1,4 @@
-"""The audit trail of everything, and whether it still holds."""
+"""The audit trail, and its verification."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def entries(
     object: UUID | None = None,  # noqa: A002
     after: str = "",
 ) -> Response:
-    """The latest entries first."""
+    """Latest entries first."""
     found = audit.entries(
         app,
         object_uuid=object,
@@ -61,7 +61,7 @@ def entries(
 
 @router.post("/verify")
 def verify(request: Request, app: App, identity: Viewer, gone: Gone) -> Response:
-    """Recompute every chain, as far as a page's patience goes; a piece of the page."""
+    """Recompute every chain within the time limit of a page; part of the page."""
     found = audit.verify(app, should_stop=patience.expired(gone))
     if answers.wants_json(request):
         return answers.as_json(found)

@@ -1,4 +1,4 @@
-"""Background jobs: what runs where, what is due, what became of the last attempts."""
+"""Background jobs: what runs where, what is due, and the latest attempts."""
 
 from __future__ import annotations
 
@@ -50,6 +50,6 @@ def run(app: App, identity: RegisterAdmin, job_id: int) -> Response:
 
 @router.post("/{job_id}/delete")
 def delete(app: App, identity: Admin, job_id: int) -> Response:
-    """Remove it; a source's schedule makes it anew when it is saved."""
+    """Delete it; a source's job is created again when its schedule is saved."""
     app.write(jobs.delete, job_id)
     return redirect("/jobs", notice=_("Deleted"))

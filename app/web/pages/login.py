@@ -1,4 +1,4 @@
-"""Signing in and out."""
+"""Sign in and out."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def form(
     identity: MaybeIdentity,
     next: str | None = None,  # noqa: A002
 ) -> Response:
-    """The form; who is signed in already goes on."""
+    """The form; redirects users who are already signed in."""
     if identity is not None:
         return redirect(own_path(next))
     return page(
@@ -43,7 +43,7 @@ def enter(
     password: Annotated[str, Form()],
     next: Annotated[str, Form()] = "/",  # noqa: A002
 ) -> Response:
-    """Check name and password, then go where the person wanted to be."""
+    """Check name and password, then go to the requested page."""
     answer = redirect(own_path(next))
     try:
         sign_in(request, answer, name, password)
@@ -66,7 +66,7 @@ def enter(
 def again(
     request: Request, name: Annotated[str, Form()], password: Annotated[str, Form()]
 ) -> Response:
-    """Sign in over a page whose session has ended; the page gets the token of the new session."""
+    """Sign in over a page whose session has expired; the page gets the new session's token."""
     answer = Response()
     try:
         identity = sign_in(request, answer, name, password)
@@ -77,7 +77,7 @@ def again(
 
 @router.post("/logout")
 def leave(request: Request, identity: MaybeIdentity) -> Response:
-    """End the person's sessions."""
+    """End the user's sessions."""
     answer = redirect("/login")
     if identity is not None:
         sign_out(request, answer, identity)

@@ -46,7 +46,7 @@ def show(request: Request, app: App, identity: Viewer, uuid: UUID) -> Response:
 
 @router.get("/audit")
 def trail(request: Request, app: App, identity: Viewer, uuid: UUID) -> Response:
-    """Every version: who made it and when, what changed, whether the entry still holds."""
+    """Every version: author, time, changes, and whether the entry is valid."""
     found = history.history(app, uuid)
     held = verify.verify_object(app, uuid)
     if answers.wants_json(request):
@@ -66,7 +66,7 @@ def trail(request: Request, app: App, identity: Viewer, uuid: UUID) -> Response:
 
 @router.get("/explain")
 def explain(request: Request, app: App, identity: Viewer, uuid: UUID, field: str) -> Response:
-    """Which source, run and rule gave a property its value; a piece of the page."""
+    """Which source, run and rule set a property; part of the page."""
     told = explaining.explain(app, uuid, field)
     if answers.wants_json(request):
         return answers.as_json(told)
@@ -97,7 +97,7 @@ def edit(
     data: Annotated[str, Form()],
     version: Annotated[int, Form()],
 ) -> Response:
-    """Store another document in its place, if nobody else was faster."""
+    """Replace the document, unless it was changed concurrently."""
     try:
         document = canonical.loads(data)
         if not isinstance(document, dict):
@@ -127,7 +127,7 @@ def edit(
 def restore(
     app: App, identity: RegisterAdmin, uuid: UUID, version: Annotated[int | None, Form()] = None
 ) -> Response:
-    """Bring back a version, or a deleted object as it was."""
+    """Restore a version, or a deleted object."""
     service.restore(app, uuid, actor=identity.actor, version=version)
     return redirect(f"/objects/{uuid}/audit", notice=_("Restored"))
 

@@ -1,4 +1,4 @@
-"""Registers: the list, adding one, and the objects in each."""
+"""Registers: list, add, and browse their objects."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ COLUMNS = 7
 PER_PAGE = 50
 _IN_MEMORY = 8 * 2**20
 _OWN = frozenset({"after", "before", "form", "format", "_limit"})
-"""Parameters of the pages themselves; all others ask for objects."""
+"""Parameters of the pages themselves; all others select objects."""
 _MEDIA = {
     "csv": "text/csv; charset=utf-8",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
@@ -43,7 +43,7 @@ _MEDIA = {
 
 @router.get("/registers")
 def every(request: Request, app: App, identity: Viewer) -> Response:
-    """The registers with their schemas, and about how much is in each."""
+    """The registers with their schemas and approximate numbers of objects."""
     found = registers.overview(app)
     if answers.wants_json(request):
         return answers.table([register_with_count(one) for one in found])
@@ -84,7 +84,7 @@ def add(
 
 @router.get("/registers/{register}")
 def one(request: Request, app: App, identity: Viewer, register: str) -> Response:
-    """One register: its schemas, and the objects of its only one at once."""
+    """One register: its schemas, or directly the objects of its only one."""
     found = registers.show(app, register)
     if answers.wants_json(request):
         return answers.as_json(register_with_count(found))
@@ -146,7 +146,7 @@ def objects(
 def _asked(
     request: Request, app: Application, register: str, schema: str
 ) -> tuple[Place, ListRequest]:
-    """The query of a page and of its export; a field of a form that is left empty asks nothing."""
+    """The query of a page and its export; an empty form field is ignored."""
     place = app.read(find.place, register, schema)
     given = request.query_params.multi_items()
     return place, place.read((n, v) for n, v in given if n not in _OWN and v != "")
@@ -168,7 +168,7 @@ def export(
     schema: str,
     form: Format = "csv",
 ) -> Response:
-    """All objects that the page shows, page after page, as a file to take away."""
+    """Export all objects that the page shows, page after page."""
     place, asked = _asked(request, app, register, schema)
     temporary = SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - closed once it is sent
     out = cast(BinaryIO, temporary)

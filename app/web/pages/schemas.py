@@ -1,4 +1,4 @@
-"""Schemas: the list, and an editor that says what stored objects would no longer be valid."""
+"""Schemas: list, and an editor that shows which stored objects would become invalid."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ LONGEST_LOOK = 15.0
 
 @router.get("/schemas")
 def every(request: Request, app: App, identity: Viewer) -> Response:
-    """The schemas, each with the registers that hold objects of it."""
+    """The schemas, each with the registers that use it."""
     found = schemas.overview(app)
     if answers.wants_json(request):
         return answers.table([schema_document(one) for one in found])
@@ -48,7 +48,7 @@ def every(request: Request, app: App, identity: Viewer) -> Response:
 def form(
     request: Request, app: App, identity: RegisterAdmin, register: str = "", source: str = ""
 ) -> Response:
-    """The form; with `source` its document is a proposal made from the rows of that source."""
+    """The form; with `source` it contains a proposal derived from the source's rows."""
     text, problem = answers.indented(EMPTY), None
     notes: Sequence[Note] = ()
     if source:
@@ -91,7 +91,7 @@ def add(
 def show(
     request: Request, app: App, identity: Viewer, slug: str, version: int | None = None
 ) -> Response:
-    """The editor, its versions; `version` puts an earlier one into the editor."""
+    """The editor and the versions; `version` loads an earlier one into the editor."""
     found = schemas.show(app, slug)
     if answers.wants_json(request):
         return answers.as_json(found.schema.document)
@@ -110,7 +110,7 @@ def update(
     version: Annotated[int, Form()],
     force: Annotated[bool, Form()] = False,
 ) -> Response:
-    """Store it as a new version; refused while stored objects would not be valid, unless forced."""
+    """Store it as a new version; refused if stored objects would become invalid, unless forced."""
     try:
         schemas.update(
             app,
@@ -136,13 +136,13 @@ def update(
 
 @router.post("/schemas/{slug}/delete")
 def delete(app: App, identity: RegisterAdmin, slug: str) -> Response:
-    """Delete one that nothing uses."""
+    """Delete an unused schema."""
     schemas.delete(app, slug)
     return redirect("/schemas", notice=_("Deleted schema %s") % slug)
 
 
 def parsed(text: str) -> Any:
-    """The document. Raises ConfigurationError for what is no JSON."""
+    """The document. Raises ConfigurationError for invalid JSON."""
     try:
         return canonical.loads(text)
     except ValueError as error:

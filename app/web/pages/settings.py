@@ -55,7 +55,7 @@ def _show(
 
 @router.post("")
 async def save(request: Request, app: App, identity: Admin) -> Response:
-    """Store what was changed; empty means the default."""
+    """Store changed settings; empty means the default."""
     return await run_in_threadpool(_save, request, app, dict(await request.form()))
 
 
@@ -86,5 +86,5 @@ def _last(key: str) -> str:
 
 
 def as_text(value: Any) -> str:
-    """As its input holds it."""
+    """A value as shown in its input."""
     return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)

@@ -80,7 +80,7 @@ def _connection(
 
 
 def _stored_secrets(app: Application, source: Source) -> tuple[frozenset[str], Problem | None]:
-    """The fields whose secrets are stored, and why they cannot be read where that is so."""
+    """The fields with stored secrets, and why these cannot be read, if so."""
     try:
         return app.read(manage.secret_fields, source, app.box), None
     except SecretKeyError as error:
@@ -117,7 +117,7 @@ def _save_connection(
 async def test_connection(
     request: Request, app: App, identity: RegisterAdmin, name: str
 ) -> Response:
-    """Connect with the settings as they are in the form; a piece of the page."""
+    """Connect with the current settings of the form; part of the page."""
     source, form = app.read(manage.get, name), dict(await request.form())
     return await run_in_threadpool(list_page.tested, request, app, source.type, form, name)
 
@@ -127,7 +127,7 @@ async def test_connection(
 
 @router.get("/schedule")
 def schedule(request: Request, app: App, identity: Viewer, name: str) -> Response:
-    """When it runs: in plain words, and the next five moments in the source's zone."""
+    """When it runs: in words, and the next five times in the source's timezone."""
     source = app.read(manage.get, name)
     return _schedule(request, app, source, source.schedule, source.timezone)
 
@@ -168,7 +168,7 @@ def outlook(
     name: str,
     timezone: str = "UTC",
 ) -> Response:
-    """What the schedule in the form would mean; a piece of the page."""
+    """The meaning of the schedule in the form; part of the page."""
     try:
         found = jobs.outlook(written(request.query_params), timezone)
     except OpenRegisterError as error:
@@ -178,7 +178,7 @@ def outlook(
 
 @router.post("/schedule")
 async def save_schedule(request: Request, app: App, identity: RegisterAdmin, name: str) -> Response:
-    """Store the schedule and plan the source's job after it."""
+    """Store the schedule and update the source's job."""
     return await run_in_threadpool(_save_schedule, request, app, name, dict(await request.form()))
 
 
@@ -196,7 +196,7 @@ def _save_schedule(
 
 
 def written(form: Mapping[str, Any]) -> str:
-    """The schedule as text, from the choice and what belongs to it."""
+    """The schedule as text, from the choice and its fields."""
     match form.get("kind"):
         case "every":
             unit = "hours" if form.get("unit") == "hours" else "minutes"
@@ -231,7 +231,7 @@ def objects(
 
 @router.get("/settings")
 def settings(request: Request, app: App, identity: Viewer, name: str) -> Response:
-    """What becomes of missing rows, and what the source sets for itself."""
+    """What happens to missing rows, and the source's own settings."""
     source = app.read(manage.get, name)
     if answers.wants_json(request):
         return answers.as_json(to_document(source))
@@ -283,7 +283,7 @@ def _save_settings(
 
 @router.get("/document")
 def document(app: App, identity: Viewer, name: str) -> Response:
-    """The source as a document for `source:import`; it never holds a secret."""
+    """The source as a document for `source:import`, without secrets."""
     text = answers.indented(answers.plain(to_document(app.read(manage.get, name))))
     headers = {"Content-Disposition": f'attachment; filename="{name}.json"'}
     return PlainTextResponse(text + "\n", media_type="application/json", headers=headers)
@@ -291,7 +291,7 @@ def document(app: App, identity: Viewer, name: str) -> Response:
 
 @router.post("/delete")
 def delete(app: App, identity: RegisterAdmin, name: str) -> Response:
-    """Delete the source; its objects stay."""
+    """Delete the source; its objects are kept."""
     app.write(manage.delete, name)
     said = _("Deleted source %s. Its objects remain in their registers.") % name
     return redirect("/sources", notice=said)

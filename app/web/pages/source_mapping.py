@@ -1,4 +1,4 @@
-"""The mapping of a source: which schema, key, filter and fields, seen against live rows."""
+"""The mapping of a source: schema, key, filter and fields, with a live preview."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ ROWS = 10
 """Rows of the sample."""
 
 FRESH = 120.0
-"""Seconds for which a sample is good enough: every key stroke must not reach the source."""
+"""Seconds for which a sample is reused, so that typing does not query the source."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A property of the schema (or one only the mapping names) and where it comes from."""
+    """A property of the schema (or only of the mapping) and its origin."""
 
     name: str
     type: str
@@ -54,7 +54,7 @@ class Line:
 
 
 class Samples:
-    """The first rows of sources, remembered for a moment by the state of the source."""
+    """The first rows of sources, cached briefly by the state of the source."""
 
     def __init__(self, most: int = 50) -> None:
         self._most = most
@@ -71,7 +71,7 @@ class Samples:
         again: bool = False,
         stop: Callable[[], bool] = lambda: False,
     ) -> list[Row | RowProblem]:
-        """Them; `again` reads the source anew. Raises ConnectorError."""
+        """The rows; `again` reads the source again. Raises ConnectorError."""
         key, now = (source.id, repr(source.connection)), time.monotonic()
         with self._lock:
             read, found = self._known.get(key, (0.0, []))
@@ -103,7 +103,7 @@ def show(request: Request, app: App, identity: Viewer, name: str, target: int = 
 async def save(
     request: Request, app: App, identity: RegisterAdmin, name: str, target: int = 0
 ) -> Response:
-    """Store it, once it compiles against the schema."""
+    """Store it, if it compiles against the schema."""
     form = dict(await request.form())
     return await run_in_threadpool(_save, request, app, name, target, form)
 
@@ -134,7 +134,7 @@ def _save(
 async def preview(
     request: Request, app: App, identity: RegisterAdmin, gone: Gone, name: str, target: int = 0
 ) -> Response:
-    """What the rows of the sample would become with what is filled in; a piece of the page."""
+    """Preview the sample with the current mapping of the form; part of the page."""
     form = dict(await request.form())
     return await run_in_threadpool(_preview, request, app, gone, name, target, form)
 
@@ -167,7 +167,7 @@ def _preview(
 
 
 def _stored(mapping: Mapping[str, Any]) -> dict[str, Any]:
-    """In the form in which the database keeps it. Raises ConfigurationError."""
+    """The form stored in the database. Raises ConfigurationError."""
     parsed = parse_mapping(dict(mapping))
     return parsed.model_dump(mode="json", by_alias=True, exclude_defaults=True)
 
@@ -191,7 +191,7 @@ def fields_of(sampled: Sequence[Row | RowProblem]) -> list[tuple[str, JsonValue]
 
 
 def read(form: Mapping[str, Any]) -> dict[str, Any]:
-    """The mapping as it was filled in. Raises ConfigurationError for JSON that is none."""
+    """The submitted mapping. Raises ConfigurationError for invalid JSON."""
     faults: dict[str, str] = {}
     rest = _json(form, "rest", faults)
     fields: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""Runs of a source: starting, following, stopping and undoing them; quarantine; held deletions."""
+"""Runs of a source: start, follow, stop, undo; quarantine; held deletions."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Bar:
 def history(
     request: Request, app: App, identity: Viewer, name: str, before: int | None = None
 ) -> Response:
-    """The runs, what they rejected, and what waits for a person."""
+    """The runs, their rejected rows, and deletions that wait for approval."""
     source = app.read(manage.get, name)
     found = app.read(run_history.history, source.id, limit=PER_PAGE + 1, before=before)
     runs = found[:PER_PAGE]
@@ -80,7 +80,7 @@ def history(
 
 @router.get("/runs/{run_id}")
 def one(request: Request, app: App, identity: Viewer, name: str, run_id: int) -> Response:
-    """One run, the rows it rejected and the first of what it wrote."""
+    """One run, its rejected rows and the first changes."""
     source = app.read(manage.get, name)
     run = app.read(run_history.get, run_id)
     if run.source_id != source.id:
@@ -124,14 +124,14 @@ def errors(request: Request, app: App, identity: Viewer, name: str) -> Response:
 
 @router.get("/status")
 def status(request: Request, app: App, identity: Viewer, name: str) -> Response:
-    """Where the source stands, for the script of its page."""
+    """The status of the source, for the script of its page."""
     source = app.read(manage.get, name)
     return answers.as_json(shown(following.progress(app, source)))
 
 
 @router.get("/strip")
 def strip(request: Request, app: App, identity: Viewer, name: str) -> Response:
-    """The same as the piece of the page that shows it."""
+    """The same as part of the page."""
     source = app.read(manage.get, name)
     progress = following.progress(app, source)
     answer = page(
@@ -147,7 +147,7 @@ Back = Annotated[str, Form()]
 
 @router.post("/run")
 def run_now(app: App, identity: RegisterAdmin, name: str, back: Back = "") -> Response:
-    """Ask a worker to run it; the page then shows how it goes on."""
+    """Ask a worker to run it; the page then shows its progress."""
     source = app.read(manage.get, name)
     if not source.enabled:
         raise UsageError(
@@ -159,7 +159,7 @@ def run_now(app: App, identity: RegisterAdmin, name: str, back: Back = "") -> Re
 
 @router.post("/test")
 def test(request: Request, app: App, identity: RegisterAdmin, gone: Gone, name: str) -> Response:
-    """Connect as it is stored, and put the first rows through the mapping; a piece of the page."""
+    """Test the stored connection, and map the first rows; part of the page."""
     try:
         with working(gone):
             found = testing.test(app, name, stop=gone)
@@ -173,7 +173,7 @@ def test(request: Request, app: App, identity: RegisterAdmin, gone: Gone, name: 
 
 @router.post("/complete")
 def state_complete(app: App, identity: RegisterAdmin, name: str, back: Back = "") -> Response:
-    """Confirm that what the source hands out is everything; the source is asked once more."""
+    """Confirm that the source returns everything; the source is tested again."""
     check = decision.decide_from_outside(app, name)
     stated = ", ".join(f"{path}: {value}" for path, value in (check.decision or {}).items())
     said = _("Saved in the connection: %s") % stated
@@ -182,7 +182,7 @@ def state_complete(app: App, identity: RegisterAdmin, name: str, back: Back = ""
 
 @router.post("/findings/forget")
 def forget_findings(app: App, identity: RegisterAdmin, name: str) -> Response:
-    """Let the next run find out the form of the source anew."""
+    """Let the next run detect the form of the source again."""
     app.write(manage.forget_findings, name)
     said = _("Detected values cleared. The next run detects them again.")
     return redirect(f"/sources/{name}/connection", notice=said)
@@ -190,7 +190,7 @@ def forget_findings(app: App, identity: RegisterAdmin, name: str) -> Response:
 
 @router.post("/dry-run")
 def dry_run(request: Request, app: App, identity: RegisterAdmin, gone: Gone, name: str) -> Response:
-    """What a run would do, as far as a page goes; writes nothing; a piece of the page."""
+    """A dry run within the time limit of a page, without writing; part of the page."""
     wanted, over = RunRequest("manual", identity.actor), patience.expired(gone)
     try:
         plan = planning.dry_run(app, name, wanted, should_stop=over)
@@ -206,21 +206,21 @@ def dry_run(request: Request, app: App, identity: RegisterAdmin, gone: Gone, nam
 
 @router.post("/enable")
 def enable(app: App, identity: RegisterAdmin, name: str, back: Back = "") -> Response:
-    """Let it run again; earlier failures are forgiven."""
+    """Let it run again, and reset its failures."""
     app.write(manage.set_enabled, name, True)
     return redirect(own_path(back, f"/sources/{name}"), notice=_("Enabled"))
 
 
 @router.post("/disable")
 def disable(app: App, identity: RegisterAdmin, name: str, back: Back = "") -> Response:
-    """Keep it from running; its objects stay."""
+    """Stop it from running; its objects are kept."""
     app.write(manage.set_enabled, name, False)
     return redirect(own_path(back, f"/sources/{name}"), notice=_("Disabled"))
 
 
 @router.post("/cancel")
 def cancel(app: App, identity: RegisterAdmin, name: str, back: Back = "") -> Response:
-    """Ask the run under way to stop after its batch."""
+    """Ask the current run to stop after its batch."""
     run = app.write(run_history.request_cancel, app.read(manage.get, name).id)
     said = _("Run %s stops after the current batch") % run.id if run else _("No run is in progress")
     return redirect(own_path(back, f"/sources/{name}/runs"), notice=said)
@@ -228,7 +228,7 @@ def cancel(app: App, identity: RegisterAdmin, name: str, back: Back = "") -> Res
 
 @router.post("/retry")
 def retry(app: App, identity: RegisterAdmin, name: str) -> Response:
-    """Ask a worker to replay the quarantine through today's mapping."""
+    """Ask a worker to replay the quarantine with the current mapping."""
     source = app.read(manage.get, name)
     app.write(jobs.retry_soon, source, actor=identity.actor)
     return redirect(f"/sources/{name}/runs")
@@ -236,7 +236,7 @@ def retry(app: App, identity: RegisterAdmin, name: str) -> Response:
 
 @router.post("/runs/{run_id}/undo")
 def undo(app: App, identity: RegisterAdmin, name: str, run_id: int) -> Response:
-    """Ask a worker to take a run back."""
+    """Ask a worker to undo a run."""
     source = app.read(manage.get, name)
     if app.read(run_history.get, run_id).source_id != source.id:
         raise _no_run(name, run_id)
@@ -248,7 +248,7 @@ def undo(app: App, identity: RegisterAdmin, name: str, run_id: int) -> Response:
 def approve(
     app: App, identity: RegisterAdmin, name: str, ceiling: Annotated[int, Form(ge=0)]
 ) -> Response:
-    """Ask a worker to delete what waits, if it is no more than the person has seen then."""
+    """Ask a worker to delete what waits, if it is no more than the user has seen."""
     source = app.read(manage.get, name)
     app.write(jobs.approve_soon, source, ceiling, actor=identity.actor)
     return redirect(f"/sources/{name}/runs")
@@ -267,7 +267,7 @@ def _written(run: Run) -> int:
 
 
 def bars(runs: Sequence[Run]) -> list[Bar]:
-    """The chart of some runs, the oldest at the left: what they wrote, and how long they took."""
+    """The chart of some runs, oldest on the left: what they wrote, and how long they took."""
     largest = max((_written(run) for run in runs), default=0) or 1
     slowest = max((run.duration for run in runs), default=0.0) or 1.0
     step = 1000 / max(len(runs), 10)

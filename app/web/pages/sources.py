@@ -1,4 +1,4 @@
-"""Data sources: the list, and adding one."""
+"""Data sources: list and add."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def form(
 
 @router.post("/add-source")
 async def receive(request: Request, app: App, identity: RegisterAdmin) -> Response:
-    """Test and store it; what is wrong is shown at its field."""
+    """Test and store it; errors are shown at their fields."""
     return await run_in_threadpool(_add, request, app, dict(await request.form()), identity.actor)
 
 
@@ -125,7 +125,7 @@ def _add(request: Request, app: Application, form: Mapping[str, Any], actor: str
 
 @router.post("/add-source/test")
 async def try_out(request: Request, app: App, identity: RegisterAdmin) -> Response:
-    """Connect with what is filled in, without storing it; a piece of the page."""
+    """Connect with the values of the form, without storing them; part of the page."""
     form = dict(await request.form())
     return await run_in_threadpool(tested, request, app, str(form.get("type", "")), form, "")
 
@@ -133,7 +133,7 @@ async def try_out(request: Request, app: App, identity: RegisterAdmin) -> Respon
 def tested(
     request: Request, app: Application, type_name: str, form: Mapping[str, Any], name: str
 ) -> Response:
-    """What a test of drafted settings found; `name` is that of a source whose secrets count."""
+    """The result of testing draft settings; `name` is a source whose stored secrets are used."""
     try:
         connection = Form(connector_types.schema(type_name)).read(form)
         check = confinement.check_draft(app, name, type_name, connection)
@@ -144,7 +144,7 @@ def tested(
 
 
 def by_field(error: OpenRegisterError) -> dict[str, str]:
-    """The faults of a connection by the name that the form has for a field."""
+    """The errors of a connection by the form's name for a field."""
     faults = error.faults if isinstance(error, ConfigurationError) else {}
     return {path.removeprefix("connection."): fault for path, fault in faults.items()}
 

@@ -1,4 +1,4 @@
-"""Uploading a file that a source is to read."""
+"""Upload a file for a source."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def form(request: Request, identity: RegisterAdmin) -> Response:
 
 @router.post("")
 def receive(request: Request, app: App, identity: RegisterAdmin, file: UploadFile) -> Response:
-    """Keep the file, and go on to the source that reads it."""
+    """Store the file, and continue to its source."""
     try:
         path = uploads.store(app, file.filename or "", file.file)
     except OpenRegisterError as error:
@@ -47,7 +47,7 @@ def receive(request: Request, app: App, identity: RegisterAdmin, file: UploadFil
 
 @router.post("/{name}")
 def replace(app: App, identity: RegisterAdmin, name: str, file: UploadFile) -> Response:
-    """Put a newer version in place of the file that a source reads."""
+    """Replace the file of a source with a newer version."""
     source = app.read(manage.get, name)
     uploads.replace(app, str(source.connection.get("path", "")), file.filename or "", file.file)
     return redirect(f"/sources/{name}/runs", notice=_("Uploaded %s") % (file.filename or ""))

@@ -1,4 +1,4 @@
-"""People: who may do what; and one's own account with its app passwords."""
+"""Users: their roles; and the current user's account with its app passwords."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ YEAR = 365 * 24 * 60 * 60
 
 @router.get("/users")
 def every(request: Request, app: App, identity: Admin) -> Response:
-    """Everybody who can sign in."""
+    """All users."""
     if answers.wants_json(request):
         return answers.table([user_document(user) for user in app.read(sign_in.everybody)])
     return _users(request, app)
@@ -55,7 +55,7 @@ def add(
     display_name: Annotated[str, Form()] = "",
     password: Annotated[str, Form()] = "",
 ) -> Response:
-    """Let a person in; without a password one is made and shown this once."""
+    """Add a user; without a password one is generated and shown only once."""
     chosen = password or sign_in.make_password()
     try:
         sign_in.add(app, name, role=role, password=chosen, display_name=display_name)
@@ -68,14 +68,14 @@ def add(
 
 @router.post("/users/{name}/role")
 def change_role(app: App, identity: Admin, name: str, role: Annotated[Role, Form()]) -> Response:
-    """Give a person another role."""
+    """Change a user's role."""
     app.write(sign_in.update, name, role=role)
     return redirect("/users", notice=_("Saved"))
 
 
 @router.post("/users/{name}/password")
 def new_password(request: Request, app: App, identity: Admin, name: str) -> Response:
-    """Set a made-up password, shown this once, and end the person's sessions."""
+    """Set a random password, shown only once, and end the user's sessions."""
     password = sign_in.make_password()
     sign_in.reset_password(app, name, password)
     return _users(request, app, made=(name, password))
@@ -83,14 +83,14 @@ def new_password(request: Request, app: App, identity: Admin, name: str) -> Resp
 
 @router.post("/users/{name}/delete")
 def delete(app: App, identity: Admin, name: str) -> Response:
-    """Remove a person with their sessions and app passwords."""
+    """Delete a user with their sessions and app passwords."""
     app.write(sign_in.delete, name)
     return redirect("/users", notice=_("Deleted"))
 
 
 @router.get("/account")
 def account(request: Request, app: App, identity: Viewer) -> Response:
-    """One's own password and app passwords."""
+    """The current user's password and app passwords."""
     if answers.wants_json(request):
         found = app.read(sign_in.app_passwords, identity.user.name)
         return answers.table([app_password_document(one) for one in found])
@@ -123,7 +123,7 @@ def change_password(
     new: Annotated[str, Form()],
     again: Annotated[str, Form()],
 ) -> Response:
-    """Change one's password; every session ends, this one too."""
+    """Change the password; every session ends, including this one."""
     try:
         if new != again:
             raise UsageError(_("The new passwords do not match"))
@@ -137,7 +137,7 @@ def change_password(
 def add_app_password(
     request: Request, app: App, identity: Viewer, name: Annotated[str, Form()]
 ) -> Response:
-    """Make a token for a program; it is shown this once."""
+    """Create a token for a program; it is shown only once."""
     try:
         made = sign_in.add_app_password(app, identity.user.name, name)
     except OpenRegisterError as error:
@@ -147,7 +147,7 @@ def add_app_password(
 
 @router.post("/account/app-passwords/revoke")
 def revoke(app: App, identity: Viewer, name: Annotated[str, Form()]) -> Response:
-    """End one at once."""
+    """Revoke an app password at once."""
     app.write(sign_in.revoke_app_password, identity.user.name, name)
     return redirect("/account", notice=_("Revoked"))
 

@@ -11,7 +11,7 @@ from connectors.sdk.http.failures import TooSlowError
 from connectors.sdk.http.messages import Answer
 
 Cut = Callable[[Answer, bool], bytes | None]
-"""What of the body that came so far is enough, well-formed by itself; None where it is not.
+"""A sufficient, well-formed part of the body received so far; None if there is none.
 
 The second argument: there is no time for more, so that a single row is enough.
 """

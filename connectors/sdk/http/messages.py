@@ -65,7 +65,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A response; `body` is decompressed (gzip), and truncated only where `cut` says so."""
+    """A response; `body` is decompressed (gzip), and truncated only if `cut` is set."""
 
     status: int
     url: str

@@ -174,7 +174,7 @@ class PageFetcher:
         return checked(rows, label, items.faults)
 
     def _is_empty(self, document: Any, answer: Answer) -> bool:
-        """Whether null is an empty list, as Go and others write it: the total says so, or the
+        """Whether null is an empty list, as Go and others write it: the total shows it, or the
         user configured the path of the rows and nothing indicates an error.
         """
         if total_counter("").read(document, answer.headers, -1) == 0:

@@ -31,6 +31,9 @@ INSTEAD = {
     r"on its way": "in progress",
     r"beside": "next to, in addition to",
     r"in step": "in sync",
+    r"anew": "again",
+    r"half (?:of )?a surrogate pair": "a lone surrogate",
+    r"as (?:a|the) person would": "in the normal way",
     r"for the moment": "temporarily",
     r"something unforeseen": "internal error (with the reference in the log)",
     r"who we are": "the credentials",
@@ -47,8 +50,6 @@ RULES = {re.compile(rf"\b(?:{phrase})\b", re.IGNORECASE): word for phrase, word 
 
 _FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 
-# Written for developers, and not edited yet: these may only leave the list.
-UNEDITED = {"app", "connectors"}
 CODE = ("app", "cli.py", "connectors", "examples", "jobs", "migrations", "scripts")
 
 
