@@ -58,7 +58,7 @@ class HealthReport:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What counts beside the source itself: deletions that wait, and what its last run said."""
+    """What counts besides the source itself: deletions that wait, and what its last run said."""
 
     held: int = 0
     message: str = ""

@@ -1,4 +1,4 @@
-"""Sentences for people that a program can word anew: in another language, or for another front end.
+"""Sentences for people that a program can reword: in another language, or for another front end.
 
 A `Message` is its English text, so it goes wherever text goes. It also carries a code, the template
 and the facts, from which a page makes the sentence in the reader's language. A `Remedy` says what
