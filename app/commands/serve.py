@@ -52,6 +52,9 @@ def serve(
     it needs --host, at least one user, and TLS: its own (--tls-certificate) or that of a reverse
     proxy (--proxy, --behind-proxy). deploy/ contains nginx.conf and Caddyfile.
 
+    It sets up an empty database first. If there are no accounts, it prints a link that creates
+    the first one. The link works once, and on this machine only.
+
     It limits connections (500, 100 per address) and how long a client may take: 10 s for a
     header, 30 s plus 1 s per kB for a body, 20 s idle.
 
@@ -60,6 +63,7 @@ def serve(
       openregister serve --host 0.0.0.0 --port 8443 --tls-certificate c.pem --tls-key k.pem
       openregister serve --host 0.0.0.0 --proxy 10.0.0.1
     """
+    from app.operations import instance
     from app.server import server  # slow to import, which would delay --help
 
     plain = server.Listen()
@@ -72,9 +76,14 @@ def serve(
         tls_key=tls_key,
         worker=not no_worker,
     )
-    server.serve(
-        cli.application, listen, lambda address: cli.output.message(f"Open Register on {address}")
-    )
+
+    def ready(address: str, first_account: str) -> None:
+        cli.output.message(f"Open Register on {address}")
+        if first_account:
+            cli.output.message(f"Create the first account: {first_account}")
+
+    with instance.opened(cli.settings) as application:
+        server.serve(application, listen, ready)
 
 
 commands = [serve]

@@ -22,6 +22,7 @@ from app.database.secrets import SecretBox, setting_again
 from app.database.tables import settings as table
 from app.errors import ConfigurationError, UsageError
 from connectors.sdk.config import ConfigModel
+from connectors.sdk.net.hosts import HostList
 from connectors.sdk.redact import MASK, remember
 from connectors.sdk.wording import said
 
@@ -45,6 +46,11 @@ def _web_address(text: str) -> str:
     if text and not text.startswith(("https://", "http://")):
         raise ValueError("must start with https:// or http://")
     return text
+
+
+def _hosts(entries: tuple[str, ...]) -> tuple[str, ...]:
+    HostList.parse(entries)
+    return entries
 
 
 Zone = Annotated[str, AfterValidator(_zone)]
@@ -76,6 +82,16 @@ class SourceSettings(ConfigModel):
     )
     error_after_failures: int = Field(
         10, ge=0, description="Failed runs in a row that set a source to `error`; 0: never"
+    )
+
+
+class NetworkSettings(ConfigModel):
+    """What sources of the pages and the API reach."""
+
+    allow_hosts: Annotated[tuple[str, ...], AfterValidator(_hosts)] = Field(
+        (),
+        description="Private hosts, addresses and networks that sources may reach, "
+        "such as 10.1.0.0/16 or *.intranet.example",
     )
 
 
@@ -132,6 +148,7 @@ class InstanceSettings(ConfigModel):
     """All settings, read at one moment."""
 
     source: SourceSettings = SourceSettings()
+    network: NetworkSettings = NetworkSettings()
     queue: QueueSettings = QueueSettings()
     retention: RetentionSettings = RetentionSettings()
     maintenance: MaintenanceSettings = MaintenanceSettings()

@@ -78,6 +78,19 @@ def revision(connection: sa.Connection) -> Revision:
     return Revision(current, head, State.BEHIND if pending else State.CURRENT, pending)
 
 
+def is_bare(connection: sa.Connection) -> bool:
+    """Whether the database holds no table, ours or others'."""
+    return not connection.scalar(
+        sa.text(
+            "SELECT EXISTS (SELECT FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace"
+            " WHERE relkind IN ('r', 'p', 'v', 'm', 'f')"
+            " AND nspname NOT IN ('pg_catalog', 'information_schema') AND nspname !~ '^pg_'"
+            " AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass"
+            " AND d.objid = pg_class.oid AND d.deptype = 'e'))"  # those of extensions
+        )
+    )
+
+
 def require_current(engine: sa.Engine) -> None:
     """Raise NotMigratedError or NewerDatabaseError unless the database is at our revision."""
     with engine.connect() as connection:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from app.alerts import cron_ticks, rules
-from app.application import open_engine
+from app.application import Application, assemble, open_engine
 from app.database import engine as engines
 from app.database import instance_settings, tables
 from app.database import revision as revisions
@@ -98,6 +99,24 @@ def upgrade(settings: Settings) -> Revision:
 
     with open_engine(settings) as engine:
         return upgrades.upgrade(engine)
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[Application]:
+    """The application; its tables are created first in a database that holds nothing at all.
+
+    A database with somebody else's tables, or with those of another version, is a decision of
+    its administrator: `upgrade`. Raises DatabaseError, NotMigratedError.
+    """
+    with open_engine(settings) as engine:
+        with engine.connect() as connection:
+            bare = revisions.is_bare(connection)
+        if bare:
+            from app.operations import upgrade as upgrades  # as above
+
+            upgrades.upgrade(engine)
+        revisions.require_current(engine)
+        yield assemble(settings, engine)
 
 
 def stop_embedded(settings: Settings, *, force: bool = False) -> bool:

@@ -19,6 +19,7 @@ from app.http.limits import BodyLimit
 from app.http.methods import Heads
 from app.http.throttle import Throttle
 from app.registers.numbered_pages import Lister
+from app.users.invitation import Invitation
 from app.version import __version__
 from app.web import htmx, pages
 from app.web.rendering import STATIC, error_page
@@ -30,8 +31,11 @@ FREE_TRIES_PER_ADDRESS = 20
 FREE_TRIES_PER_NAME = 5
 
 
-def create_app(application: Application) -> FastAPI:
-    """The ASGI application for an `Application` that the caller opens and closes."""
+def create_app(application: Application, invitation: Invitation | None = None) -> FastAPI:
+    """The ASGI application for an `Application` that the caller opens and closes.
+
+    `invitation`: for whoever creates the first account on the pages.
+    """
     web = FastAPI(
         title="Open Register",
         version=__version__,
@@ -42,6 +46,7 @@ def create_app(application: Application) -> FastAPI:
         lifespan=_lifespan,
     )
     web.state.application = application
+    web.state.invitation = invitation
     web.state.address_throttle = Throttle(free=FREE_TRIES_PER_ADDRESS)
     web.state.lister = Lister()
     web.state.name_throttle = Throttle(free=FREE_TRIES_PER_NAME)

@@ -21,6 +21,7 @@ from app.server.connections import Bounds, Gate, Listening, guarded
 from app.server.factory import create_app
 from app.server.worker import EmbeddedWorker
 from app.users import sign_in
+from app.users.invitation import Invitation
 
 KEEP_ALIVE = 20
 """Seconds an idle connection stays open."""
@@ -45,24 +46,30 @@ class Listen:
     worker: bool = True
 
 
-def serve(app: Application, listen: Listen, ready: Callable[[str], None]) -> None:
-    """Serve until SIGTERM or SIGINT; `ready` is called with the URL once the socket is open.
+def serve(app: Application, listen: Listen, ready: Callable[[str, str], None]) -> None:
+    """Serve until SIGTERM or SIGINT; `ready` is called once the socket is open.
 
+    Its arguments are the URL, and the link that creates the first account; the latter is empty
+    if there is one, or if others than this machine can connect.
     Raises UsageError for an address beyond loopback if no user exists or nothing terminates TLS,
     and OpenRegisterError if the address cannot be bound.
     """
     if not is_loopback(listen.host):
         _refuse_in_the_open(app, listen)
+    invitation = None
+    if is_loopback(listen.host) and not app.read(sign_in.anybody):
+        invitation = Invitation()
     limit_statements(app.engine, app.settings.statement_timeout)
     gate = Gate(Bounds.of_this_process(), exempt=listen.proxies)
-    config = configuration(create_app(app), gate, listen)
+    config = configuration(create_app(app, invitation), gate, listen)
     with ExitStack() as stack:
         bound = stack.enter_context(_bind(listen.host, listen.port, gate))
         stack.enter_context(_returning())
         stack.enter_context(logs.sparing())
         if listen.worker:
             stack.enter_context(EmbeddedWorker(app))
-        ready(_address(listen, bound))
+        address = _address(listen, bound)
+        ready(address, f"{address}{invitation.path}" if invitation else "")
         uvicorn.Server(config).run(sockets=[bound])
 
 

@@ -100,9 +100,10 @@ def policy(app: Application, *, confined: bool) -> Policy:
     """What a source may access; `confined` as in `draft`."""
     deny = HostList.parse(app.settings.deny_hosts)
     allow = HostList.parse(app.settings.allow_hosts)
+    opened = HostList.parse(app.instance().network.allow_hosts)
     return Policy(
         roots=app.open_directories() if confined else None,
-        allow_address=HostRules(allow, deny, confined=confined)
+        allow_address=HostRules(allow, deny, confined=confined, opened=opened)
         if confined or app.settings.deny_hosts
         else None,
     )

@@ -13,7 +13,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from app.application import Application
-from app.errors import OpenRegisterError, UsageError
+from app.errors import ExistsError, OpenRegisterError, UsageError
 from app.users import store
 from app.users.model import AppPassword, User
 from app.users.roles import Role
@@ -75,6 +75,19 @@ def add(
             display_name=display_name,
             email=email,
         )
+
+
+def add_first(app: Application, name: str, *, password: str) -> User:
+    """Create the first account, an admin's; of several at once, one succeeds.
+
+    Raises UsageError for a bad name or password, ExistsError if there is an account.
+    """
+    hashed = _hash(_checked(name, password))
+    with app.engine.begin() as connection:
+        store.hold(connection)
+        if store.any_at_all(connection):
+            raise ExistsError("There is an account already", hint="Sign in")
+        return store.add(connection, name, role=Role.ADMIN, password_hash=hashed)
 
 
 everybody = store.list_all

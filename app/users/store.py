@@ -117,6 +117,11 @@ def list_all(connection: sa.Connection) -> list[User]:
     return [_user(row) for row in rows]
 
 
+def hold(connection: sa.Connection) -> None:
+    """Let nobody add a user until the transaction ends."""
+    connection.execute(sa.text("LOCK TABLE openregister.users IN SHARE ROW EXCLUSIVE MODE"))
+
+
 def any_at_all(connection: sa.Connection) -> bool:
     """Whether any user exists."""
     return bool(connection.scalar(sa.select(sa.exists().select_from(users))))

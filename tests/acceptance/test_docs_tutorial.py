@@ -16,7 +16,10 @@ from tests.acceptance.command_line import CommandLine
 from tests.places import DOCS, ROOT
 
 PAGE = (DOCS / "tutorial.md").read_text()
-FIRST_STEPS = (ROOT / "tests/browser/test_first_steps.py").read_text()
+FIRST_STEPS = "".join(
+    (ROOT / f"tests/browser/{name}.py").read_text()
+    for name in ("test_first_steps", "test_tutorial")
+)
 PORT = "8765"
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.slow]

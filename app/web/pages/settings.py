@@ -23,6 +23,7 @@ router = APIRouter(prefix="/settings", dependencies=[Depends(speak)])
 
 TITLES = {
     "source": _("Defaults for sources"),
+    "network": _("Network"),
     "queue": _("Background jobs"),
     "retention": _("Retention"),
     "maintenance": _("Maintenance"),

@@ -17,6 +17,8 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 ALLOW_SETTING = "OPENREGISTER_ALLOW_HOSTS"
 DENY_SETTING = "OPENREGISTER_DENY_HOSTS"
+PAGES_SETTING = "network.allow_hosts"
+"""The setting of the instance, which administrators change on the pages."""
 
 _METADATA = "the metadata service of a cloud"
 
@@ -94,12 +96,15 @@ class HostList:
 class HostRules:
     """The rules of an instance, called as `Policy.allow_address`.
 
-    Denied hosts are denied to all. `confined`: only public addresses and allowed hosts.
+    Denied hosts are denied to all. `confined`: only public addresses, hosts that the host itself
+    allows, and those that an administrator `opened` on the pages. The latter never opens the
+    metadata service of a cloud, which would hand out the credentials of the host.
     """
 
     allow: HostList
     deny: HostList
     confined: bool = True
+    opened: HostList = HostList(frozenset(), (), ())
 
     def __call__(self, host: str, ip: str) -> bool:
         """True, or AccessDeniedError with the rule that forbids it and its setting."""
@@ -112,14 +117,18 @@ class HostRules:
             )
         if not self.confined or self.allow.match(host, address):
             return True
-        if what := special(address):
-            raise AccessDeniedError(
-                f"This source may not connect to {_shown(host, ip)}: the address is {what}",
-                where=host,
-                hint="Sources set up on the pages or with the API can only reach public addresses. "
-                f"An administrator can add {host} or {ip} to {ALLOW_SETTING}",
-            )
-        return True
+        what = special(address)
+        if not what or (what != _METADATA and self.opened.match(host, address)):
+            return True
+        setting = ALLOW_SETTING
+        if what != _METADATA:
+            setting = f"{PAGES_SETTING} under Settings, or to {ALLOW_SETTING}"
+        raise AccessDeniedError(
+            f"This source may not connect to {_shown(host, ip)}: the address is {what}",
+            where=host,
+            hint="Sources set up on the pages or with the API can only reach public addresses. "
+            f"An administrator can add {host} to {setting}",
+        )
 
 
 def special(address: Address) -> str:

@@ -85,7 +85,8 @@ ROUTES: dict[str, Role | None] = {
 OWN_ONLY = {"POST /users/{name}/app-passwords"}
 """What nobody may do for somebody else."""
 
-PUBLIC_PAGES = {"GET /login", "POST /login", "POST /logout"}
+PUBLIC_PAGES = {"GET /login", "POST /login", "POST /login/again", "POST /logout"}
+PUBLIC_PAGES |= {"GET /first-account", "POST /first-account"}  # 404 without a token
 
 
 def routes(routers: Iterable[APIRouter]) -> set[str]:

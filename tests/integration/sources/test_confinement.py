@@ -272,6 +272,20 @@ def test_a_page_does_not_reach_into_this_machine(
     assert inner.connections == 0
 
 
+def test_an_administrator_opens_a_private_host_on_the_pages(
+    server: Server, editor: Client, inner: HttpApi
+) -> None:
+    assert editor.post("/api/sources", document(inner)).status_code == 502
+    admin = server.signed_in(Role.ADMIN)
+    faulty = admin.post("/settings", data={"network.allow_hosts": "http://x"})
+    assert "not a host, address or network" in faulty.text
+    saved = admin.post("/settings", data={"network.allow_hosts": "127.0.0.2, 10.1.0.0/16"})
+    assert saved.status_code == 303, saved.text
+    assert editor.post("/api/sources", document(inner)).status_code == 201
+    admin.post("/settings", data={"network.allow_hosts": ""})
+    assert editor.post("/api/sources/towns/test").status_code == 502
+
+
 def test_a_page_does_not_read_files_of_the_host(server: Server, browser: requests.Session) -> None:
     given = {"type": "files", "name": "more", "target": "geo/town"}
     given |= {"connection.path": "/etc/passwd", "connection.format": "csv"}

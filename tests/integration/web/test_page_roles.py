@@ -32,6 +32,8 @@ PAGES: dict[str, Role | None] = {
     "POST /add-source/test": REGISTER_ADMIN,
     "GET /audit": VIEWER,
     "POST /audit/verify": VIEWER,
+    "GET /first-account": ANYBODY,
+    "POST /first-account": ANYBODY,
     "GET /jobs": VIEWER,
     "GET /jobs/history": VIEWER,
     "POST /jobs/{job_id}/delete": ADMIN,

@@ -93,6 +93,24 @@ def test_what_is_allowed_by_name_address_or_network(
             rules(allow)(host, ip)
 
 
+def test_what_an_administrator_opens_is_reached_and_the_setting_is_named_once() -> None:
+    none = HostList.parse(())
+    with pytest.raises(AccessDeniedError) as caught:
+        HostRules(none, none)("127.0.0.1", "127.0.0.1")
+    assert caught.value.hint.count("127.0.0.1") == 1
+    assert caught.value.hint.count("network.allow_hosts") == 1
+    assert HostRules(none, none, opened=HostList.parse(["127.0.0.1"]))("127.0.0.1", "127.0.0.1")
+
+
+@pytest.mark.promise("a source reads the credentials of a cloud instance")
+@pytest.mark.parametrize("ip", ["169.254.169.254", "::ffff:a9fe:a9fe", "fd00:ec2::254"])
+def test_the_pages_never_open_the_metadata_of_a_cloud(ip: str) -> None:
+    every = HostList.parse(["0.0.0.0/0", "::/0", "some.example"])
+    with pytest.raises(AccessDeniedError, match="metadata") as caught:
+        HostRules(HostList.parse(()), HostList.parse(()), opened=every)("some.example", ip)
+    assert "network.allow_hosts" not in caught.value.hint
+
+
 @pytest.mark.promise("a source connects to a host that no source may reach")
 @pytest.mark.parametrize("confined", [True, False])
 @pytest.mark.parametrize("deny", ["8.8.8.0/24", "dns.example", "*.example", "8.8.8.8"])
