@@ -25,7 +25,7 @@ def _dutch() -> Iterator[None]:
         ("every minute", "elke minuut"),
         ("every 15 minutes", "elke 15 minuten"),
         ("every 2 hours", "elke 2 uur"),
-        ("hourly", "elk uur, op het hele uur"),
+        ("hourly", "elk heel uur"),
         ("daily 03:30", "elke dag om 03:30"),
         ("30 6 * * mon-fri", "om 06:30, op maandag t/m vrijdag"),
         ("0 6,12 * * *", "om 06:00 en 12:00, elke dag"),
