@@ -238,7 +238,7 @@ class RowPlan:
         stored = storage.stored(data)
         if isinstance(stored, FieldError):
             return self._problem(row, Stage.COERCE, [stored], key)
-        return Mapped(key, data, stored.json, stored.hash, row.position)
+        return Mapped(key, data, *stored, row.position)
 
     def _map(self, data: RowData, resolved: Resolved, errors: list[FieldError]) -> RowData:
         result: RowData = dict(data) if self._takes_everything else {}

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import Any, TypeAlias
 
 from connectors.sdk import FieldError, RowData, canonical
 
-
-class Stored(NamedTuple):
-    """An object in its canonical form, and the SHA-256 of that (32 bytes)."""
-
-    json: bytes
-    hash: bytes
+Stored: TypeAlias = tuple[bytes, bytes]
+"""An object in its canonical form, and the SHA-256 of that (32 bytes); a bare tuple is quick."""
 
 
 def stored(data: RowData) -> Stored | FieldError:
@@ -24,7 +20,7 @@ def stored(data: RowData) -> Stored | FieldError:
         return _fault(data)
     if b"\\u0000" in json and (nul := _nul_fault(data, "")) is not None:
         return nul
-    return Stored(json, sha256(json).digest())
+    return json, sha256(json).digest()
 
 
 def _fault(data: Any) -> FieldError:

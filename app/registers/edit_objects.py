@@ -254,5 +254,5 @@ def _checked(data: Mapping[str, Any], validate: Validator, *, where: str) -> _Ch
     if isinstance(stored, FieldError):
         errors.append(stored)
     elif not errors:
-        return _Checked(document, stored.json, stored.hash)
+        return _Checked(document, *stored)
     raise refused(faults={error.path or "(object)": error.message for error in errors})
