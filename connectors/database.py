@@ -24,7 +24,7 @@ _READERS = {
     "postgresql": ("connectors.databases.postgres.reader", "PostgresReader"),
     "mysql": ("connectors.databases.mysql.reader", "MySQLReader"),
     "mariadb": ("connectors.databases.mysql.reader", "MySQLReader"),
-    "sqlite": ("connectors.databases.sqlite", "SQLiteReader"),
+    "sqlite": ("connectors.databases.sqlite.reader", "SQLiteReader"),
     "oracle": ("connectors.databases.alchemy", "AlchemyReader"),
     "mssql": ("connectors.databases.alchemy", "AlchemyReader"),
 }

@@ -1,4 +1,4 @@
-"""Queries of MySQL's catalogue: columns and key of a table, privileges, replication."""
+"""Queries of MySQL's catalogue: columns and key of a table, privileges."""
 
 from __future__ import annotations
 
@@ -19,8 +19,6 @@ _OF_THE_SERVER = re.compile(
     r"|CONNECTION ADMIN|BINLOG (?!MONITOR)\w+|REPLICATION (?!CLIENT)\w+(?: ADMIN)?"
     r"|SYSTEM_\w+|\w+_ADMIN)\b"
 )
-MOST_BEHIND = 60
-"""Seconds; a replica further behind causes a warning."""
 ENOUGH = "a user with only SELECT is enough"
 
 

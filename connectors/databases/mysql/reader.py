@@ -18,15 +18,16 @@ from typing import Any, cast
 import pymysql
 from pymysql.constants import FIELD_TYPE, FLAG
 from pymysql.converters import encoders
-from pymysql.cursors import DictCursor, SSCursor
+from pymysql.cursors import SSCursor
 
-from connectors.databases import names, network, query
+from connectors.databases import names, query
 from connectors.databases.lines import LineColumn, LineFormat
 from connectors.databases.moments import Clock, is_number
-from connectors.databases.mysql.catalog import MOST_BEHIND, MySQLCatalog
+from connectors.databases.mysql.catalog import MySQLCatalog
 from connectors.databases.mysql.connection import Connection
 from connectors.databases.mysql.cursors import MySQLCursor
 from connectors.databases.mysql.errors import PARTIAL, of_greeting, partial, translate
+from connectors.databases.mysql.facts import replica_facts, tls_facts
 from connectors.databases.mysql.ranges import MySQLRanges
 from connectors.databases.mysql.types import (
     INTEGERS,
@@ -36,6 +37,7 @@ from connectors.databases.mysql.types import (
     line,
     piece,
     quoted,
+    text_of,
 )
 from connectors.databases.ranges import Ranges, shape_of
 from connectors.databases.reader import Column, Reader, ServerFacts, Since
@@ -44,7 +46,7 @@ from connectors.sdk import redact
 from connectors.sdk.connector import Context
 from connectors.sdk.errors import DataError, MissingError
 from connectors.sdk.net.dial import dial
-from connectors.sdk.net.tls import certificate_facts, client_context, expiry_warnings
+from connectors.sdk.net.tls import client_context
 from connectors.sdk.rows import Batch
 
 
@@ -155,7 +157,7 @@ class MySQLReader(Reader):
         """All rows of a small result, text as text."""
         with self.connection.cursor() as cursor:
             cursor.execute(statement, params)
-            return [tuple(_text(item) for item in row) for row in cursor.fetchall()]
+            return [tuple(text_of(item) for item in row) for row in cursor.fetchall()]
 
     # What there is to read
 
@@ -217,7 +219,7 @@ class MySQLReader(Reader):
             cursor.execute(f"SELECT {asked} FROM {named} LIMIT 0")
             cursor.fetchall()
             fields = [
-                (str(_text(field[0])), int(field[1]), int(field[3] or 0))
+                (str(text_of(field[0])), int(field[1]), int(field[3] or 0))
                 for field in cursor.description or ()
             ]
             self._numbered = {
@@ -370,47 +372,6 @@ class MySQLReader(Reader):
             product = "MariaDB" if self._is_mariadb() else "MySQL"
             found = ServerFacts({"server": f"{product} {version}", "user": user})
             found.warnings.extend(self._catalog().warnings_of_rights(user))
-            self._replica_facts(found)
-            self._tls_facts(found)
+            replica_facts(self.connection, found)
+            tls_facts(self.connection, self.config, found)
         return found
-
-    def _replica_facts(self, found: ServerFacts) -> None:
-        """A replica may be behind; not every user may read its status."""
-        try:
-            with self.connection.cursor(DictCursor) as cursor:
-                cursor.execute("SHOW SLAVE STATUS")
-                rows = cursor.fetchall()
-        except pymysql.MySQLError:
-            return
-        if not rows:
-            return
-        behind = _text(rows[0].get("Seconds_Behind_Master"))
-        found.facts["replica"] = True
-        if behind is None:
-            found.warnings.append(
-                "This is a replica whose replication has stopped: later changes are not read"
-            )
-            return
-        found.facts["behind_seconds"] = int(behind)
-        if int(behind) > MOST_BEHIND:
-            found.warnings.append(
-                f"This is a replica, {int(behind):,} seconds behind: rows that were added or "
-                "changed since are not read, and rows that were removed since still are"
-            )
-
-    def _tls_facts(self, found: ServerFacts) -> None:
-        config = self.config
-        der = self.connection.certificate()
-        if der is None:
-            found.facts["tls"] = "no"
-            found.warnings.extend(network.plain_text_warnings(config.host))
-            return
-        ((_, found.facts["tls"]),) = self._run("SHOW STATUS LIKE 'Ssl_version'")
-        if not (config.tls.required and config.tls.verify):
-            found.warnings.append(network.UNVERIFIED)
-        found.facts.update(certificate_facts(der))
-        found.warnings.extend(expiry_warnings(der))
-
-
-def _text(item: Any) -> Any:
-    return item.decode() if isinstance(item, bytes) else item

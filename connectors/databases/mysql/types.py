@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from pymysql.constants import FIELD_TYPE
 
@@ -92,3 +93,8 @@ def piece(name: str, kind: int, flag: bool) -> tuple[str, convert.Convert | None
 def line(pieces: Sequence[str]) -> str:
     """SQL for a whole line."""
     return f"CONCAT_WS({_TAB}, {', '.join(f'IFNULL({each}, {_NULL})' for each in pieces)})"
+
+
+def text_of(item: Any) -> Any:
+    """Text as `str`: the connection decodes nothing."""
+    return item.decode() if isinstance(item, bytes) else item

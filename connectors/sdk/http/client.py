@@ -8,7 +8,6 @@ error of `connectors.sdk.errors` with what the server reported and a hint how to
 from __future__ import annotations
 
 import contextlib
-import random
 import threading
 import time
 import zlib
@@ -26,7 +25,6 @@ from connectors.sdk.errors import (
     ConnectorError,
     DataError,
     RetriableError,
-    ThrottledError,
     UnreachableError,
 )
 from connectors.sdk.http import failures
@@ -42,6 +40,7 @@ from connectors.sdk.http.messages import (
     origin_of,
 )
 from connectors.sdk.http.redirects import joined, redirected
+from connectors.sdk.http.retries import once_only, pause
 from connectors.sdk.http.sessions import Sessions
 from connectors.sdk.http.watchdog import Watchdog
 from connectors.sdk.net.guard import Guard
@@ -65,7 +64,6 @@ _CHUNK = 64 * 1024
 _MAX_REDIRECTS = 10
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _HARMLESS_HEADERS = frozenset({"accept", "content-type"})
-_LONGEST_BACKOFF = 30.0
 _CANCEL_CHECK = 0.2
 _GRACE = 0.5
 """Seconds by which the watchdog comes later than what says more exactly what was missing."""
@@ -222,7 +220,7 @@ class HttpClient:
             except RetriableError as error:
                 if request.once or error.exhausted:
                     raise
-                self._pause(error, tries, deadline)
+                self.wait(pause(error, tries, self._retries, self._limits, deadline))
                 tries += 1
 
     def _once(
@@ -262,28 +260,8 @@ class HttpClient:
     def _renew(self, sent: Request) -> bool:
         if self._auth is None or not self._is_own(sent.url):
             return False
-        with _once_only():
+        with once_only():
             return self._auth.renew(sent)
-
-    def _pause(self, error: RetriableError, tries: int, deadline: float) -> None:
-        """Wait before the next attempt, or raise `error` if there is none."""
-        asked = error.retry_after
-        if asked is not None and asked > self._limits.longest_wait:
-            raise ThrottledError(
-                f"{error.what}; it asks to retry in {asked:.0f} seconds",
-                where=error.where,
-                hint="The run is retried then",
-                retry_after=asked,
-            ) from error
-        if tries >= self._retries:
-            raise error
-        backoff = min(self._limits.backoff * 2**tries, _LONGEST_BACKOFF)
-        seconds = backoff * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, no secret
-        if asked is not None:
-            seconds += asked
-        if time.monotonic() + seconds > deadline:
-            raise error
-        self.wait(seconds)
 
     def _follow(self, request: Request) -> tuple[Request, requests.Response]:
         """Send and follow redirects; returns the last request as sent, and its response."""
@@ -307,7 +285,7 @@ class HttpClient:
         own = self._is_own(request.url)
         outgoing = replace(request, query=list(request.query), headers=self._headers_for(request))
         if own and self._auth is not None:
-            with _once_only():
+            with once_only():
                 self._auth.apply(outgoing)
         origin = origin_of(request.url)
         session = self._sessions.get(own, origin[0])
@@ -410,16 +388,6 @@ class HttpClient:
             return beginning_of(next(self._body(response, request, deadline, _CHUNK), b""))[:4096]
         except (ConnectorError, StopIteration):
             return b""
-
-
-@contextlib.contextmanager
-def _once_only() -> Iterator[None]:
-    """Authentication has its own retries, so its failure is not retried."""
-    try:
-        yield
-    except RetriableError as error:
-        error.exhausted = True
-        raise
 
 
 def _is_loopback(host: str) -> bool:

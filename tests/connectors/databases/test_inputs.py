@@ -180,7 +180,7 @@ READS: list[Any] = [
         {"table": "t"},
         [
             {"id": 1, "d": "2024-02-29", "y": 1901, "z": 8},
-            "t, row 2, id 18446744073709551615: d: 0000-00-00 is no date in the years 1 to 9999",
+            "t, row 2, id 18446744073709551615: d: 0000-00-00 is not a date in the years 1 to 9999",
         ],
         id="unsigned bigint, zero date, zerofill (github.com/datazip-inc/olake/issues/570)",
     ),
@@ -248,9 +248,9 @@ READS: list[Any] = [
         ],
         {"table": "t"},
         [
-            "t, row 1, id 1: d: infinity is no date that JSON can represent",
-            "t, row 2, id 2: d: 0044-03-15 BC is no date in the years 1 to 9999",
-            "t, row 3, id 3: d: 10000-01-01 is no date in the years 1 to 9999",
+            "t, row 1, id 1: d: infinity is not a date that JSON can represent",
+            "t, row 2, id 2: d: 0044-03-15 BC is not a date in the years 1 to 9999",
+            "t, row 3, id 3: d: 10000-01-01 is not a date in the years 1 to 9999",
             {"id": 4, "d": "9999-12-31", "at": "2024-02-29T09:59:59.999999Z"},
         ],
         id="dates at the edges (github.com/transferwise/pipelinewise-tap-postgres/pull/62)",

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import difflib
 import sqlite3
@@ -16,23 +15,21 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from connectors.databases import convert, names, query
+from connectors.databases import names, query
 from connectors.databases.moments import Clock, is_number, less
 from connectors.databases.reader import Column, Reader, ServerFacts, Since
 from connectors.databases.settings import DatabaseConfig
-from connectors.databases.tuples import ConvertItem, TupleBatch, TupleColumn, TupleFormat
-from connectors.sdk import canonical, redact
+from connectors.databases.sqlite.errors import translate
+from connectors.databases.sqlite.values import converter
+from connectors.databases.tuples import TupleBatch, TupleColumn, TupleFormat
+from connectors.sdk import canonical
 from connectors.sdk.connector import Context
 from connectors.sdk.errors import (
     AccessDeniedError,
     ConfigurationError,
-    ConnectorError,
-    DataError,
-    FatalError,
     MissingError,
-    RetriableError,
 )
-from connectors.sdk.rows import Batch, JsonValue
+from connectors.sdk.rows import Batch
 
 _READING = frozenset(
     {
@@ -115,36 +112,7 @@ class SQLiteReader(Reader):
         try:
             yield
         except sqlite3.Error as error:
-            raise self._translate(error, text) from None
-
-    def _translate(self, error: sqlite3.Error, text: str) -> ConnectorError:
-        said = redact.shorten(str(error))
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            return RetriableError(f"The database is in use by a writer: {said}", where=self.where)
-        if code == sqlite3.SQLITE_INTERRUPT:
-            return RetriableError(
-                "The statement took longer than the timeout",
-                where=self.where,
-                hint="Raise timeout, or read less with a query or a cursor column",
-            )
-        if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
-            return DataError(f"The file is not a valid SQLite database: {said}", where=self.where)
-        if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_IOERR):
-            return AccessDeniedError(
-                f"The file cannot be read: {said}",
-                where=self.where,
-                hint="Check the permissions of the file and its directory",
-            )
-        if text and code in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_AUTH):
-            return ConfigurationError(
-                f"The query is not valid: {said}",
-                where=self.where,
-                hint="Try the query with the sqlite3 shell",
-            )
-        return FatalError(
-            f"SQLite refused: {said}", where=self.where, hint="Try the same with the sqlite3 shell"
-        )
+            raise translate(error, self.where, text) from None
 
     @property
     def connection(self) -> sqlite3.Connection:
@@ -168,7 +136,7 @@ class SQLiteReader(Reader):
             self._from, described = self._of_query()
         names.refuse_unusable([name for name, _, _ in described], self.where)
         for name, declared, required in described:
-            self._columns.append(TupleColumn(name, declared, _converter(declared)))
+            self._columns.append(TupleColumn(name, declared, converter(declared)))
             self._nullable.append(not required)
         # From here on only reads are allowed, whatever the query says: no ATTACH, no PRAGMA.
         self.connection.set_authorizer(_authorize)
@@ -359,73 +327,3 @@ def _stored(item: Any, column: str, where: str) -> str:
             where=where,
             hint="Correct it at the source, or choose another cursor column",
         ) from None
-
-
-def _converter(declared: str) -> ConvertItem:
-    """The converter of a column; the declared type decides if the value is ambiguous."""
-    kind = declared.partition("(")[0].strip().upper()
-    from_text = {
-        "DATETIME": _timestamp,
-        "TIMESTAMP": _timestamp,
-        "TIMESTAMPTZ": _utc,
-        "TIMESTAMP WITH TIME ZONE": _utc,
-        "TIME": _time,
-        "JSON": convert.json,
-        "JSONB": convert.json,
-    }.get(kind)
-    if kind in ("BOOLEAN", "BOOL"):
-        return _boolean
-    if from_text is None:
-        return _value
-
-    def refined(item: Any) -> JsonValue:
-        value = _value(item)
-        return from_text(value) if isinstance(value, str) else value
-
-    return refined
-
-
-def _value(item: Any) -> JsonValue:
-    if isinstance(item, bytes):
-        return base64.b64encode(item).decode("ascii")
-    if isinstance(item, float):
-        return canonical.number(item)
-    if isinstance(item, str) and not item.isascii():
-        try:
-            item.encode()
-        except UnicodeEncodeError:
-            raise ValueError("The text is not UTF-8") from None
-    value: JsonValue = item
-    return value
-
-
-def _boolean(item: Any) -> JsonValue:
-    return bool(item) if isinstance(item, int) and item in (0, 1) else _value(item)
-
-
-def _timestamp(text: str) -> str:
-    """Text of a DATETIME column as ISO 8601; other text, which SQLite allows, is unchanged."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return text
-    if moment.tzinfo is None:
-        return convert.timestamp(text) if len(text) > 10 else text
-    return _utc(text)
-
-
-def _utc(text: str) -> str:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return text
-    if moment.tzinfo is not None:
-        moment = moment.astimezone(UTC).replace(tzinfo=None)
-    return convert.utc(moment.isoformat())
-
-
-def _time(text: str) -> str:
-    try:
-        return convert.time(text)
-    except ValueError:
-        return text
