@@ -42,7 +42,7 @@ def test_what_works_today_leaves_and_what_does_not_stays_with_todays_reason(benc
     run = _retry(bench)
     assert figures(run) == {"read": 2, "created": 1, "errors": 1}
     assert (run.state, run.actor) == (RunState.PARTIAL, "cli:alice")
-    assert run.message == "Replayed 2 rows from the quarantine; 1 are left in it"
+    assert run.message == "Replayed 2 rows from the quarantine; 1 is still rejected"
     assert bench.objects()["2"] == {"code": "2", "name": "Half", "size": 1.5}
     (left,) = rejects.rows(bench.app, "places")
     assert (left["key"], left["run"], left["errors"][0]["path"]) == ("3", run.id, "size")
