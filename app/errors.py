@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import secrets
 from contextlib import suppress
+from datetime import UTC, datetime
 from enum import IntEnum
 from typing import ClassVar
 
@@ -16,6 +17,7 @@ from connectors.sdk.errors import ConfigurationError, ConnectorError, OpenRegist
 
 __all__ = [
     "AlreadyRunningError",
+    "ChangedError",
     "ConfigurationError",
     "ConflictError",
     "ConnectorError",
@@ -168,6 +170,18 @@ class ConflictError(OpenRegisterError):
     """Another user changed it in the meantime."""
 
     default_hint: ClassVar[str] = "Reload it, then retry the change"
+
+
+class ChangedError(ConflictError):
+    """It is no longer as it was when the change was prepared.
+
+    `by`: who changed it last, empty if nobody knows. `at`: when.
+    """
+
+    def __init__(self, what: str, *, by: str, at: datetime) -> None:
+        self.by, self.at = by, at
+        who = f" by {by}" if by else ""
+        super().__init__(f"{what} was changed{who} at {at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC")
 
 
 class PlanChangedError(ConflictError):

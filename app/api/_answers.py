@@ -8,7 +8,7 @@ from email.utils import format_datetime, parsedate_to_datetime
 from hashlib import sha256
 from typing import Annotated, Any
 
-from fastapi import Query, Request
+from fastapi import Header, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
@@ -17,6 +17,7 @@ from app.http.documents import dumps
 JSON = "application/json"
 
 PageNumber = Annotated[int, Query(alias="_page", ge=1, le=1_000_000_000)]
+IfMatch = Annotated[str | None, Header(description="Only if it is at the version of this ETag")]
 PageLimit = Annotated[int, Query(alias="_limit", ge=1, le=1000)]
 
 
@@ -77,13 +78,18 @@ def answer(
     *,
     status: int = 200,
     etag: str | None = None,
+    version: str = "",
     modified: datetime | None = None,
     headers: dict[str, str] | None = None,
 ) -> Response:
-    """The document as JSON; 304 if the client already has it. Computes an `etag` if missing."""
+    """The document as JSON; 304 if the client already has it.
+
+    Without `etag` one is computed; `version`, which If-Match compares, is its beginning.
+    """
     body = dumps(document)
-    if etag is None and request.method in ("GET", "HEAD"):
-        etag = f'"{sha256(body).hexdigest()[:32]}"'
+    if etag is None and (version or request.method in ("GET", "HEAD")):
+        digest = sha256(body).hexdigest()[:32]
+        etag = f'"{version}-{digest}"' if version else f'"{digest}"'
     known = validators(etag, modified)
     if unchanged(request, etag, modified):
         return Response(status_code=304, headers=known)

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from app.api._answers import (
     Document,
+    IfMatch,
     Listed,
     PageLimit,
     PageNumber,
@@ -20,6 +21,7 @@ from app.api._answers import (
 from app.documents.register import register_document
 from app.errors import NotFoundError
 from app.http.identity import App, RegisterAdmin, Viewer
+from app.http.revisions import precondition, token
 from app.registers import registers
 
 router = APIRouter(prefix="/registers", tags=["registers"])
@@ -74,7 +76,9 @@ def create_register(
     request: Request, app: App, identity: RegisterAdmin, body: NewRegister
 ) -> Response:
     """Add a register."""
-    made = registers.add(app, body.slug, title=body.title, description=body.description)
+    made = registers.add(
+        app, body.slug, title=body.title, description=body.description, actor=identity.actor
+    )
     return answer(
         request,
         register_document(made, ()),
@@ -88,20 +92,41 @@ def show_register(request: Request, app: App, identity: Viewer, register: str) -
     """Show a register, by slug or id."""
     for found, schemas in registers.names(app):
         if register in (found.slug, str(found.id)):
-            return answer(request, register_document(found, schemas), modified=found.updated)
+            return answer(
+                request,
+                register_document(found, schemas),
+                version=token(found.updated),
+                modified=found.updated,
+            )
     raise NotFoundError(f"There is no register {register!r}")
 
 
-@router.patch("/{register}", responses={200: {"model": RegisterDocument}, **problems(404)})
+@router.patch("/{register}", responses={200: {"model": RegisterDocument}, **problems(404, 412)})
 def change_register(
-    request: Request, app: App, identity: RegisterAdmin, register: str, body: RegisterChange
+    request: Request,
+    app: App,
+    identity: RegisterAdmin,
+    register: str,
+    body: RegisterChange,
+    if_match: IfMatch = None,
 ) -> Response:
     """Change a register's title or description."""
-    registers.update(app, register, title=body.title, description=body.description)
+    with precondition(if_match) as since:
+        registers.update(
+            app,
+            register,
+            title=body.title,
+            description=body.description,
+            actor=identity.actor,
+            if_updated=since,
+        )
     return show_register(request, app, identity, register)
 
 
-@router.delete("/{register}", status_code=204, responses=problems(404, 409))
-def delete_register(app: App, identity: RegisterAdmin, register: str) -> None:
+@router.delete("/{register}", status_code=204, responses=problems(404, 409, 412))
+def delete_register(
+    app: App, identity: RegisterAdmin, register: str, if_match: IfMatch = None
+) -> None:
     """Delete an empty register."""
-    registers.delete(app, register)
+    with precondition(if_match) as since:
+        registers.delete(app, register, if_updated=since)

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from app.api._answers import (
     Document,
+    IfMatch,
     Listed,
     PageLimit,
     PageNumber,
@@ -19,6 +20,7 @@ from app.api._answers import (
 )
 from app.documents.schema import schema_document, schema_with_versions
 from app.http.identity import App, RegisterAdmin, Viewer
+from app.http.revisions import precondition, token
 from app.registers import schemas
 from app.registers.schemas import Overview
 
@@ -99,22 +101,31 @@ def create_schema(request: Request, app: App, identity: RegisterAdmin, body: New
 def show_schema(request: Request, app: App, identity: Viewer, schema: str) -> Response:
     """Show a schema and its versions."""
     found = schemas.show(app, schema)
-    return answer(request, schema_with_versions(found), modified=found.schema.updated)
+    changed = found.schema.updated
+    document = schema_with_versions(found)
+    return answer(request, document, version=token(changed), modified=changed)
 
 
-@router.patch("/{schema}", responses={200: {"model": SchemaDocument}, **problems(404, 409)})
+@router.patch("/{schema}", responses={200: {"model": SchemaDocument}, **problems(404, 409, 412)})
 def change_schema(
-    request: Request, app: App, identity: RegisterAdmin, schema: str, body: SchemaChange
+    request: Request,
+    app: App,
+    identity: RegisterAdmin,
+    schema: str,
+    body: SchemaChange,
+    if_match: IfMatch = None,
 ) -> Response:
     """Change a schema's document, as a new version, or its title."""
-    schemas.update(
-        app,
-        schema,
-        actor=identity.actor,
-        document=body.document,
-        title=body.title,
-        if_version=body.if_version,
-    )
+    with precondition(if_match) as since:
+        schemas.update(
+            app,
+            schema,
+            actor=identity.actor,
+            document=body.document,
+            title=body.title,
+            if_version=body.if_version,
+            if_updated=since,
+        )
     return show_schema(request, app, identity, schema)
 
 
@@ -124,7 +135,8 @@ def link_schema(app: App, identity: RegisterAdmin, schema: str, register: str) -
     schemas.link(app, schema, register=register)
 
 
-@router.delete("/{schema}", status_code=204, responses=problems(404, 409))
-def delete_schema(app: App, identity: RegisterAdmin, schema: str) -> None:
+@router.delete("/{schema}", status_code=204, responses=problems(404, 409, 412))
+def delete_schema(app: App, identity: RegisterAdmin, schema: str, if_match: IfMatch = None) -> None:
     """Delete an unused schema."""
-    schemas.delete(app, schema)
+    with precondition(if_match) as since:
+        schemas.delete(app, schema, if_updated=since)

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from app.api._answers import (
     Document,
+    IfMatch,
     Listed,
     PageLimit,
     PageNumber,
@@ -31,7 +32,8 @@ from app.documents.source import (
 from app.errors import ConflictError, UsageError
 from app.http.identity import App, RegisterAdmin, Viewer
 from app.http.patience import Gone, working
-from app.operations import status
+from app.http.revisions import precondition, token
+from app.operations import status as standing
 from app.registers.ownership import merge_patch
 from app.sources import confinement, decision, jobs, manage, preview, testing
 from app.sources.manage import Saved
@@ -65,7 +67,7 @@ def list_sources(
     request: Request, app: App, identity: Viewer, page: PageNumber = 1, limit: PageLimit = 100
 ) -> Response:
     """List the sources with their status."""
-    found = [source_line(one) for one in app.read(status.sources)]
+    found = [source_line(one) for one in app.read(standing.sources)]
     return answer(request, listed(found, page, limit))
 
 
@@ -76,18 +78,18 @@ def create_source(
     request: Request, app: App, identity: RegisterAdmin, body: SourceJson, test: Test = True
 ) -> Response:
     """Add a source."""
-    saved = confinement.save(app, body, test=test, update=False)
+    saved = confinement.save(app, body, test=test, update=False, actor=identity.actor)
     headers = {"Location": f"/api/sources/{saved.source.name}"}
-    return answer(request, _saved(app, saved), status=201, headers=headers)
+    return _stored(request, app, saved, status=201, headers=headers)
 
 
 @router.get("/{name}", responses={200: {"model": Document}, **problems(404)})
 def show_source(request: Request, app: App, identity: Viewer, name: str) -> Response:
     """Show a source, its status, and its document without secrets."""
-    return answer(request, _source(app, app.read(manage.get, name)))
+    return _shown(request, app, app.read(manage.get, name))
 
 
-@router.put("/{name}", responses={200: {"model": Document}, **problems(400, 404, 409, 502)})
+@router.put("/{name}", responses={200: {"model": Document}, **problems(400, 404, 409, 412, 502)})
 def replace_source(
     request: Request,
     app: App,
@@ -95,16 +97,21 @@ def replace_source(
     name: str,
     body: SourceJson,
     test: Test = True,
+    if_match: IfMatch = None,
 ) -> Response:
     """Replace a source's definition; missing secrets keep their stored values."""
     document = {"name": name, **body}
     if document["name"] != name:
         raise UsageError("The name in the document differs from the URL")
     app.read(manage.get, name)
-    return answer(request, _saved(app, confinement.save(app, document, test=test, update=True)))
+    with precondition(if_match) as since:
+        saved = confinement.save(
+            app, document, test=test, update=True, actor=identity.actor, if_updated=since
+        )
+    return _stored(request, app, saved)
 
 
-@router.patch("/{name}", responses={200: {"model": Document}, **problems(400, 404, 409, 502)})
+@router.patch("/{name}", responses={200: {"model": Document}, **problems(400, 404, 409, 412, 502)})
 def change_source(
     request: Request,
     app: App,
@@ -112,16 +119,32 @@ def change_source(
     name: str,
     body: SourceJson,
     test: Test = True,
+    if_match: IfMatch = None,
 ) -> Response:
     """Change some members of a source's document (JSON Merge Patch)."""
-    document = merge_patch(to_document(app.read(manage.get, name)), body)
-    return replace_source(request, app, identity, name, document, test)
+    source = app.read(manage.get, name)
+    document = {"name": name, **merge_patch(to_document(source), body)}
+    if document["name"] != name:
+        raise UsageError("The name in the document differs from the URL")
+    with precondition(if_match) as since:
+        saved = confinement.save(
+            app,
+            document,
+            test=test,
+            update=True,
+            actor=identity.actor,
+            if_updated=since or source.updated,
+        )
+    return _stored(request, app, saved)
 
 
-@router.delete("/{name}", responses={200: {"model": Document}, **problems(404, 409)})
-def delete_source(request: Request, app: App, identity: RegisterAdmin, name: str) -> Response:
+@router.delete("/{name}", responses={200: {"model": Document}, **problems(404, 409, 412)})
+def delete_source(
+    request: Request, app: App, identity: RegisterAdmin, name: str, if_match: IfMatch = None
+) -> Response:
     """Delete a source; its objects and their audit trail are kept."""
-    left = app.write(manage.delete, name)
+    with precondition(if_match) as since:
+        left = app.write(manage.delete, name, if_updated=since)
     return answer(request, {"name": name, "deleted": True, "objects_left": left})
 
 
@@ -269,8 +292,8 @@ def cancel_run(request: Request, app: App, identity: RegisterAdmin, name: str) -
 @router.post("/{name}/enable", responses={200: {"model": Document}, **problems(404)})
 def enable_source(request: Request, app: App, identity: RegisterAdmin, name: str) -> Response:
     """Let a source run again, and reset its failures."""
-    source = app.write(manage.set_enabled, name, True)
-    return answer(request, _source(app, source))
+    source = app.write(manage.set_enabled, name, True, actor=identity.actor)
+    return _shown(request, app, source)
 
 
 @router.post("/{name}/complete", responses={200: {"model": Document}, **problems(404, 502)})
@@ -279,27 +302,37 @@ def state_complete(request: Request, app: App, identity: RegisterAdmin, name: st
 
     The source is tested again, and the `decision` of that test becomes part of its connection.
     """
-    check = decision.decide_from_outside(app, name)
+    check = decision.decide_from_outside(app, name, actor=identity.actor)
     return answer(request, {"source": name, **completeness(name, check)})
 
 
 @router.delete("/{name}/findings", responses={200: {"model": Document}, **problems(404)})
 def forget_findings(request: Request, app: App, identity: RegisterAdmin, name: str) -> Response:
     """Accept a changed form of the source: the next run detects it again."""
-    source = app.write(manage.forget_findings, name)
-    return answer(request, _source(app, source))
+    source = app.write(manage.forget_findings, name, actor=identity.actor)
+    return _shown(request, app, source)
 
 
 @router.post("/{name}/disable", responses={200: {"model": Document}, **problems(404)})
 def disable_source(request: Request, app: App, identity: RegisterAdmin, name: str) -> Response:
     """Stop a source from running; its objects are kept."""
-    source = app.write(manage.set_enabled, name, False)
-    return answer(request, _source(app, source))
+    source = app.write(manage.set_enabled, name, False, actor=identity.actor)
+    return _shown(request, app, source)
 
 
-def _source(app: App, source: Source) -> dict[str, Any]:
-    return source_document(app.read(status.details, source))
+def _shown(request: Request, app: App, source: Source) -> Response:
+    document = source_document(app.read(standing.details, source))
+    return answer(request, document, version=token(source.updated))
 
 
-def _saved(app: App, saved: Saved) -> dict[str, Any]:
-    return saved_document(app.read(status.details, saved.source), saved)
+def _stored(
+    request: Request,
+    app: App,
+    saved: Saved,
+    *,
+    status: int = 200,
+    headers: dict[str, str] | None = None,
+) -> Response:
+    document = saved_document(app.read(standing.details, saved.source), saved)
+    version = token(saved.source.updated)
+    return answer(request, document, status=status, version=version, headers=headers)

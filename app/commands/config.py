@@ -66,7 +66,9 @@ def set_(cli: Cli, key: str, value: str) -> None:
     """
     if value == "-" and configuration.is_secret(key):
         value = cli.ask_secret(key)
-    changed = cli.application.write(configuration.put, key, value, cli.application.box)
+    changed = cli.application.write(
+        configuration.put, key, value, cli.application.box, actor=cli.actor
+    )
     cli.output.result(_document(changed), f"{key} is now {_plain(changed) or 'empty'}")
 
 
@@ -79,7 +81,7 @@ def reset(cli: Cli, key: str) -> None:
     Examples:
       openregister config:reset source.timeout
     """
-    changed = cli.application.write(configuration.reset, key)
+    changed = cli.application.write(configuration.reset, key, actor=cli.actor)
     cli.output.result(_document(changed), f"{key} is {_plain(changed) or 'empty'} again")
 
 

@@ -25,7 +25,9 @@ def add(cli: Cli, slug: str, title: str, description: str) -> None:
       openregister register:add geo
       openregister register:add geo --title "Geography" --description "Places of the world"
     """
-    register = registers.add(cli.application, slug, title=title, description=description)
+    register = registers.add(
+        cli.application, slug, title=title, description=description, actor=cli.actor
+    )
     cli.output.result(
         register_with_count(Overview(register, ())),
         f"Added register {register.slug} ({register.title})",

@@ -60,7 +60,14 @@ def add(cli: Cli, /, name: str, type_: str, no_test: bool, **options: Any) -> No
       openregister source:add regions --type files --register geo --schema region --set path=r.csv
     """
     document = manage.apply({"name": name}, edits(cli, type=type_, **options))
-    saved = manage.save(cli.application, document, test=not no_test, on_host=True, update=False)
+    saved = manage.save(
+        cli.application,
+        document,
+        test=not no_test,
+        on_host=True,
+        update=False,
+        actor=cli.actor,
+    )
     _saved(cli, saved)
 
 
@@ -93,6 +100,7 @@ def edit(cli: Cli, /, name: str, no_test: bool, forget_findings: bool, **options
             test=not no_test,
             on_host=True,
             forget_findings=forget_findings,
+            actor=cli.actor,
         ),
     )
 
@@ -128,7 +136,7 @@ def enable(cli: Cli, name: str) -> None:
     Examples:
       openregister source:enable countries
     """
-    source = cli.application.write(manage.set_enabled, name, True)
+    source = cli.application.write(manage.set_enabled, name, True, actor=cli.actor)
     cli.output.result({"name": name, "status": source.status}, f"Enabled source {name}")
 
 
@@ -141,7 +149,7 @@ def disable(cli: Cli, name: str) -> None:
     Examples:
       openregister source:disable countries
     """
-    source = cli.application.write(manage.set_enabled, name, False)
+    source = cli.application.write(manage.set_enabled, name, False, actor=cli.actor)
     cli.output.result({"name": name, "status": source.status}, f"Disabled source {name}")
 
 

@@ -32,7 +32,11 @@ def import_(cli: Cli, path: str, test: bool) -> None:
     saved = []
     for number, document in enumerate(_documents(path), 1):
         where = f"{path}, document {number}"
-        saved.append(manage.save(cli.application, document, test=test, on_host=True, where=where))
+        saved.append(
+            manage.save(
+                cli.application, document, test=test, on_host=True, where=where, actor=cli.actor
+            )
+        )
     for warning in (warning for item in saved for warning in item.warnings):
         cli.output.warning(warning)
     cli.output.result(

@@ -11,6 +11,7 @@ import re
 import zoneinfo
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import sqlalchemy as sa
@@ -175,6 +176,14 @@ class Value:
     set: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """When a setting was changed, and by whom; empty if nobody said."""
+
+    at: datetime
+    by: str
+
+
 def known() -> list[Known]:
     """All settings, in the order of the manual."""
     return [
@@ -231,7 +240,23 @@ def get(connection: sa.Connection, key: str) -> Value:
     return next(value for value in values(connection) if value.key == key)
 
 
-def put(connection: sa.Connection, key: str, text: str, box: SecretBox) -> Value:
+def changed(connection: sa.Connection) -> Change | None:
+    """The latest change of any setting, while other changes wait; None if there was none."""
+    connection.execute(sa.text("LOCK TABLE openregister.settings IN SHARE ROW EXCLUSIVE MODE"))
+    return latest_change(connection)
+
+
+def latest_change(connection: sa.Connection) -> Change | None:
+    """The latest change of any setting, or None."""
+    row = connection.execute(
+        sa.select(table.c.updated, table.c.changed_by).order_by(table.c.updated.desc()).limit(1)
+    ).one_or_none()
+    return None if row is None else Change(row.updated, row.changed_by)
+
+
+def put(
+    connection: sa.Connection, key: str, text: str, box: SecretBox, *, actor: str = ""
+) -> Value:
     """Set a value from text; lists are comma-separated. Raises UsageError, ConfigurationError."""
     field = _field(key)
     value: Any = text.strip()
@@ -245,20 +270,23 @@ def put(connection: sa.Connection, key: str, text: str, box: SecretBox) -> Value
     stored = _plain(parsed)
     if isinstance(parsed, SecretStr):
         stored = {"encrypted": box.encrypt(parsed.get_secret_value()).decode("ascii")}
-    connection.execute(
-        insert(table)
-        .values(key=key, value=stored)
-        .on_conflict_do_update(
-            index_elements=["key"], set_={"value": stored, "updated": sa.func.now()}
-        )
-    )
+    _store(connection, key, stored, actor)
     return get(connection, key)
 
 
-def reset(connection: sa.Connection, key: str) -> None:
+def reset(connection: sa.Connection, key: str, *, actor: str = "") -> None:
     """Restore the default. Raises UsageError for an unknown key."""
     _field(key)
-    connection.execute(sa.delete(table).where(table.c.key == key))
+    _store(connection, key, sa.JSON.NULL, actor)  # the row stays and says who did this
+
+
+def _store(connection: sa.Connection, key: str, value: Any, actor: str) -> None:
+    values = {"value": value, "updated": sa.func.clock_timestamp(), "changed_by": actor}
+    connection.execute(
+        insert(table)
+        .values(key=key, **values)
+        .on_conflict_do_update(index_elements=["key"], set_=values)
+    )
 
 
 def _groups() -> dict[str, type[BaseModel]]:
@@ -281,7 +309,8 @@ def _field(key: str) -> FieldInfo:
 
 
 def _stored(connection: sa.Connection) -> dict[str, Any]:
-    return {row.key: row.value for row in connection.execute(sa.select(table.c.key, table.c.value))}
+    found = connection.execute(sa.select(table.c.key, table.c.value))
+    return {row.key: row.value for row in found if row.value is not None}
 
 
 def _decrypt(key: str, value: dict[str, str], box: SecretBox) -> str:

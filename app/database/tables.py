@@ -59,6 +59,11 @@ def _updated() -> Column[object]:
     return Column("updated", Timestamp, nullable=False, server_default=NOW)
 
 
+def _changed_by() -> Column[object]:
+    """Who made the change of `updated`; empty if nobody said."""
+    return Column("changed_by", Text, nullable=False, server_default="")
+
+
 registers = Table(
     "registers",
     metadata,
@@ -68,6 +73,7 @@ registers = Table(
     Column("description", Text, nullable=False, server_default=""),
     _created(),
     _updated(),
+    _changed_by(),
     CheckConstraint("slug ~ '^[a-z0-9][a-z0-9_-]*$'", name="slug"),
 )
 
@@ -82,6 +88,7 @@ schemas = Table(
     Column("document", JSON, nullable=False),
     _created(),
     _updated(),
+    _changed_by(),
     CheckConstraint("slug ~ '^[a-z0-9][a-z0-9_-]*$'", name="slug"),
 )
 
@@ -135,6 +142,7 @@ sources = Table(
         server_default=text("'{}'::jsonb"),
         comment="What reads found out about its form, such as where the rows are",
     ),
+    _changed_by(),
     CheckConstraint("on_missing IN ('keep', 'delete')", name="on_missing"),
     CheckConstraint("status IN ('active', 'disabled', 'error')", name="status"),
     CheckConstraint("enabled = (status <> 'disabled')", name="enabled"),
@@ -364,8 +372,9 @@ settings = Table(
     "settings",
     metadata,
     Column("key", Text, primary_key=True),
-    Column("value", JSONB, nullable=False),
+    Column("value", JSONB, nullable=False, comment="JSON null: back to the default"),
     _updated(),
+    _changed_by(),
 )
 
 users = Table(

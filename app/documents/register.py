@@ -20,6 +20,7 @@ def register_document(register: Register, schemas: Sequence[str]) -> dict[str, A
         "schemas": list(schemas),
         "created": register.created,
         "updated": register.updated,
+        "changed_by": register.changed_by,
     }
 
 

@@ -21,6 +21,7 @@ def schema_document(found: Overview) -> dict[str, Any]:
         "document": schema.document,
         "created": schema.created,
         "updated": schema.updated,
+        "changed_by": schema.changed_by,
     }
 
 

@@ -60,6 +60,8 @@ def source_document(details: Details) -> dict[str, Any]:
         "last_full": source.last_full,
         "cursor": source.cursor,
         "findings": source.findings,
+        "updated": source.updated,
+        "changed_by": source.changed_by,
         "warnings": standing_warnings(source),
         "document": to_document(source),
     }

@@ -5,8 +5,10 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from app.database import instance_settings as store
-from app.database.instance_settings import Known, Value
+from app.database.instance_settings import Change, Known, Value
 
+changed = store.changed
+latest_change = store.latest_change
 get = store.get
 put = store.put
 
@@ -16,9 +18,9 @@ def overview(connection: sa.Connection) -> list[tuple[Known, Value]]:
     return list(zip(store.known(), store.values(connection), strict=True))
 
 
-def reset(connection: sa.Connection, key: str) -> Value:
+def reset(connection: sa.Connection, key: str, *, actor: str = "") -> Value:
     """Restore the default. Raises UsageError for an unknown key."""
-    store.reset(connection, key)
+    store.reset(connection, key, actor=actor)
     return store.get(connection, key)
 
 
@@ -27,4 +29,15 @@ def is_secret(key: str) -> bool:
     return any(known.key == key and known.secret for known in store.known())
 
 
-__all__ = ["Known", "Value", "get", "is_secret", "overview", "put", "reset"]
+__all__ = [
+    "Change",
+    "Known",
+    "Value",
+    "changed",
+    "get",
+    "is_secret",
+    "latest_change",
+    "overview",
+    "put",
+    "reset",
+]

@@ -11,10 +11,11 @@ from sqlalchemy.dialects.postgresql import insert
 
 from app.database.names import check_slug
 from app.database.tables import objects, register_schemas, registers, source_targets, sources
-from app.errors import ExistsError, InUseError, NotFoundError
+from app.errors import ChangedError, ExistsError, InUseError, NotFoundError
 
 _COLUMNS = [
-    registers.c[name] for name in ("id", "slug", "title", "description", "created", "updated")
+    registers.c[name]
+    for name in ("id", "slug", "title", "description", "created", "updated", "changed_by")
 ]
 
 
@@ -28,15 +29,26 @@ class Register:
     description: str
     created: datetime
     updated: datetime
+    changed_by: str
 
 
 def add(
-    connection: sa.Connection, slug: str, *, title: str = "", description: str = ""
+    connection: sa.Connection,
+    slug: str,
+    *,
+    title: str = "",
+    description: str = "",
+    actor: str = "",
 ) -> Register:
     """Create a register. Raises UsageError for an invalid slug, ExistsError for one in use."""
     row = connection.execute(
         insert(registers)
-        .values(slug=check_slug("register", slug), title=title or slug, description=description)
+        .values(
+            slug=check_slug("register", slug),
+            title=title or slug,
+            description=description,
+            changed_by=actor,
+        )
         .on_conflict_do_nothing(index_elements=["slug"])
         .returning(*_COLUMNS)
     ).one_or_none()
@@ -71,25 +83,29 @@ def update(
     *,
     title: str | None = None,
     description: str | None = None,
+    actor: str = "",
+    if_updated: datetime | None = None,
 ) -> Register:
-    """Change the given values; None changes nothing. Raises NotFoundError."""
-    values: dict[str, Any] = {"updated": sa.func.now()}
+    """Change the given values; None changes nothing.
+
+    Raises NotFoundError; ChangedError if it has changed since `if_updated`.
+    """
+    _locked(connection, slug, if_updated)
+    values: dict[str, Any] = {"updated": sa.func.clock_timestamp(), "changed_by": actor}
     values |= {"title": title} if title is not None else {}
     values |= {"description": description} if description is not None else {}
     row = connection.execute(
         sa.update(registers).where(registers.c.slug == slug).values(values).returning(*_COLUMNS)
-    ).one_or_none()
-    if row is None:
-        raise _missing(slug)
+    ).one()
     return Register(**row._mapping)
 
 
-def delete(connection: sa.Connection, slug: str) -> None:
-    """Delete an empty register. Raises NotFoundError, InUseError.
+def delete(connection: sa.Connection, slug: str, *, if_updated: datetime | None = None) -> None:
+    """Delete an empty register. Raises NotFoundError, InUseError, ChangedError as `update`.
 
     Deleted objects count too, because their history refers to the register.
     """
-    register = get(connection, slug)
+    register = _locked(connection, slug, if_updated)
     users = connection.scalars(
         sa.select(sources.c.name)
         .join(source_targets, source_targets.c.source_id == sources.c.id)
@@ -110,6 +126,18 @@ def delete(connection: sa.Connection, slug: str) -> None:
         sa.delete(register_schemas).where(register_schemas.c.register_id == register.id)
     )
     connection.execute(sa.delete(registers).where(registers.c.id == register.id))
+
+
+def _locked(connection: sa.Connection, slug: str, if_updated: datetime | None) -> Register:
+    row = connection.execute(
+        sa.select(*_COLUMNS).where(registers.c.slug == slug).with_for_update()
+    ).one_or_none()
+    if row is None:
+        raise _missing(slug)
+    found = Register(**row._mapping)
+    if if_updated is not None and found.updated != if_updated:
+        raise ChangedError(f"Register {slug!r}", by=found.changed_by, at=found.updated)
+    return found
 
 
 def _missing(slug: str) -> NotFoundError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import sqlalchemy as sa
 
@@ -40,10 +41,12 @@ class Overview:
         return all(about.exact for _, about in self.held)
 
 
-def add(app: Application, slug: str, *, title: str = "", description: str = "") -> Register:
+def add(
+    app: Application, slug: str, *, title: str = "", description: str = "", actor: str = ""
+) -> Register:
     """Create a register. Raises UsageError for an invalid slug, ExistsError for one in use."""
     with app.engine.begin() as connection:
-        return store.add(connection, slug, title=title, description=description)
+        return store.add(connection, slug, title=title, description=description, actor=actor)
 
 
 def overview(app: Application) -> list[Overview]:
@@ -68,18 +71,34 @@ def names(app: Application) -> list[tuple[Register, list[str]]]:
 
 
 def update(
-    app: Application, slug: str, *, title: str | None = None, description: str | None = None
+    app: Application,
+    slug: str,
+    *,
+    title: str | None = None,
+    description: str | None = None,
+    actor: str = "",
+    if_updated: datetime | None = None,
 ) -> Register:
-    """Change the given values. Raises NotFoundError."""
+    """Change the given values. Raises NotFoundError; ChangedError if changed since `if_updated`."""
     with app.engine.begin() as connection:
-        return store.update(connection, slug, title=title, description=description)
+        return store.update(
+            connection,
+            slug,
+            title=title,
+            description=description,
+            actor=actor,
+            if_updated=if_updated,
+        )
 
 
-def delete(app: Application, slug: str) -> None:
-    """Delete an empty register. Raises NotFoundError; InUseError if it is not empty."""
+def delete(app: Application, slug: str, *, if_updated: datetime | None = None) -> None:
+    """Delete an empty register.
+
+    Raises NotFoundError; InUseError if it is not empty; ChangedError as `update`.
+    """
     with app.engine.begin() as connection:
         register = store.get(connection, slug)
-        store.delete(connection, slug)
+        store.delete(connection, slug, if_updated=if_updated)
         views.refresh(connection, register_id=register.id)
 
 

@@ -20,11 +20,21 @@ from app.database.tables import (
     source_targets,
     sources,
 )
-from app.errors import ConflictError, ExistsError, InUseError, NotFoundError
+from app.errors import ChangedError, ConflictError, ExistsError, InUseError, NotFoundError
 from connectors.sdk import canonical
 
 _COLUMNS = [
-    schemas.c[name] for name in ("id", "slug", "title", "version", "document", "created", "updated")
+    schemas.c[name]
+    for name in (
+        "id",
+        "slug",
+        "title",
+        "version",
+        "document",
+        "created",
+        "updated",
+        "changed_by",
+    )
 ]
 
 
@@ -39,6 +49,7 @@ class Schema:
     document: dict[str, Any]
     created: datetime
     updated: datetime
+    changed_by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +75,7 @@ def add(
             slug=check_slug("schema", slug),
             title=title or str(document.get("title") or slug),
             document=document,
+            changed_by=actor,
         )
         .on_conflict_do_nothing(index_elements=["slug"])
         .returning(*_COLUMNS)
@@ -117,17 +129,14 @@ def update(
     document: dict[str, Any] | None = None,
     title: str | None = None,
     if_version: int | None = None,
+    if_updated: datetime | None = None,
 ) -> Schema:
     """Change the document (as a new version, unless it is equal) or the title.
 
-    Raises NotFoundError; ConflictError if `if_version` is not the latest version.
+    Raises NotFoundError; ConflictError if `if_version` is not the latest version, and
+    ChangedError if document or title has changed since `if_updated`.
     """
-    row = connection.execute(
-        sa.select(*_COLUMNS).where(schemas.c.slug == slug).with_for_update()
-    ).one_or_none()
-    if row is None:
-        raise _missing(slug)
-    before = Schema(**row._mapping)
+    before = _locked(connection, slug, if_updated)
     if if_version is not None and before.version != if_version:
         raise ConflictError(f"Schema {slug!r} is now at version {before.version}, not {if_version}")
     renewed = document is not None and not _same(before.document, document)
@@ -140,7 +149,8 @@ def update(
             title=before.title if title is None else title,
             document=document if renewed else before.document,
             version=before.version + renewed,
-            updated=sa.func.now(),
+            updated=sa.func.clock_timestamp(),
+            changed_by=actor,
         )
         .returning(*_COLUMNS)
     ).one()
@@ -200,9 +210,12 @@ def registers_of(connection: sa.Connection, schema_id: int) -> list[str]:
     )
 
 
-def delete(connection: sa.Connection, slug: str) -> None:
-    """Delete an unused schema with its versions. Raises NotFoundError, InUseError."""
-    schema = get(connection, slug)
+def delete(connection: sa.Connection, slug: str, *, if_updated: datetime | None = None) -> None:
+    """Delete an unused schema with its versions.
+
+    Raises NotFoundError, InUseError, ChangedError as `update`.
+    """
+    schema = _locked(connection, slug, if_updated)
     users = connection.scalars(
         sa.select(sources.c.name)
         .join(source_targets, source_targets.c.source_id == sources.c.id)
@@ -230,6 +243,23 @@ def delete(connection: sa.Connection, slug: str) -> None:
         )
     connection.execute(sa.delete(register_schemas).where(register_schemas.c.schema_id == schema.id))
     connection.execute(sa.delete(schemas).where(schemas.c.id == schema.id))
+
+
+def _locked(connection: sa.Connection, slug: str, if_updated: datetime | None) -> Schema:
+    row = connection.execute(
+        sa.select(*_COLUMNS).where(schemas.c.slug == slug).with_for_update()
+    ).one_or_none()
+    if row is None:
+        raise _missing(slug)
+    found = Schema(**row._mapping)
+    require_unchanged(found, if_updated)
+    return found
+
+
+def require_unchanged(stored: Schema, if_updated: datetime | None) -> None:
+    """Raise ChangedError if the schema has changed since `if_updated`."""
+    if if_updated is not None and stored.updated != if_updated:
+        raise ChangedError(f"Schema {stored.slug!r}", by=stored.changed_by, at=stored.updated)
 
 
 def _keep_version(connection: sa.Connection, schema: Schema, actor: str) -> None:

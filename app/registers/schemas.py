@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from app.application import Application
@@ -154,16 +155,20 @@ def update(
     document: Any = None,
     title: str | None = None,
     if_version: int | None = None,
+    if_updated: datetime | None = None,
     force: bool = False,
 ) -> Schema:
     """Change the document, as a new version, or the title; an equal document changes nothing.
 
     Raises NotFoundError, ConfigurationError, ConflictError if `if_version` is outdated,
+    ChangedError if document or title has changed since `if_updated`,
     InUseError if another SQL view needs a column that would be removed, and, without `force`,
     StoredObjectsError if stored objects would no longer be valid.
     """
     if document is not None:
         check_schema(document, where=f"schema {slug}")
+        with app.engine.connect() as connection:  # before every object is read
+            store.require_unchanged(store.get(connection, slug), if_updated)
         if not force:
             found = misfits(app, slug, document)
             if found.count:
@@ -172,15 +177,21 @@ def update(
                 )
     with app.engine.begin() as connection:
         schema = store.update(
-            connection, slug, actor=actor, document=document, title=title, if_version=if_version
+            connection,
+            slug,
+            actor=actor,
+            document=document,
+            title=title,
+            if_version=if_version,
+            if_updated=if_updated,
         )
         views.refresh(connection, schema_id=schema.id)
         return schema
 
 
-def delete(app: Application, slug: str) -> None:
-    """Delete an unused schema. Raises NotFoundError, InUseError."""
+def delete(app: Application, slug: str, *, if_updated: datetime | None = None) -> None:
+    """Delete an unused schema. Raises NotFoundError, InUseError, ChangedError."""
     with app.engine.begin() as connection:
         schema = store.get(connection, slug)
-        store.delete(connection, slug)
+        store.delete(connection, slug, if_updated=if_updated)
         views.refresh(connection, schema_id=schema.id)

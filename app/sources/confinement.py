@@ -7,6 +7,7 @@ the host allows, and cannot send a stored secret to another place.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +25,33 @@ _LOCAL_TYPES = frozenset({"files", "excel"})
 _DESTINATION = ("url", "host", "port", "server", "address")
 
 
-def save(app: Application, document: Mapping[str, Any], *, test: bool, update: bool) -> Saved:
-    """`definitions.save` for users of the pages and the API, with the errors of `check`."""
+def save(
+    app: Application,
+    document: Mapping[str, Any],
+    *,
+    test: bool,
+    update: bool,
+    actor: str,
+    if_updated: datetime | None = None,
+) -> Saved:
+    """`manage.save` for users of the pages and the API, with the errors of `check`."""
     check(app, document)
-    return manage.save(app, dict(document), test=test, confined=True, update=update)
+    return manage.save(
+        app,
+        dict(document),
+        test=test,
+        confined=True,
+        update=update,
+        actor=actor,
+        if_updated=if_updated,
+    )
 
 
-def edit(app: Application, name: str, edits: Edits) -> Saved:
-    """`definitions.edit`, untested, for users of the pages and the API."""
-    document = to_document(app.read(manage.get, name))
-    return save(app, manage.apply(document, edits), test=False, update=True)
+def edit(app: Application, name: str, edits: Edits, *, actor: str) -> Saved:
+    """`manage.edit`, untested, for users of the pages and the API."""
+    source = app.read(manage.get, name)
+    document = manage.apply(to_document(source), edits)
+    return save(app, document, test=False, update=True, actor=actor, if_updated=source.updated)
 
 
 def check_draft(

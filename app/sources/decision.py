@@ -35,13 +35,13 @@ def warning(name: str, check: CheckResult) -> str:
     return f"{question(check)} If so, confirm it: `{command(name, check)}`"
 
 
-def decide(app: Application, name: str, check: CheckResult) -> Saved:
+def decide(app: Application, name: str, check: CheckResult, *, actor: str) -> Saved:
     """Store the answer "yes" in the connection. Raises the errors of `definitions.edit`."""
     edits = Edits(connection=dict(check.decision or {}))
-    return manage.edit(app, name, edits, test=False, on_host=True)
+    return manage.edit(app, name, edits, test=False, on_host=True, actor=actor)
 
 
-def decide_from_outside(app: Application, name: str) -> CheckResult:
+def decide_from_outside(app: Application, name: str, *, actor: str) -> CheckResult:
     """The same for users of the pages and the API: tests the source again.
 
     Raises UsageError if there is nothing to decide any more, and errors of testing and saving.
@@ -54,7 +54,7 @@ def decide_from_outside(app: Application, name: str) -> CheckResult:
             where=check.evidence,
             hint="Test the connection to see its result",
         )
-    confinement.edit(app, name, Edits(connection=dict(check.decision)))
+    confinement.edit(app, name, Edits(connection=dict(check.decision)), actor=actor)
     return check
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -115,6 +116,8 @@ def save(
     update: bool | None = None,
     forget_findings: bool = False,
     where: str = "",
+    actor: str = "",
+    if_updated: datetime | None = None,
 ) -> Saved:
     """Create the source, or update the one of that name; test its connection first.
 
@@ -124,8 +127,9 @@ def save(
     source exists, False that it does not. `forget_findings`: the next run detects the form of the
     source again, as after a change of its connection. Missing secrets keep their stored values.
     Stored secrets that no key decrypts are replaced by those given; without new ones they stay as
-    well, and only the test fails. Raises ConfigurationError with every error, ConnectorError if
-    the test fails (nothing is stored then), ExistsError, NotFoundError, SecretKeyError.
+    well, and only the test fails. `actor`: who changes it. `if_updated`: only if it has not changed
+    since then. Raises ConfigurationError with every error, ConnectorError if the test fails
+    (nothing is stored then), ExistsError, NotFoundError, SecretKeyError, ChangedError.
     """
     parsed = documents.parse(document, where=where)
     with app.engine.connect() as connection:
@@ -137,6 +141,8 @@ def save(
                 f"Source {parsed.name!r} already exists",
                 hint="Change it with source:edit, or choose another name",
             )
+        if existing is not None:
+            store.require_unchanged(existing, if_updated)  # before its source is tested
         kept = secret_references.read(app, connection, existing, parsed.type)
     if existing is not None and kept.lost and parsed.connection == existing.connection:
         # unchanged, and cannot be checked without its secrets
@@ -161,14 +167,16 @@ def save(
         if kept.lost and not connected.secrets:
             draft = replace(draft, secrets=None)  # keep them, in case the key is found
         if existing is None:
-            source = store.add(connection, draft, app.box)
+            source = store.add(connection, draft, app.box, actor=actor)
         else:
             _refuse_move(connection, existing, draft)
-            source = store.update(connection, existing.id, draft, app.box)
+            source = store.update(
+                connection, existing.id, draft, app.box, actor=actor, if_updated=if_updated
+            )
             if kept.lost and connected.secrets:
                 state.forget(connection, source.id)  # encrypted with the same lost key
             if forget_findings:
-                store.forget_findings(connection, existing.id)
+                store.forget_findings(connection, existing.id, actor=actor)
                 source = store.by_id(connection, existing.id)
         targets.compile_targets(app, source, connection)  # reject a source with an invalid mapping
         jobs.plan(connection, source)
@@ -299,17 +307,20 @@ def edit(
     on_host: bool = False,
     confined: bool = False,
     forget_findings: bool = False,
+    actor: str = "",
 ) -> Saved:
     """Change a stored source. Raises the errors of `save`."""
-    document = to_document(app.read(get, name))
+    source = app.read(get, name)
     return save(
         app,
-        apply(document, edits),
+        apply(to_document(source), edits),
         test=test,
         on_host=on_host,
         confined=confined,
         update=True,
         forget_findings=forget_findings,
+        actor=actor,
+        if_updated=source.updated,
     )
 
 
@@ -345,25 +356,28 @@ def secret_fields(connection: sa.Connection, source: Source, box: SecretBox) -> 
     return frozenset(store.secrets(connection, source.id, box))
 
 
-def forget_findings(connection: sa.Connection, name: str) -> Source:
+def forget_findings(connection: sa.Connection, name: str, *, actor: str = "") -> Source:
     """Let the next run detect the form of a source again. Raises NotFoundError."""
-    store.forget_findings(connection, get(connection, name).id)
+    store.forget_findings(connection, get(connection, name).id, actor=actor)
     return get(connection, name)
 
 
-def set_enabled(connection: sa.Connection, name: str, enabled: bool) -> Source:
+def set_enabled(connection: sa.Connection, name: str, enabled: bool, *, actor: str = "") -> Source:
     """Enable or disable a source and its job. Raises NotFoundError."""
-    store.set_enabled(connection, get(connection, name).id, enabled)
+    store.set_enabled(connection, get(connection, name).id, enabled, actor=actor)
     source = get(connection, name)
     jobs.plan(connection, source)
     return source
 
 
-def delete(connection: sa.Connection, name: str) -> int:
-    """Delete a source; its objects stay, without a source. Returns their number."""
+def delete(connection: sa.Connection, name: str, *, if_updated: datetime | None = None) -> int:
+    """Delete a source; its objects stay, without a source. Returns their number.
+
+    Raises NotFoundError, AlreadyRunningError, ChangedError if it has changed since `if_updated`.
+    """
     source = get(connection, name)
     left = list_store.count(connection, ObjectQuery(source_id=source.id))
-    store.delete(connection, source.id)
+    store.delete(connection, source.id, if_updated=if_updated)
     jobs.forget(connection, source.id)
     return left
 

@@ -83,6 +83,8 @@ class Source:
     created: datetime
     updated: datetime
     findings: dict[str, Any]
+    changed_by: str
+    """Who changed the definition last, at `updated`; empty if nobody said."""
     rejected: int
     """Rows in quarantine."""
     rejected_since: datetime | None

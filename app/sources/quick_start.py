@@ -39,7 +39,7 @@ def with_new_schema(
     with app.engine.connect() as connection:
         known = any(one.slug == target.register for one in register_store.list_all(connection))
     if not known:
-        registers.add(app, target.register)
+        registers.add(app, target.register, actor=actor)
     try:
         schemas.add(app, target.schema, {"type": "object"}, register=target.register, actor=actor)
         try:
@@ -57,7 +57,9 @@ def _source(
     app: Application, document: dict[str, Any], target: NewTarget, *, actor: str, test: bool
 ) -> Saved:
     place = {"register": target.register, "schema": target.schema}
-    saved = confinement.save(app, {**document, "target": place}, test=test, update=False)
+    saved = confinement.save(
+        app, {**document, "target": place}, test=test, update=False, actor=actor
+    )
     try:
         if test:
             name = saved.source.name
@@ -69,7 +71,7 @@ def _source(
                 stored = to_document(app.read(manage.get, name))
                 mapping = propose_schema.with_casts(stored.get("mapping") or {}, found)
                 again = confinement.save(
-                    app, {**stored, "mapping": mapping}, test=False, update=True
+                    app, {**stored, "mapping": mapping}, test=False, update=True, actor=actor
                 )
                 saved = replace(saved, source=again.source)
     except BaseException:

@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 from app.database.names import check_slug
 from app.database.secrets import SecretBox, source_again
 from app.database.tables import quarantine, registers, runs, schemas, source_targets, sources
-from app.errors import AlreadyRunningError, ConflictError, ExistsError, NotFoundError
+from app.errors import AlreadyRunningError, ChangedError, ExistsError, NotFoundError
 from app.sources.model import Source, SourceDraft, SourceTarget, Status, TargetDraft
 from connectors.sdk import JsonValue
 from connectors.sdk.redact import remember
@@ -121,13 +121,16 @@ def secrets(connection: sa.Connection, source_id: int, box: SecretBox) -> dict[s
 # -- defining --------------------------------------------------------------------------------
 
 
-def add(connection: sa.Connection, draft: SourceDraft, box: SecretBox) -> Source:
+def add(
+    connection: sa.Connection, draft: SourceDraft, box: SecretBox, *, actor: str = ""
+) -> Source:
     """Store a new source. Raises UsageError for a bad name, ExistsError, SecretKeyError."""
     source_id = connection.scalar(
         insert(sources)
         .values(
             **_definition(draft),
             secrets=_encrypt(draft.secrets or {}, box),
+            changed_by=actor,
             enabled=draft.enabled,
             status=_idle_status(draft.enabled),
         )
@@ -146,12 +149,13 @@ def update(
     draft: SourceDraft,
     box: SecretBox,
     *,
+    actor: str = "",
     if_updated: datetime | None = None,
 ) -> Source:
     """Replace the definition; the state (cursor, last sync, failures) is kept.
 
     The status changes only if this enables or disables the source. Raises NotFoundError,
-    UsageError, ExistsError for a name in use, SecretKeyError, and ConflictError if `if_updated`
+    UsageError, ExistsError for a name in use, SecretKeyError, and ChangedError if `if_updated`
     is given and the source has changed since.
     """
     stored = connection.execute(
@@ -159,12 +163,11 @@ def update(
     ).one_or_none()
     if stored is None:
         raise _gone(source_id)
-    if if_updated is not None and stored.updated != if_updated:
-        raise ConflictError(f"Source {stored.name!r} was changed by another user")
+    require_unchanged(stored, if_updated)
     taken = sa.exists().where(sources.c.name == draft.name, sources.c.id != source_id)
     if connection.scalar(sa.select(taken)):
         raise ExistsError(f"Source {draft.name!r} already exists")
-    values = {**_definition(draft), "updated": sa.func.now()}
+    values = {**_definition(draft), **_changed(actor)}
     if draft.secrets is not None:
         values["secrets"] = _encrypt(draft.secrets, box)
     if (draft.type, draft.connection) != (stored.type, stored.connection):
@@ -176,30 +179,43 @@ def update(
     return by_id(connection, source_id)
 
 
-def delete(connection: sa.Connection, source_id: int) -> None:
+def require_unchanged(stored: Any, if_updated: datetime | None) -> None:
+    """Raise ChangedError if a source (or its row) has changed since `if_updated`."""
+    if if_updated is not None and stored.updated != if_updated:
+        raise ChangedError(f"Source {stored.name!r}", by=stored.changed_by, at=stored.updated)
+
+
+def delete(
+    connection: sa.Connection, source_id: int, *, if_updated: datetime | None = None
+) -> None:
     """Delete a source with its runs and quarantine; its objects stay, without a source.
 
-    The audit trail is unchanged. Raises NotFoundError, AlreadyRunningError.
+    The audit trail is unchanged. Raises NotFoundError, AlreadyRunningError, ChangedError.
     """
-    name = connection.scalar(
-        sa.select(sources.c.name).where(sources.c.id == source_id).with_for_update()
-    )
-    if name is None:
+    stored = connection.execute(
+        sa.select(sources.c.name, sources.c.updated, sources.c.changed_by)
+        .where(sources.c.id == source_id)
+        .with_for_update()
+    ).one_or_none()
+    if stored is None:
         raise _gone(source_id)
+    require_unchanged(stored, if_updated)
     running = connection.scalar(
         sa.select(runs.c.id).where(runs.c.source_id == source_id, runs.c.state == "running")
     )
     if running is not None:
-        raise AlreadyRunningError(f"Source {name!r} is being synced by run {running}")
+        raise AlreadyRunningError(f"Source {stored.name!r} is being synced by run {running}")
     connection.execute(sa.delete(sources).where(sources.c.id == source_id))
 
 
 # -- state -----------------------------------------------------------------------------------
 
 
-def set_enabled(connection: sa.Connection, source_id: int, enabled: bool) -> None:
+def set_enabled(
+    connection: sa.Connection, source_id: int, enabled: bool, *, actor: str = ""
+) -> None:
     """Enable (which resets failures) or disable. Raises NotFoundError."""
-    _change(connection, source_id, _enabling(enabled))
+    _change(connection, source_id, {**_enabling(enabled), **_changed(actor)})
 
 
 def set_status(
@@ -215,12 +231,12 @@ def set_status(
 
 def clear_cursor(connection: sa.Connection, source_id: int) -> None:
     """Let the next run read everything. Raises NotFoundError."""
-    _change(connection, source_id, {"cursor": None, "cursor_fingerprint": None}, redefined=False)
+    _change(connection, source_id, {"cursor": None, "cursor_fingerprint": None})
 
 
-def forget_findings(connection: sa.Connection, source_id: int) -> None:
+def forget_findings(connection: sa.Connection, source_id: int, *, actor: str = "") -> None:
     """Let the next run detect the source's form again. Raises NotFoundError."""
-    _change(connection, source_id, {"findings": {}})
+    _change(connection, source_id, {"findings": {}, **_changed(actor)})
 
 
 def profile(connection: sa.Connection, source_id: int) -> dict[str, Any] | None:
@@ -235,7 +251,7 @@ def put_profile(
     connection: sa.Connection, source_id: int, document: Mapping[str, JsonValue]
 ) -> None:
     """Accept the current fields. Raises NotFoundError."""
-    _change(connection, source_id, {"profile": document}, redefined=False)
+    _change(connection, source_id, {"profile": document})
 
 
 # -- details ---------------------------------------------------------------------------------
@@ -322,18 +338,14 @@ def _put_targets(connection: sa.Connection, source_id: int, targets: Sequence[Ta
         )
 
 
-def _change(
-    connection: sa.Connection,
-    source_id: int,
-    values: Mapping[str, Any],
-    *,
-    redefined: bool = True,
-) -> None:
-    """`redefined`: the definition of the source changes, not only its state."""
+def _changed(actor: str) -> dict[str, Any]:
+    """What marks a change of the definition; the clock goes on within a transaction that waits."""
+    return {"updated": sa.func.clock_timestamp(), "changed_by": actor}
+
+
+def _change(connection: sa.Connection, source_id: int, values: Mapping[str, Any]) -> None:
     changed = connection.execute(
-        sa.update(sources)
-        .where(sources.c.id == source_id)
-        .values({**values, "updated": sa.func.now()} if redefined else dict(values))
+        sa.update(sources).where(sources.c.id == source_id).values(dict(values))
     )
     if changed.rowcount == 0:
         raise _gone(source_id)

@@ -17,7 +17,7 @@ def ask(cli: Cli, name: str, check: CheckResult) -> bool:
         cli.output.warning(decision.warning(name, check))
         return False
     if click.confirm(decision.question(check), default=False, err=True):
-        decision.decide(cli.application, name, check)
+        decision.decide(cli.application, name, check, actor=cli.actor)
         stated = ", ".join(f"{path}: {value}" for path, value in check.decision.items())
         cli.output.message(f"Stored in the connection: {stated}")
         return True

@@ -10,13 +10,15 @@ from starlette.responses import Response
 
 from app.audit import verify
 from app.documents.object import object_document, version_document
-from app.errors import OpenRegisterError
+from app.errors import ConflictError, OpenRegisterError
 from app.http.identity import App, RegisterAdmin, Viewer
 from app.http.problems import Problem, describe
 from app.registers import edit_objects as service
 from app.registers import history, schemas
+from app.registers.object_store import StoredObject
 from app.sources import explain as explaining
-from app.web import answers
+from app.web import answers, conflicts
+from app.web.conflicts import Conflict
 from app.web.languages import gettext as _
 from app.web.languages import speak
 from app.web.rendering import page, redirect
@@ -77,15 +79,7 @@ def explain(request: Request, app: App, identity: Viewer, uuid: UUID, field: str
 def form(request: Request, app: App, identity: RegisterAdmin, uuid: UUID) -> Response:
     """The object as JSON, to change it."""
     found = service.get(app, uuid)
-    return page(
-        request,
-        "object.html",
-        found=found,
-        tab="edit",
-        text=answers.indented(found.data),
-        problem=None,
-        heading=_heading(found.key, found.data, uuid),
-    )
+    return _editor(request, found, answers.indented(found.data), found.version)
 
 
 @router.post("/edit")
@@ -96,13 +90,23 @@ def edit(
     uuid: UUID,
     data: Annotated[str, Form()],
     version: Annotated[int, Form()],
+    overwrite: Annotated[int | None, Form()] = None,
 ) -> Response:
     """Replace the document, unless it was changed concurrently."""
+    document: object = None
+    made = overwrite or version
     try:
         document = canonical.loads(data)
         if not isinstance(document, dict):
             raise ValueError(_("it is not an object"))
-        service.replace(app, uuid, document, actor=identity.actor, if_version=version)
+        service.replace(app, uuid, document, actor=identity.actor, if_version=made)
+    except ConflictError:
+        changed = history.history(app, uuid)
+        found, last = changed.object, changed.versions[0]
+        typed = document if isinstance(document, dict) else {}
+        by, now = last.actor, str(found.version)
+        conflict = conflicts.conflict(by, last.created, now, found.data, typed)
+        return _editor(request, found, data, made, conflict=conflict, status=409)
     except (OpenRegisterError, ValueError) as error:
         found = service.get(app, uuid)
         if isinstance(error, OpenRegisterError):
@@ -110,17 +114,32 @@ def edit(
         else:
             said = _("This is not valid JSON. Check the quotes and commas.")
             problem = Problem(422, "NoJson", said, hint=str(error))
-        return page(
-            request,
-            "object.html",
-            status_code=422,
-            found=found,
-            tab="edit",
-            text=data,
-            problem=problem,
-            heading=_heading(found.key, found.data, uuid),
-        )
+        return _editor(request, found, data, made, problem=problem, status=422)
     return redirect(f"/objects/{uuid}", notice=_("Saved"))
+
+
+def _editor(
+    request: Request,
+    found: StoredObject,
+    text: str,
+    version: int,
+    *,
+    problem: Problem | None = None,
+    conflict: Conflict | None = None,
+    status: int = 200,
+) -> Response:
+    return page(
+        request,
+        "object.html",
+        status_code=status,
+        found=found,
+        tab="edit",
+        text=text,
+        made_from=version,
+        problem=problem,
+        conflict=conflict,
+        heading=_heading(found.key, found.data, found.uuid),
+    )
 
 
 @router.post("/restore")

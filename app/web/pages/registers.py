@@ -68,7 +68,9 @@ def add(
 ) -> Response:
     """Create it."""
     try:
-        made = registers.add(app, slug.strip(), title=title, description=description)
+        made = registers.add(
+            app, slug.strip(), title=title, description=description, actor=identity.actor
+        )
     except OpenRegisterError as error:
         given = {"slug": slug, "title": title, "description": description}
         problem = describe(error)

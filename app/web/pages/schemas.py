@@ -10,14 +10,16 @@ from starlette.responses import Response
 
 from app.application import Application
 from app.documents.schema import schema_document
-from app.errors import ConfigurationError, OpenRegisterError
+from app.errors import ChangedError, ConfigurationError, OpenRegisterError
 from app.http.identity import App, RegisterAdmin, Viewer
 from app.http.problems import Problem, describe
 from app.mapping.infer import Note
 from app.operations import status
 from app.registers import registers, schemas
+from app.registers.schemas import Details
 from app.sources import propose_schema
-from app.web import answers
+from app.web import answers, conflicts
+from app.web.conflicts import Conflict
 from app.web.languages import gettext as _
 from app.web.languages import speak
 from app.web.rendering import page, redirect
@@ -97,7 +99,7 @@ def show(
         return answers.as_json(found.schema.document)
     chosen = next((v for v in found.versions if v.version == version), None)
     text = answers.indented(chosen.document if chosen else found.schema.document)
-    return page(request, "schemas/one.html", found=found, text=text, problem=None, held=False)
+    return _one(request, found, text, conflicts.version(found.schema.updated))
 
 
 @router.post("/schemas/{slug}")
@@ -107,31 +109,56 @@ def update(
     identity: RegisterAdmin,
     slug: str,
     document: Annotated[str, Form()],
-    version: Annotated[int, Form()],
+    version: Annotated[str, Form()],
     force: Annotated[bool, Form()] = False,
+    overwrite: Annotated[str, Form()] = "",
 ) -> Response:
     """Store it as a new version; refused if stored objects would become invalid, unless forced."""
+    made = overwrite or version
+    found = schemas.show(app, slug)
+    since = conflicts.since({"version": made}, found.schema.updated)
     try:
         schemas.update(
             app,
             slug,
             actor=identity.actor,
             document=parsed(document),
-            if_version=version,
+            if_updated=since,
             force=force,
         )
+    except ChangedError as error:
+        found = schemas.show(app, slug)
+        now = conflicts.version(found.schema.updated)
+        stored, typed = found.schema.document, parsed(document)
+        conflict = conflicts.conflict(error.by, error.at, now, stored, typed)
+        return _one(request, found, document, made, conflict=conflict, status=409)
     except OpenRegisterError as error:
         problem = describe(error)
-        return page(
-            request,
-            "schemas/one.html",
-            status_code=problem.status,
-            found=schemas.show(app, slug),
-            text=document,
-            problem=problem,
-            held=problem.kind == "StoredObjectsError",
-        )
+        return _one(request, found, document, made, problem=problem, status=problem.status)
     return redirect(f"/schemas/{slug}", notice=_("Saved"))
+
+
+def _one(
+    request: Request,
+    found: Details,
+    text: str,
+    version: str,
+    *,
+    problem: Problem | None = None,
+    conflict: Conflict | None = None,
+    status: int = 200,
+) -> Response:
+    return page(
+        request,
+        "schemas/one.html",
+        status_code=status,
+        found=found,
+        text=text,
+        problem=problem,
+        held=problem is not None and problem.kind == "StoredObjectsError",
+        made_from=version,
+        conflict=conflict,
+    )
 
 
 @router.post("/schemas/{slug}/delete")

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import groupby
 from typing import Any
 
+import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from app.application import Application
-from app.errors import ConfigurationError
+from app.database.secrets import SecretBox
+from app.errors import ChangedError, ConfigurationError
 from app.http.identity import Admin, App
 from app.operations import configuration
-from app.web import answers
+from app.operations.configuration import Change
+from app.web import answers, conflicts
+from app.web.conflicts import Conflict
 from app.web.forms import label
 from app.web.languages import gettext as _
 from app.web.languages import speak
@@ -37,32 +42,68 @@ def show(request: Request, app: App, identity: Admin) -> Response:
     if answers.wants_json(request):
         found = app.read(configuration.overview)
         return answers.table([{**answers.plain(v), "help": known.help} for known, v in found])
-    return _show(request, app, {}, {})
+    return _show(request, app, {}, {}, _version(app.read(configuration.latest_change)))
 
 
 def _show(
-    request: Request, app: Application, given: dict[str, str], faults: dict[str, str]
+    request: Request,
+    app: Application,
+    given: dict[str, str],
+    faults: dict[str, str],
+    version: str,
+    conflict: Conflict | None = None,
 ) -> Response:
     found = app.read(configuration.overview)
     groups = [
         (group, TITLES.get(group, group), [(*line, label(_last(line[0].key))) for line in lines])
         for group, lines in groupby(found, key=lambda line: line[0].key.partition(".")[0])
     ]
-    status = 422 if faults else 200
     return page(
-        request, "settings.html", status_code=status, groups=groups, given=given, faults=faults
+        request,
+        "settings.html",
+        status_code=409 if conflict else 422 if faults else 200,
+        groups=groups,
+        given=given,
+        faults=faults,
+        made_from=version,
+        conflict=conflict,
     )
+
+
+def _version(change: Change | None) -> str:
+    return conflicts.version(change.at) if change else "0"
 
 
 @router.post("")
 async def save(request: Request, app: App, identity: Admin) -> Response:
     """Store changed settings; empty means the default."""
-    return await run_in_threadpool(_save, request, app, dict(await request.form()))
+    return await run_in_threadpool(_save, request, app, dict(await request.form()), identity.actor)
 
 
-def _save(request: Request, app: Application, form: dict[str, Any]) -> Response:
+def _save(request: Request, app: Application, form: dict[str, Any], actor: str) -> Response:
+    given, version = {n: str(v) for n, v in form.items()}, conflicts.sent(form)
+    try:
+        app.write(_store, form, app.box, actor)
+    except ChangedError as error:
+        found = app.read(configuration.overview)
+        stored = {known.key: value.value for known, value in found if not known.secret}
+        typed = {key: form.get(key, value) for key, value in stored.items()}
+        shown = {key: as_text(value) for key, value in stored.items()}
+        now = _version(app.read(configuration.latest_change))
+        conflict = conflicts.conflict(error.by, error.at, now, shown, typed)
+        return _show(request, app, given, {}, version, conflict)
+    except ConfigurationError as error:
+        return _show(request, app, given, error.faults, version)
+    return redirect("/settings", notice=_("Saved"))
+
+
+def _store(connection: sa.Connection, form: Mapping[str, Any], box: SecretBox, actor: str) -> None:
+    """All of it or nothing. Raises ConfigurationError with every fault, ChangedError."""
+    latest = configuration.changed(connection)
+    if "version" in form and latest and conflicts.sent(form) != _version(latest):
+        raise ChangedError("A setting", by=latest.by, at=latest.at)
     faults: dict[str, str] = {}
-    for known, value in app.read(configuration.overview):
+    for known, value in configuration.overview(connection):
         if known.key not in form and f"{known.key}.clear" not in form:
             continue
         text = str(form.get(known.key, "")).strip()
@@ -72,14 +113,13 @@ def _save(request: Request, app: Application, form: dict[str, Any]) -> Response:
             continue
         try:
             if text and text != as_text(known.default):
-                app.write(configuration.put, known.key, text, app.box)
+                configuration.put(connection, known.key, text, box, actor=actor)
             else:
-                app.write(configuration.reset, known.key)
+                configuration.reset(connection, known.key, actor=actor)
         except ConfigurationError as error:
             faults |= error.faults
     if faults:
-        return _show(request, app, {n: str(v) for n, v in form.items()}, faults)
-    return redirect("/settings", notice=_("Saved"))
+        raise ConfigurationError(_("Some settings are not valid"), faults=faults)
 
 
 def _last(key: str) -> str:

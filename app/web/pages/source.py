@@ -13,17 +13,18 @@ from starlette.responses import PlainTextResponse, Response
 
 from app.application import Application
 from app.documents.object import object_document
-from app.errors import ConfigurationError, OpenRegisterError, SecretKeyError
+from app.errors import ChangedError, ConfigurationError, OpenRegisterError, SecretKeyError
 from app.http.identity import App, RegisterAdmin, Viewer
 from app.http.problems import Problem, describe
 from app.operations import status
 from app.registers import stepped_pages
-from app.sources import confinement, jobs, manage, uploads
+from app.sources import confinement, connect, jobs, manage, uploads
 from app.sources.document import SourceOptions
 from app.sources.manage import Edits
 from app.sources.model import Source, to_document
 from app.sources.settings import connector_types
-from app.web import answers
+from app.web import answers, conflicts
+from app.web.conflicts import Conflict
 from app.web.forms import Form
 from app.web.languages import gettext as _
 from app.web.languages import speak
@@ -50,7 +51,8 @@ def connection(request: Request, app: App, identity: Viewer, name: str) -> Respo
     source = app.read(manage.get, name)
     if answers.wants_json(request):
         return answers.as_json(source.connection)
-    return _connection(request, app, source, source.connection)
+    version = conflicts.version(source.updated)
+    return _connection(request, app, source, source.connection, version)
 
 
 def _connection(
@@ -58,8 +60,10 @@ def _connection(
     app: Application,
     source: Source,
     document: Mapping[str, Any],
+    version: str,
     problem: Problem | None = None,
     faults: Mapping[str, str] | None = None,
+    conflict: Conflict | None = None,
 ) -> Response:
     stored, lost = _stored_secrets(app, source)
     problem = problem or lost
@@ -76,6 +80,8 @@ def _connection(
         problem=problem,
         uploaded=uploads.title(app, path),
         findings=source.findings,
+        made_from=version,
+        conflict=conflict,
     )
 
 
@@ -92,25 +98,43 @@ async def save_connection(
     request: Request, app: App, identity: RegisterAdmin, name: str
 ) -> Response:
     """Test the settings and store them."""
-    return await run_in_threadpool(_save_connection, request, app, name, dict(await request.form()))
+    form = dict(await request.form())
+    return await run_in_threadpool(_save_connection, request, app, name, form, identity.actor)
 
 
 def _save_connection(
-    request: Request, app: Application, name: str, form: Mapping[str, Any]
+    request: Request, app: Application, name: str, form: Mapping[str, Any], actor: str
 ) -> Response:
-    source = app.read(manage.get, name)
+    source, version = app.read(manage.get, name), conflicts.sent(form)
     given: Mapping[str, Any] = source.connection
     try:
         stored, _lost = _stored_secrets(app, source)
         given = Form(connector_types.schema(source.type)).read(form, stored=stored)
         document = {**to_document(source), "connection": given}
-        saved = confinement.save(app, document, test="untested" not in form, update=True)
+        since = conflicts.since(form, source.updated)
+        test = "untested" not in form
+        saved = confinement.save(
+            app, document, test=test, update=True, actor=actor, if_updated=since
+        )
+    except ChangedError as error:
+        source = app.read(manage.get, name)
+        now, typed = conflicts.version(source.updated), _public(source.type, given)
+        found = conflicts.conflict(error.by, error.at, now, source.connection, typed)
+        return _connection(request, app, source, given, version, conflict=found)
     except OpenRegisterError as error:
         faults = list_page.by_field(error)
-        return _connection(request, app, source, given, describe(error), faults)
+        return _connection(request, app, source, given, version, describe(error), faults)
     said = f"OK — {saved.check.message}" if saved.check else _("Saved")
     open_question = "?undecided=1" if saved.check and saved.check.decision else ""
     return redirect(f"/sources/{name}/connection{open_question}", notice=said)
+
+
+def _public(type_name: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What was typed, without its secrets; nothing of it where it is not valid."""
+    try:
+        return connect.parse(type_name, given).public
+    except ConfigurationError:
+        return {}
 
 
 @router.post("/connection/test")
@@ -129,7 +153,12 @@ async def test_connection(
 def schedule(request: Request, app: App, identity: Viewer, name: str) -> Response:
     """When it runs: in words, and the next five times in the source's timezone."""
     source = app.read(manage.get, name)
-    return _schedule(request, app, source, source.schedule, source.timezone)
+    version = conflicts.version(source.updated, _timing(source))
+    return _schedule(request, app, source, source.schedule, source.timezone, version)
+
+
+def _timing(source: Source) -> dict[str, Any]:
+    return {"schedule": source.schedule, "timezone": source.timezone}
 
 
 def _schedule(
@@ -138,7 +167,9 @@ def _schedule(
     source: Source,
     text: str,
     zone: str,
+    version: str,
     problem: Problem | None = None,
+    conflict: Conflict | None = None,
 ) -> Response:
     found = jobs.outlook(source.schedule, source.timezone)
     if answers.wants_json(request):
@@ -155,6 +186,8 @@ def _schedule(
         outlook=found,
         tz=ZoneInfo(source.timezone),
         problem=problem,
+        made_from=version,
+        conflict=conflict,
         zones=sorted(available_timezones()),
         alarms=app.read(status.warnings),
     )
@@ -179,19 +212,28 @@ def outlook(
 @router.post("/schedule")
 async def save_schedule(request: Request, app: App, identity: RegisterAdmin, name: str) -> Response:
     """Store the schedule and update the source's job."""
-    return await run_in_threadpool(_save_schedule, request, app, name, dict(await request.form()))
+    form = dict(await request.form())
+    return await run_in_threadpool(_save_schedule, request, app, name, form, identity.actor)
 
 
 def _save_schedule(
-    request: Request, app: Application, name: str, form: Mapping[str, Any]
+    request: Request, app: Application, name: str, form: Mapping[str, Any], actor: str
 ) -> Response:
-    source = app.read(manage.get, name)
+    source, version = app.read(manage.get, name), conflicts.sent(form)
     text, zone = written(form), str(form.get("timezone", "UTC")).strip() or "UTC"
     try:
         jobs.outlook(text, zone)
-        confinement.edit(app, name, Edits(schedule=text, timezone=zone))
+        since = conflicts.since(form, source.updated, _timing(source))
+        document = manage.apply(to_document(source), Edits(schedule=text, timezone=zone))
+        confinement.save(app, document, test=False, update=True, actor=actor, if_updated=since)
+    except ChangedError as error:
+        source = app.read(manage.get, name)
+        stored, typed = _timing(source), {"schedule": text, "timezone": zone}
+        now = conflicts.version(source.updated, stored)
+        found = conflicts.conflict(error.by, error.at, now, stored, typed)
+        return _schedule(request, app, source, text, zone, version, conflict=found)
     except OpenRegisterError as error:
-        return _schedule(request, app, source, text, zone, describe(error))
+        return _schedule(request, app, source, text, zone, version, describe(error))
     return redirect(f"/sources/{name}/schedule", notice=_("Saved"))
 
 
@@ -235,7 +277,12 @@ def settings(request: Request, app: App, identity: Viewer, name: str) -> Respons
     source = app.read(manage.get, name)
     if answers.wants_json(request):
         return answers.as_json(to_document(source))
-    return _settings(request, app, source, source.options)
+    version = conflicts.version(source.updated, _options(source))
+    return _settings(request, app, source, source.options, source.on_missing, version)
+
+
+def _options(source: Source) -> dict[str, Any]:
+    return {**source.options, "on_missing": source.on_missing}
 
 
 def _settings(
@@ -243,8 +290,11 @@ def _settings(
     app: Application,
     source: Source,
     options: Mapping[str, Any],
+    on_missing: str,
+    version: str,
     problem: Problem | None = None,
     faults: Mapping[str, str] | None = None,
+    conflict: Conflict | None = None,
 ) -> Response:
     form = Form(SourceOptions.model_json_schema(), "options")
     return frame(
@@ -253,31 +303,43 @@ def _settings(
         source,
         "settings",
         fields=form.fields(options, faults=faults),
+        on_missing=on_missing,
         document=to_document(source),
         problem=problem,
+        made_from=version,
+        conflict=conflict,
     )
 
 
 @router.post("/settings")
 async def save_settings(request: Request, app: App, identity: RegisterAdmin, name: str) -> Response:
     """Store them."""
-    return await run_in_threadpool(_save_settings, request, app, name, dict(await request.form()))
+    form = dict(await request.form())
+    return await run_in_threadpool(_save_settings, request, app, name, form, identity.actor)
 
 
 def _save_settings(
-    request: Request, app: Application, name: str, form: Mapping[str, Any]
+    request: Request, app: Application, name: str, form: Mapping[str, Any], actor: str
 ) -> Response:
-    source = app.read(manage.get, name)
+    source, version = app.read(manage.get, name), conflicts.sent(form)
     options: Mapping[str, Any] = source.options
+    missing = str(form.get("on_missing", source.on_missing))
     try:
         options = Form(SourceOptions.model_json_schema(), "options").read(form)
         document = to_document(source)
         kept = {key: value for key, value in document.items() if key not in source.options}
-        kept |= {**options, "on_missing": str(form.get("on_missing", source.on_missing))}
-        confinement.save(app, kept, test=False, update=True)
+        kept |= {**options, "on_missing": missing}
+        since = conflicts.since(form, source.updated, _options(source))
+        confinement.save(app, kept, test=False, update=True, actor=actor, if_updated=since)
+    except ChangedError as error:
+        source = app.read(manage.get, name)
+        stored, typed = _options(source), {**options, "on_missing": missing}
+        now = conflicts.version(source.updated, stored)
+        found = conflicts.conflict(error.by, error.at, now, stored, typed)
+        return _settings(request, app, source, options, missing, version, conflict=found)
     except OpenRegisterError as error:
         faults = error.faults if isinstance(error, ConfigurationError) else {}
-        return _settings(request, app, source, options, describe(error), faults)
+        return _settings(request, app, source, options, missing, version, describe(error), faults)
     return redirect(f"/sources/{name}/settings", notice=_("Saved"))
 
 

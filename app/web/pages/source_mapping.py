@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from app.application import Application
 from app.documents.source import preview_document
-from app.errors import ConfigurationError, OpenRegisterError
+from app.errors import ChangedError, ConfigurationError, OpenRegisterError
 from app.http.identity import App, RegisterAdmin, Viewer
 from app.http.patience import Gone, working
 from app.http.problems import Problem, describe
@@ -24,7 +24,8 @@ from app.registers import registers, schemas
 from app.sources import confinement, manage
 from app.sources import preview as previewing
 from app.sources.model import Source, SourceTarget, to_document
-from app.web import answers
+from app.web import answers, conflicts
+from app.web.conflicts import Conflict
 from app.web.languages import gettext as _
 from app.web.languages import speak
 from app.web.pages._source import frame
@@ -96,7 +97,8 @@ def show(request: Request, app: App, identity: Viewer, name: str, target: int = 
     place = _place(source, target)
     if answers.wants_json(request):
         return answers.as_json(place.mapping)
-    return _show(request, app, source, place, place.mapping)
+    version = conflicts.version(source.updated, _part(place))
+    return _show(request, app, source, place, place.mapping, version)
 
 
 @router.post("")
@@ -105,27 +107,41 @@ async def save(
 ) -> Response:
     """Store it, if it compiles against the schema."""
     form = dict(await request.form())
-    return await run_in_threadpool(_save, request, app, name, target, form)
+    return await run_in_threadpool(_save, request, app, name, target, form, identity.actor)
 
 
 def _save(
-    request: Request, app: Application, name: str, target: int, form: Mapping[str, Any]
+    request: Request,
+    app: Application,
+    name: str,
+    target: int,
+    form: Mapping[str, Any],
+    actor: str,
 ) -> Response:
     source = app.read(manage.get, name)
     place = _place(source, target)
     mapping: Mapping[str, Any] = place.mapping
+    version = conflicts.sent(form)
+    register, _slash, schema = str(form.get("target", "")).partition("/")
+    where = {"register": register or place.register, "schema": schema or place.schema}
     try:
         mapping = read(form)
-        register, _slash, schema = str(form.get("target", "")).partition("/")
         document = to_document(source)
-        where = {"register": register or place.register, "schema": schema or place.schema}
         if "targets" in document:
             document["targets"][place.target] = {**where, "mapping": dict(mapping)}
         else:
             document |= {"target": where, "mapping": dict(mapping)}
-        confinement.save(app, document, test=False, update=True)
+        since = conflicts.since(form, source.updated, _part(place))
+        confinement.save(app, document, test=False, update=True, actor=actor, if_updated=since)
+    except ChangedError as error:
+        source = app.read(manage.get, name)
+        stored = _part(_place(source, target))
+        now = conflicts.version(source.updated, stored)
+        typed = {**where, **_stored(mapping)}
+        found = conflicts.conflict(error.by, error.at, now, stored, typed)
+        return _show(request, app, source, place, mapping, version, conflict=found)
     except OpenRegisterError as error:
-        return _show(request, app, source, place, mapping, describe(error))
+        return _show(request, app, source, place, mapping, version, describe(error))
     query = f"?target={target}" if target else ""
     return redirect(f"/sources/{name}/mapping{query}", notice=_("Saved"))
 
@@ -231,6 +247,11 @@ def _json(form: Mapping[str, Any], name: str, faults: dict[str, str]) -> dict[st
     return value
 
 
+def _part(place: SourceTarget) -> dict[str, Any]:
+    """All that the form edits."""
+    return {"register": place.register, "schema": place.schema, **place.mapping}
+
+
 def _place(source: Source, target: int) -> SourceTarget:
     return source.targets[target if 0 <= target < len(source.targets) else 0]
 
@@ -241,7 +262,9 @@ def _show(
     source: Source,
     place: SourceTarget,
     mapping: Mapping[str, Any],
+    version: str,
     problem: Problem | None = None,
+    conflict: Conflict | None = None,
 ) -> Response:
     document = schemas.show(app, place.schema).schema.document
     lines = _lines(document, mapping)
@@ -263,6 +286,8 @@ def _show(
         rest=answers.indented(answers.plain(rest)) if rest else "",
         no_key=not keys,
         problem=problem,
+        made_from=version,
+        conflict=conflict,
     )
 
 

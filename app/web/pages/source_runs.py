@@ -174,7 +174,7 @@ def test(request: Request, app: App, identity: RegisterAdmin, gone: Gone, name: 
 @router.post("/complete")
 def state_complete(app: App, identity: RegisterAdmin, name: str, back: Back = "") -> Response:
     """Confirm that the source returns everything; the source is tested again."""
-    check = decision.decide_from_outside(app, name)
+    check = decision.decide_from_outside(app, name, actor=identity.actor)
     stated = ", ".join(f"{path}: {value}" for path, value in (check.decision or {}).items())
     said = _("Saved in the connection: %s") % stated
     return redirect(own_path(back, f"/sources/{name}/connection"), notice=said)
@@ -183,7 +183,7 @@ def state_complete(app: App, identity: RegisterAdmin, name: str, back: Back = ""
 @router.post("/findings/forget")
 def forget_findings(app: App, identity: RegisterAdmin, name: str) -> Response:
     """Let the next run detect the form of the source again."""
-    app.write(manage.forget_findings, name)
+    app.write(manage.forget_findings, name, actor=identity.actor)
     said = _("Detected values cleared. The next run detects them again.")
     return redirect(f"/sources/{name}/connection", notice=said)
 
@@ -207,14 +207,14 @@ def dry_run(request: Request, app: App, identity: RegisterAdmin, gone: Gone, nam
 @router.post("/enable")
 def enable(app: App, identity: RegisterAdmin, name: str, back: Back = "") -> Response:
     """Let it run again, and reset its failures."""
-    app.write(manage.set_enabled, name, True)
+    app.write(manage.set_enabled, name, True, actor=identity.actor)
     return redirect(own_path(back, f"/sources/{name}"), notice=_("Enabled"))
 
 
 @router.post("/disable")
 def disable(app: App, identity: RegisterAdmin, name: str, back: Back = "") -> Response:
     """Stop it from running; its objects are kept."""
-    app.write(manage.set_enabled, name, False)
+    app.write(manage.set_enabled, name, False, actor=identity.actor)
     return redirect(own_path(back, f"/sources/{name}"), notice=_("Disabled"))
 
 

@@ -108,7 +108,7 @@ def _add(request: Request, app: Application, form: Mapping[str, Any], actor: str
         else:
             register, _slash, schema = given["target"].partition("/")
             document["target"] = {"register": register, "schema": schema}
-            saved = confinement.save(app, document, test=test, update=False)
+            saved = confinement.save(app, document, test=test, update=False, actor=actor)
     except OpenRegisterError as error:
         problem = describe(error)
         faults = by_field(error)

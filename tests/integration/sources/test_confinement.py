@@ -149,7 +149,8 @@ def test_without_a_setting_only_uploads_are_read(server: Server, tmp_path: Path)
     uploads.mkdir(parents=True)
     (uploads / "towns.csv").write_text("code\na\n")
     (tmp_path / "open" / "towns.csv").write_text("code\na\n")
-    assert confinement.save(app, files(uploads / "towns.csv"), test=True, update=False).check
+    uploaded = files(uploads / "towns.csv")
+    assert confinement.save(app, uploaded, test=True, update=False, actor="web:ann").check
     for path in (tmp_path / "open" / "towns.csv", "/etc/passwd", app.settings.data_dir / "x.csv"):
         with pytest.raises(ConfigurationError, match="OPENREGISTER_FILE_ROOTS"):
             confinement.check(app, files(path))

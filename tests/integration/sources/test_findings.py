@@ -120,7 +120,7 @@ def test_the_one_decision_is_offered_where_nothing_says_whether_there_is_more(
     )
     run = bench.sync()
     assert (run.state, run.complete, run.complete_because) == ("done", False, None)
-    decision.decide(bench.app, "places", check)
+    decision.decide(bench.app, "places", check, actor="cli:test")
     api.on("/rows", always(ROWS[1:]))
     run = bench.sync()
     assert (run.complete, run.complete_because, run.counters.deleted) == (True, "stated", 1)
