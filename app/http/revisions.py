@@ -21,7 +21,7 @@ def token(changed: datetime) -> str:
 
 
 def moment(text: str) -> datetime | None:
-    """The moment of a token; None for what is no token."""
+    """The moment of a token; None for any other text."""
     if not re.fullmatch("[0-9]{1,18}", text) or int(text) > _LATEST:
         return None
     return _EPOCH + timedelta(microseconds=int(text))
