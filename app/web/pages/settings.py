@@ -6,15 +6,14 @@ from collections.abc import Mapping
 from itertools import groupby
 from typing import Any
 
-import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from app.application import Application
-from app.database.secrets import SecretBox
 from app.errors import ChangedError, ConfigurationError
 from app.http.identity import Admin, App
+from app.http.revisions import moment
 from app.operations import configuration
 from app.operations.configuration import Change
 from app.web import answers, conflicts
@@ -83,12 +82,14 @@ async def save(request: Request, app: App, identity: Admin) -> Response:
 def _save(request: Request, app: Application, form: dict[str, Any], actor: str) -> Response:
     given, version = {n: str(v) for n, v in form.items()}, conflicts.sent(form)
     try:
-        app.write(_store, form, app.box, actor)
+        since = moment(version) if "version" in form else None
+        edits = _given(app, form)
+        app.write(configuration.change, edits, app.box, actor=actor, if_updated=since)
     except ChangedError as error:
         found = app.read(configuration.overview)
         stored = {known.key: value.value for known, value in found if not known.secret}
         typed = {key: form.get(key, value) for key, value in stored.items()}
-        shown = {key: as_text(value) for key, value in stored.items()}
+        shown = {key: configuration.as_text(value) for key, value in stored.items()}
         now = _version(app.read(configuration.latest_change))
         conflict = conflicts.conflict(error.by, error.at, now, shown, typed)
         return _show(request, app, given, {}, version, conflict)
@@ -97,35 +98,16 @@ def _save(request: Request, app: Application, form: dict[str, Any], actor: str) 
     return redirect("/settings", notice=_("Saved"))
 
 
-def _store(connection: sa.Connection, form: Mapping[str, Any], box: SecretBox, actor: str) -> None:
-    """All of it or nothing. Raises ConfigurationError with every fault, ChangedError."""
-    latest = configuration.changed(connection)
-    if "version" in form and latest and conflicts.sent(form) != _version(latest):
-        raise ChangedError("A setting", by=latest.by, at=latest.at)
-    faults: dict[str, str] = {}
-    for known, value in configuration.overview(connection):
-        if known.key not in form and f"{known.key}.clear" not in form:
-            continue
+def _given(app: Application, form: Mapping[str, Any]) -> dict[str, str]:
+    """The texts to store by key; a secret that was left empty stays as it is."""
+    given = {}
+    for known, _value in app.read(configuration.overview):
         text = str(form.get(known.key, "")).strip()
-        if known.secret and not text and f"{known.key}.clear" not in form:
-            continue
-        if not known.secret and text == as_text(value.value):
-            continue
-        try:
-            if text and text != as_text(known.default):
-                configuration.put(connection, known.key, text, box, actor=actor)
-            else:
-                configuration.reset(connection, known.key, actor=actor)
-        except ConfigurationError as error:
-            faults |= error.faults
-    if faults:
-        raise ConfigurationError(_("Some settings are not valid"), faults=faults)
+        cleared = f"{known.key}.clear" in form
+        if text or cleared or (known.key in form and not known.secret):
+            given[known.key] = text
+    return given
 
 
 def _last(key: str) -> str:
     return key.rpartition(".")[2]
-
-
-def as_text(value: Any) -> str:
-    """A value as shown in its input."""
-    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
