@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Annotated, Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -21,7 +22,7 @@ from app.documents.object import object_address, object_resource
 from app.errors import ConflictError, NotFoundError, UsageError
 from app.http.identity import App, RegisterAdmin, Viewer
 from app.http.problems import PreconditionError
-from app.registers import edit_objects, find, list_store, numbered_pages
+from app.registers import edit_objects, find
 from app.registers.find import Place
 from app.registers.numbered_pages import Lister
 from app.registers.object_store import StoredObject
@@ -70,19 +71,17 @@ def list_objects(
     on a property that is not in the schema matches nothing.
     """
     lister: Lister = request.app.state.lister
-    with app.engine.connect() as connection:
-        found = find.place(connection, register, schema)
-        asked = found.read(request.query_params.multi_items())
-        now = list_store.clock(connection)
-        reader = f"{identity.via}:{identity.user.id}"
-        basis = lister.basis(asked, now, reader=reader)
-        etag, modified = (
-            numbered_pages.tag(asked, found, now, basis),
-            numbered_pages.last_change(now, found),
-        )
-        if unchanged(request, etag, modified):
-            return Response(status_code=304, headers=validators(etag, modified))
-        shown = lister.page(connection, asked, now, reader=reader)
+    found = app.read(
+        lister.listing,
+        register,
+        schema,
+        request.query_params.multi_items(),
+        reader=f"{identity.via}:{identity.user.id}",
+        is_known=partial(unchanged, request),
+    )
+    shown, asked = found.page, found.asked
+    if shown is None:
+        return Response(status_code=304, headers=validators(found.etag, found.modified))
     document: dict[str, Any] = {
         "results": [
             object_resource(item, fields=asked.fields, empty=asked.empty) for item in shown.results
@@ -99,7 +98,7 @@ def list_objects(
     headers = {}
     if shown.next is not None:
         headers["Link"] = f'<{_next(request, shown.next)}>; rel="next"'
-    return answer(request, document, etag=etag, modified=modified, headers=headers)
+    return answer(request, document, etag=found.etag, modified=found.modified, headers=headers)
 
 
 def _next(request: Request, cursor: UUID) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import sha256
@@ -13,6 +13,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from app.registers import find
 from app.registers import list_store as store
 from app.registers.find import Place
 from app.registers.list_store import Clock
@@ -46,6 +47,16 @@ class Page:
     limit: int
     offset: int
     next: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A page with what a client compares its copy with; `page` is None if it has it already."""
+
+    asked: ListRequest
+    etag: str
+    modified: datetime | None
+    page: Page | None
 
 
 @dataclass(slots=True)
@@ -83,6 +94,29 @@ class Lister:
         self._most = most
         self._known: OrderedDict[_Key, _Marks] = OrderedDict()
         self._lock = threading.Lock()
+
+    def listing(
+        self,
+        connection: sa.Connection,
+        register: str,
+        schema: str,
+        given: Iterable[tuple[str, str]],
+        *,
+        reader: str,
+        is_known: Callable[[str, datetime | None], bool],
+    ) -> Listing:
+        """The page that parameters ask for, unless `is_known` its ETag and last change.
+
+        Raises NotFoundError for a name, ConfigurationError for parameters.
+        """
+        found = find.place(connection, register, schema)
+        asked, now = found.read(given), store.clock(connection)
+        etag = _tag(asked, found, now, self._basis(asked, now, reader=reader))
+        modified = _last_change(now, found)
+        page = None
+        if not is_known(etag, modified):
+            page = self.page(connection, asked, now, reader=reader)
+        return Listing(asked, etag, modified, page)
 
     def page(
         self, connection: sa.Connection, asked: ListRequest, now: Clock, *, reader: str
@@ -124,7 +158,7 @@ class Lister:
         results = store.read(connection, asked.query, offset=_offset(asked), limit=asked.limit)
         return _page(asked, results, total, -(-total // asked.limit))
 
-    def basis(self, asked: ListRequest, now: Clock, *, reader: str) -> int:
+    def _basis(self, asked: ListRequest, now: Clock, *, reader: str) -> int:
         """Which state of the audit trail the marks of the response belong to, or will."""
         known = self._usable(asked, now, reader)
         return now.entries if known is None else known.entries
@@ -189,7 +223,7 @@ def _page(
     return replace(page, next=results[-1].uuid) if more and results else page
 
 
-def tag(asked: ListRequest, found: Place, now: Clock, basis: int) -> str:
+def _tag(asked: ListRequest, found: Place, now: Clock, basis: int) -> str:
     """An ETag: changes whenever the response may, without reading an object."""
     state = (
         asked,
@@ -204,7 +238,7 @@ def tag(asked: ListRequest, found: Place, now: Clock, basis: int) -> str:
     return f'"{sha256(repr(state).encode()).hexdigest()[:32]}"'
 
 
-def last_change(now: Clock, found: Place) -> datetime | None:
+def _last_change(now: Clock, found: Place) -> datetime | None:
     """When anything in the response may have last changed.
 
     None within two seconds after it: HTTP dates have whole seconds, and a second change in the
