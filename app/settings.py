@@ -76,6 +76,18 @@ class Settings(BaseSettings):
     behind_proxy: bool = False
     """A reverse proxy in front of `serve` terminates TLS, so plain HTTP may leave this machine."""
 
+    anchor_file: Path | None = None
+    """File to which `audit:anchor` and its schedule add the signed heads of the audit trail."""
+
+    anchor_webhook_url: str | None = None
+    """Address to which they post the signed heads."""
+
+    anchor_timestamp_url: str | None = None
+    """Time-stamping service (RFC 3161) that confirms when the heads were signed."""
+
+    anchor_schedule: str = "daily 04:00"
+    """Schedule of the anchors, in UTC: every N minutes, hourly, daily or a cron expression."""
+
     config: Path | None = Field(default=None, exclude=True)
     """TOML file with these settings, named in lower case without the prefix."""
 
@@ -100,6 +112,13 @@ class Settings(BaseSettings):
         HostList.parse(value)
         return value
 
+    @field_validator("anchor_webhook_url", "anchor_timestamp_url")
+    @classmethod
+    def _web_address(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("https://", "http://")):
+            raise ValueError("must start with https:// or http://")
+        return value
+
     @field_validator("database_url")
     @classmethod
     def _postgresql(cls, value: SecretStr | None) -> SecretStr | None:
@@ -109,7 +128,7 @@ class Settings(BaseSettings):
             raise ValueError("must be a PostgreSQL address: postgresql://user@host/database")
         return value
 
-    @field_validator("data_dir", "secret_key_file", "file_roots")
+    @field_validator("data_dir", "secret_key_file", "file_roots", "anchor_file")
     @classmethod
     def _absolute(cls, value: Any) -> Any:
         """A later change of the working directory must not move the data."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import click
 
-from app.audit import heads
+from app.audit import anchors, heads
 from app.audit import verify as audit
 from app.audit.store import AuditEntry
 from app.commands.cli.command import command
@@ -16,6 +17,8 @@ from app.commands.cli.context import Cli
 from app.commands.cli.files import read_json
 from app.errors import ExitCode
 from connectors.sdk.counting import counted
+
+FILE = click.Path(path_type=Path)
 
 
 @command("audit:list")
@@ -65,8 +68,10 @@ def document(entry: AuditEntry) -> dict[str, Any]:
 @command("audit:verify")
 @click.option("--source", help="Only the chains and objects of this source.")
 @click.option("--heads", "path", metavar="FILE", help="Heads of an earlier call, to compare with.")
+@click.option("--anchor", metavar="FILE", type=FILE, help="Anchors to compare with.")
+@click.option("--key", default="", metavar="HEX", help="Public key of the anchors, if not ours.")
 @click.pass_obj
-def verify(cli: Cli, source: str | None, path: str | None) -> None:
+def verify(cli: Cli, source: str | None, path: str | None, anchor: Path | None, key: str) -> None:
     """Recompute the audit chains and compare every object with its latest entry.
 
     Exits 1 and names the first broken entry if an entry was changed, removed or inserted. Keep
@@ -78,8 +83,11 @@ def verify(cli: Cli, source: str | None, path: str | None) -> None:
       openregister audit:verify --source countries --output json
       openregister audit:verify --output json > heads.json
       openregister audit:verify --heads heads.json
+      openregister audit:verify --anchor anchors.jsonl
     """
     recorded = [] if path is None else heads.parse(read_json(path), where=path)
+    if anchor is not None:
+        recorded += anchors.recorded(anchor, cli.settings, key=key)
     found = audit.verify(cli.application, source=source, recorded=recorded)
     checked = (
         f"{counted(found.entries, 'entry', 'entries')} in "
@@ -97,7 +105,7 @@ def verify(cli: Cli, source: str | None, path: str | None) -> None:
         "heads": ends,
     }
     if found.ok:
-        also = f", {counted(len(recorded), 'recorded head')}" if path is not None else ""
+        also = f", {counted(len(recorded), 'recorded head')}" if path or anchor else ""
         cli.output.result(record, f"OK — {checked}{also}")
         if cli.output.plain and ends:
             cli.output.rows(ends, ["source", "lane", "length", "hash"])
@@ -109,4 +117,38 @@ def verify(cli: Cli, source: str | None, path: str | None) -> None:
     cli.exit(ExitCode.FAILED)
 
 
-commands: list[click.Command] = [list_, verify]
+@command("audit:anchor")
+@click.option("--file", metavar="FILE", type=FILE, help="Add the anchor to this file.")
+@click.option("--webhook", metavar="URL", help="Post the anchor to this address.")
+@click.option("--timestamp", metavar="URL", help="Time-stamping service (RFC 3161) to ask.")
+@click.pass_obj
+def anchor(cli: Cli, file: Path | None, webhook: str | None, timestamp: str | None) -> None:
+    """Sign the heads of all audit chains, to be kept outside the database.
+
+    Without options, the anchor goes to the places that OPENREGISTER_ANCHOR_FILE and
+    OPENREGISTER_ANCHOR_WEBHOOK_URL name, and is printed. The key is the file `anchor.key` next to
+    the secret key, made on first use. Later, `audit:verify --anchor` shows whether each chain
+    still contains what was signed.
+
+    Examples:
+      openregister audit:anchor
+      openregister audit:anchor --file /mnt/worm/anchors.jsonl
+      openregister audit:anchor --webhook https://vault.example.org/anchors --output json
+      openregister audit:anchor --timestamp https://tsa.example.org
+    """
+    settings = cli.settings
+    if file is None and webhook is None:
+        file, webhook = settings.anchor_file, settings.anchor_webhook_url
+    stamps = timestamp or settings.anchor_timestamp_url or ""
+    made = anchors.make(cli.application, timestamp_url=stamps)
+    if file is not None:
+        anchors.append_to(file, made)
+    if webhook is not None:
+        anchors.post(webhook, made)
+    stamped = ", with a time stamp" if "timestamp" in made else ""
+    cli.output.result(
+        made, f"Signed {counted(len(made['heads']), 'head')}{stamped}; public key {made['key']}"
+    )
+
+
+commands: list[click.Command] = [list_, verify, anchor]

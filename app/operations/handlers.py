@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, time, timedelta
@@ -11,6 +12,7 @@ import sqlalchemy as sa
 
 from app.alerts import cron_ticks, review
 from app.application import Application
+from app.audit import anchors
 from app.database.engine import keeps_sessions
 from app.database.errors import retry_in, translate
 from app.database.revision import fence
@@ -40,8 +42,11 @@ from jobs.errors import Interrupted, OutdatedError, Postponed
 from jobs.model import Job, Outcome, Plan
 from jobs.policy import Policy, Window
 
+_log = logging.getLogger(__name__)
+
 CLEAN_UP = "housekeeping.clean_up"
 REPAIR = "housekeeping.repair_runs"
+ANCHOR = "audit.anchor"
 
 _BUSY_AGAIN = 60.0
 """Seconds until a source that is already running is retried."""
@@ -63,6 +68,9 @@ def handlers(app: Application) -> dict[str, Handler]:
     def repair(context: JobContext, arguments: Mapping[str, Any]) -> Mapping[str, Any] | None:
         return {"crashed": [run.id for run in RunStore(app.engine).repair()]}
 
+    def anchor(context: JobContext, arguments: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        return anchors.deliver(app)
+
     def retry(context: JobContext, arguments: Mapping[str, Any]) -> Mapping[str, Any] | None:
         return retry_errors(app, context, arguments)
 
@@ -82,6 +90,7 @@ def handlers(app: Application) -> dict[str, Handler]:
         scheduling.APPROVE: approve,
         CLEAN_UP: clean,
         REPAIR: repair,
+        ANCHOR: anchor,
         review.DELIVER: deliver,
     }
 
@@ -119,6 +128,13 @@ def ensure_housekeeping(app: Application) -> None:
         now = jobs.clock(connection)
         _ensure(connection, CLEAN_UP, "daily 02:00", now, time_insensitive=True)
         _ensure(connection, REPAIR, "every 5 minutes", now, time_insensitive=False)
+        if app.settings.anchor_file or app.settings.anchor_webhook_url:
+            try:
+                _ensure(
+                    connection, ANCHOR, app.settings.anchor_schedule, now, time_insensitive=False
+                )
+            except schedules.ScheduleError as error:  # syncs go on without anchors
+                _log.error("OPENREGISTER_ANCHOR_SCHEDULE is not valid: %s", error)
 
 
 def _ensure(
