@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Depends, Request
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Form, Request
 from starlette.responses import Response
 
 from app.documents.job import attempt_document, job_document
 from app.http.identity import Admin, App, RegisterAdmin, Viewer
 from app.operations import jobs, status
-from app.web import answers
+from app.web import answers, confirmation
 from app.web.languages import gettext as _
 from app.web.languages import speak
 from app.web.rendering import page, redirect
@@ -49,7 +51,13 @@ def run(app: App, identity: RegisterAdmin, job_id: int) -> Response:
 
 
 @router.post("/{job_id}/delete")
-def delete(app: App, identity: Admin, job_id: int) -> Response:
+def delete(
+    app: App, identity: Admin, job_id: int, confirm: Annotated[str, Form()] = ""
+) -> Response:
     """Delete it; a source's job is created again when its schedule is saved."""
+    found = app.read(jobs.listing)
+    title = next((found.title(job) for job in found.jobs if job.id == job_id), None)
+    if title is not None:
+        confirmation.require(confirm, title)
     app.write(jobs.delete, job_id)
     return redirect("/jobs", notice=_("Deleted"))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 from zoneinfo import ZoneInfo, available_timezones
 
 from fastapi import APIRouter, Depends, Request
+from fastapi import Form as FormField
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import PlainTextResponse, Response
 
@@ -23,7 +24,7 @@ from app.sources.document import SourceOptions
 from app.sources.manage import Edits
 from app.sources.model import Source, to_document
 from app.sources.settings import connector_types
-from app.web import answers, conflicts
+from app.web import answers, confirmation, conflicts
 from app.web.conflicts import Conflict
 from app.web.forms import Form
 from app.web.languages import gettext as _
@@ -352,8 +353,12 @@ def document(app: App, identity: Viewer, name: str) -> Response:
 
 
 @router.post("/delete")
-def delete(app: App, identity: RegisterAdmin, name: str) -> Response:
+def delete(
+    app: App, identity: RegisterAdmin, name: str, confirm: Annotated[str, FormField()] = ""
+) -> Response:
     """Delete the source; its objects are kept."""
+    app.read(manage.get, name)
+    confirmation.require(confirm, name)
     app.write(manage.delete, name)
     said = _("Deleted source %s. Its objects remain in their registers.") % name
     return redirect("/sources", notice=said)

@@ -267,7 +267,7 @@ def _show(
     conflict: Conflict | None = None,
 ) -> Response:
     document = schemas.show(app, place.schema).schema.document
-    lines = _lines(document, mapping)
+    lines, fields = _lines(document, mapping), mapping.get("fields")
     keys = _keys(mapping)
     apart = {"fields", "key", "filter", "passthrough"}
     rest = {name: value for name, value in mapping.items() if name not in apart}
@@ -282,7 +282,8 @@ def _show(
         lines=lines,
         other_keys=[key for key in keys if key not in {line.name for line in lines}],
         filter=chosen if isinstance(chosen, str) else answers.indented(chosen),
-        passthrough=bool(mapping.get("passthrough")),
+        # what is the default while nothing is mapped is said, so that mapping one keeps the others
+        passthrough=mapping.get("passthrough", not fields and not mapping.get("constants")),
         rest=answers.indented(answers.plain(rest)) if rest else "",
         no_key=not keys,
         problem=problem,
