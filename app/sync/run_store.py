@@ -23,6 +23,7 @@ from app.errors import AlreadyRunningError, LostRunError
 from app.sync import runs as reading
 from app.sync.model import SETTLED, Finish, Run, Start
 from app.sync.postgres import standing as standings
+from app.sync.postgres.statements import COPY_OBJECTS
 from app.sync.report import Counters, RunState
 from connectors.sdk import lenient
 from connectors.sdk.message import stored
@@ -36,6 +37,14 @@ LOOK_SECONDS = 2.0
 
 PAUSES = (0.2, 1.0, 2.0, 4.0, 8.0, 15.0)
 """Seconds between attempts to record an end while the database is down."""
+
+_END_COPIES = sa.text("""
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND usename = current_user AND state = 'active'
+      AND wait_event = 'ClientRead' AND query = :copy AND query_start < :before
+""").bindparams(copy=COPY_OBJECTS)
+"""No limit of the server ends a COPY that waits for a stopped process, and the next run would wait
+for its keys. The batch of one that is only slow is done again."""
 
 CRASHED = "The process that ran it has exited; committed data is kept, and the next run continues"
 
@@ -211,15 +220,19 @@ class RunStore:
 
     def _repair(self, connection: sa.Connection, source_id: int | None) -> list[int]:
         expired = (runs.c.lease_until < sa.func.now()).label("expired")
-        query = sa.select(runs.c.id, runs.c.pid, runs.c.process, expired)
+        query = sa.select(runs.c.id, runs.c.pid, runs.c.process, expired, runs.c.lease_until)
         query = query.where(runs.c.state == RunState.RUNNING)
         if source_id is not None:
             query = query.where(runs.c.source_id == source_id)
-        dead = [
-            row.id
+        rows = [
+            row
             for row in connection.execute(query.with_for_update(skip_locked=True))
             if row.expired or is_gone(row.pid, row.process or "")
         ]
+        dead = [row.id for row in rows]
+        leases = [row.lease_until for row in rows if row.expired]
+        if leases:
+            connection.execute(_END_COPIES, {"before": max(leases)})
         if dead:
             connection.execute(
                 sa.update(runs)

@@ -12,14 +12,17 @@ import sys
 import threading
 import time
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 
 from app.database import engine as engines
 from app.sync import run as running
-from app.sync.postgres.statements import BEGIN
+from app.sync.model import Start
+from app.sync.postgres.statements import BEGIN, COPY_OBJECTS
 from app.sync.report import RunState
 from app.sync.run import Request
+from app.sync.run_store import RunStore
 from tests.integration.bench import Bench
 from tests.integration.sync.test_kill import GATE, LOCK, ROWS, wait_for_gate
 from tests.places import PROGRAM
@@ -50,6 +53,29 @@ def test_a_lane_waits_two_minutes_or_less_where_the_server_says_so(
         found = connection.scalar(sa.text("SHOW idle_in_transaction_session_timeout"))
     engine.dispose()
     assert found == used
+
+
+@pytest.mark.promise("SIGSTOP of a sync while it sends objects")
+def test_a_copy_that_waits_for_a_stopped_process_ends_with_its_lease(
+    bench: Bench, database_url: str
+) -> None:
+    """Its session is not idle, so no limit of the server ends it."""
+    bench.define()
+    store = RunStore(bench.app.engine)
+    store.start(Start(bench.scalar("SELECT id FROM openregister.sources"), "manual", "test"))
+    url = sa.make_url(database_url).set(drivername="postgresql")
+    with psycopg.connect(url.render_as_string(hide_password=False), autocommit=True) as stopped:
+        stopped.execute(BEGIN)
+        session = f"FROM pg_stat_activity WHERE pid = {stopped.info.backend_pid}"
+        copy = stopped.cursor().copy(COPY_OBJECTS)
+        with pytest.raises(psycopg.OperationalError), copy:  # noqa: PT012 - ended amid it
+            wait_for(bench, f"SELECT wait_event = 'ClientRead' {session}")
+            assert store.repair() == []
+            assert bench.scalar(f"SELECT count(*) {session}") == 1
+            with bench.app.engine.begin() as connection:
+                connection.execute(sa.text("UPDATE openregister.runs SET lease_until = now()"))
+            assert [run.state for run in store.repair()] == [RunState.CRASHED]
+            wait_for(bench, f"SELECT count(*) = 0 {session}")
 
 
 @pytest.mark.parametrize("answered", [0, 1, 2])
