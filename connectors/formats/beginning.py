@@ -82,7 +82,7 @@ def _json(body: bytes, rows: int, records: str) -> bytes | None:
 
 
 def _xml(body: bytes, rows: int) -> bytes | None:
-    """Cut behind the last of the outermost elements that repeat, once there are so many."""
+    """Cut behind the outermost elements that repeat, once there are so many."""
     names: list[bytes] = []
     counts: list[Counter[bytes]] = [Counter()]
     ends: dict[int, tuple[int, int, list[bytes]]] = {}
@@ -100,8 +100,8 @@ def _xml(body: bytes, rows: int) -> bytes | None:
         names.pop()
         counts.pop()
         counts[-1][name] += 1
-        if names and counts[-1][name] > 1:
-            ends[len(names)] = (counts[-1][name], found.end(), names[::-1])
+        if names and (count := counts[-1][name]) > 1 and (not rows or count <= max(rows, 2)):
+            ends[len(names)] = (count, found.end(), names[::-1])
     if not ends:
         return None
     count, end, opened = ends[min(ends)]

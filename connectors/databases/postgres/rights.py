@@ -9,6 +9,7 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg import sql
 
+from connectors.sdk.counting import counted
 from connectors.sdk.rows import JsonValue
 
 Fetch = Callable[[Any], list[tuple[Any, ...]]]
@@ -63,7 +64,9 @@ def of_role(fetch: Fetch, table: int | None) -> list[str]:
     if own:
         warnings.append(f"The user {user} can change this table: read-only access is enough")
     elif writable:
-        warnings.append(f"{user} can change {writable:,} tables of this database: {ENOUGH}")
+        warnings.append(
+            f"{user} can change {counted(writable, 'table')} of this database: {ENOUGH}"
+        )
     return warnings
 
 

@@ -576,7 +576,7 @@ RIGHTS = [
     ("SUPERUSER", "", "is a superuser"),
     ("REPLICATION", "GRANT SELECT ON t TO {role}", "has REPLICATION"),
     ("", "GRANT SELECT, UPDATE ON t TO {role}", "can change this table"),
-    ("", "GRANT SELECT ON t TO {role}; GRANT INSERT ON other TO {role}", "can change 1 tables"),
+    ("", "GRANT SELECT ON t TO {role}; GRANT INSERT ON other TO {role}", "can change 1 table of"),
     ("", "GRANT SELECT ON t TO {role}; GRANT pg_write_server_files TO {role}", "pg_write_server"),
     ("CREATEROLE", "GRANT SELECT ON t TO {role}", "can create roles"),
 ]

@@ -37,6 +37,9 @@ NOUNS = [
     "views",
     "chains",
     "tokens",
+    "tables",
+    "users",
+    "hours",
 ]
 MANY = ("step[1]", "_joined(", "past", "speed", "owned")
 """Numbers that are more than one where they are shown, a list of minutes, and a speed."""
