@@ -18,7 +18,10 @@ __all__ = ["api"]  # the fixture
 FIRST = "0001"
 """The revision of the first release."""
 
-LATER = ("findings", "complete_because", "rejected_before", "process", "process_started")
+LATER = (
+    *("findings", "complete_because", "rejected_before", "process", "process_started"),
+    "changed_by",
+)
 """Columns that it did not have, or that hold something else since."""
 
 
