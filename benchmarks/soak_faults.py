@@ -70,7 +70,7 @@ class Installation:
         self.engine = engines.create(url, application_name="soak")
         upgrades.upgrade(self.engine)
         self.app: Application = assemble(Settings(data_dir=directory / "data"), self.engine)
-        registers.add(self.app, "soak")
+        self.app.write(registers.add, "soak")
         schemas.add(self.app, "row", _SCHEMA, register="soak", actor="soak")
         self._environment = {
             **os.environ,

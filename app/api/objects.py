@@ -24,8 +24,8 @@ from app.http.identity import App, RegisterAdmin, Viewer
 from app.http.problems import PreconditionError
 from app.registers import edit_objects, find
 from app.registers.find import Place
+from app.registers.model import StoredObject
 from app.registers.numbered_pages import Lister
-from app.registers.object_store import StoredObject
 from app.registers.parameters import LARGEST_LIMIT
 
 router = APIRouter(prefix="/objects/{register}/{schema}", tags=["objects"])

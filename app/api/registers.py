@@ -63,7 +63,7 @@ def list_registers(
     request: Request, app: App, identity: Viewer, page: PageNumber = 1, limit: PageLimit = 100
 ) -> Response:
     """List the registers."""
-    found = registers.names(app)
+    found = app.read(registers.names)
     modified = max((register.updated for register, _ in found), default=None)
     documents = [register_document(register, schemas) for register, schemas in found]
     return answer(request, listed(documents, page, limit), modified=modified)
@@ -76,8 +76,12 @@ def create_register(
     request: Request, app: App, identity: RegisterAdmin, body: NewRegister
 ) -> Response:
     """Add a register."""
-    made = registers.add(
-        app, body.slug, title=body.title, description=body.description, actor=identity.actor
+    made = app.write(
+        registers.add,
+        body.slug,
+        title=body.title,
+        description=body.description,
+        actor=identity.actor,
     )
     return answer(
         request,
@@ -90,7 +94,7 @@ def create_register(
 @router.get("/{register}", responses={200: {"model": RegisterDocument}, **problems(404)})
 def show_register(request: Request, app: App, identity: Viewer, register: str) -> Response:
     """Show a register, by slug or id."""
-    for found, schemas in registers.names(app):
+    for found, schemas in app.read(registers.names):
         if register in (found.slug, str(found.id)):
             return answer(
                 request,
@@ -112,8 +116,8 @@ def change_register(
 ) -> Response:
     """Change a register's title or description."""
     with precondition(if_match) as since:
-        registers.update(
-            app,
+        app.write(
+            registers.update,
             register,
             title=body.title,
             description=body.description,
@@ -129,4 +133,4 @@ def delete_register(
 ) -> None:
     """Delete an empty register."""
     with precondition(if_match) as since:
-        registers.delete(app, register, if_updated=since)
+        app.write(registers.delete, register, if_updated=since)

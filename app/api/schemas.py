@@ -72,7 +72,7 @@ def list_schemas(
     limit: PageLimit = 100,
 ) -> Response:
     """List the schemas."""
-    found = schemas.overview(app, register=register)
+    found = app.read(schemas.overview, register=register)
     modified = max((item.schema.updated for item in found), default=None)
     documents = [schema_document(item) for item in found]
     return answer(request, listed(documents, page, limit), modified=modified)
@@ -100,7 +100,7 @@ def create_schema(request: Request, app: App, identity: RegisterAdmin, body: New
 @router.get("/{schema}", responses={200: {"model": SchemaDocument}, **problems(404)})
 def show_schema(request: Request, app: App, identity: Viewer, schema: str) -> Response:
     """Show a schema and its versions."""
-    found = schemas.show(app, schema)
+    found = app.read(schemas.show, schema)
     changed = found.schema.updated
     document = schema_with_versions(found)
     return answer(request, document, version=token(changed), modified=changed)
@@ -132,11 +132,11 @@ def change_schema(
 @router.put("/{schema}/registers/{register}", status_code=204, responses=problems(404))
 def link_schema(app: App, identity: RegisterAdmin, schema: str, register: str) -> None:
     """Let another register use the schema."""
-    schemas.link(app, schema, register=register)
+    app.write(schemas.link, schema, register=register)
 
 
 @router.delete("/{schema}", status_code=204, responses=problems(404, 409, 412))
 def delete_schema(app: App, identity: RegisterAdmin, schema: str, if_match: IfMatch = None) -> None:
     """Delete an unused schema."""
     with precondition(if_match) as since:
-        schemas.delete(app, schema, if_updated=since)
+        app.write(schemas.delete, schema, if_updated=since)

@@ -25,8 +25,8 @@ def add(cli: Cli, slug: str, title: str, description: str) -> None:
       openregister register:add geo
       openregister register:add geo --title "Geography" --description "Places of the world"
     """
-    register = registers.add(
-        cli.application, slug, title=title, description=description, actor=cli.actor
+    register = cli.application.write(
+        registers.add, slug, title=title, description=description, actor=cli.actor
     )
     cli.output.result(
         register_with_count(Overview(register, ())),
@@ -44,7 +44,7 @@ def list_(cli: Cli) -> None:
       openregister register:list --output json
     """
     cli.output.rows(
-        [register_with_count(found) for found in registers.overview(cli.application)],
+        [register_with_count(found) for found in cli.application.read(registers.overview)],
         ["slug", "title", "schemas", "objects"],
         empty="No registers yet; `openregister register:add SLUG` creates one",
     )
@@ -59,7 +59,7 @@ def show(cli: Cli, slug: str) -> None:
     Examples:
       openregister register:show geo
     """
-    cli.output.record(register_with_count(registers.show(cli.application, slug)))
+    cli.output.record(register_with_count(cli.application.read(registers.show, slug)))
 
 
 @command("register:delete")
@@ -73,7 +73,7 @@ def delete(cli: Cli, slug: str) -> None:
     Examples:
       openregister register:delete geo
     """
-    registers.delete(cli.application, slug)
+    cli.application.write(registers.delete, slug)
     cli.output.result({"deleted": slug}, f"Deleted register {slug}")
 
 

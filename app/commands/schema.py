@@ -34,7 +34,7 @@ def add(cli: Cli, slug: str, register: str, path: str | None, title: str, existi
     if existing == (path is not None):
         raise UsageError("The schema is missing", hint="Pass --file FILE, or --existing")
     if path is None:
-        schema = schemas.link(cli.application, slug, register=register)
+        schema = cli.application.write(schemas.link, slug, register=register)
     else:
         schema = schemas.add(
             cli.application,
@@ -61,7 +61,10 @@ def list_(cli: Cli, register: str | None) -> None:
       openregister schema:list --register geo --output json
     """
     cli.output.rows(
-        [schema_document(found) for found in schemas.overview(cli.application, register=register)],
+        [
+            schema_document(found)
+            for found in cli.application.read(schemas.overview, register=register)
+        ],
         ["slug", "title", "version", "registers", "properties"],
         empty="No schemas yet; `openregister schema:add SLUG --register R --file F` makes one",
     )
@@ -77,7 +80,7 @@ def show(cli: Cli, slug: str) -> None:
       openregister schema:show country
       openregister schema:show country --output json_pretty
     """
-    found = schemas.show(cli.application, slug)
+    found = cli.application.read(schemas.show, slug)
     shown = schema_with_versions(found)
     if not cli.output.plain:
         cli.output.document(shown)
@@ -116,7 +119,7 @@ def update(
     """
     if path is None and title is None:
         raise UsageError("Nothing to change", hint="Pass --file FILE, --title TITLE or both")
-    before = schemas.show(cli.application, slug).schema.version
+    before = cli.application.read(schemas.show, slug).schema.version
     document = None if path is None else read_json(path)
     if document is not None and force:
         _warn_of_misfits(cli, slug, document)

@@ -9,7 +9,7 @@ from connectors.sdk import JsonValue
 
 if TYPE_CHECKING:
     from app.registers.history import Version
-    from app.registers.object_store import StoredObject
+    from app.registers.model import StoredObject
 
 
 def object_document(found: StoredObject) -> dict[str, Any]:

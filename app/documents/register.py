@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from app.registers.register_store import Register
+    from app.registers.model import Register
     from app.registers.registers import Overview
 
 

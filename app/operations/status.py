@@ -12,7 +12,7 @@ from app.alerts import rules
 from app.operations import instance, source_health
 from app.operations.source_health import Facts, HealthReport
 from app.registers import list_store
-from app.registers.list_store import About
+from app.registers.model import About
 from app.registers.query import ObjectQuery
 from app.sources import jobs as scheduling
 from app.sources import store

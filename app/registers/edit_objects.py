@@ -24,7 +24,7 @@ from app.mapping import storage
 from app.mapping.validation import Validator, compile_validator
 from app.registers import history, register_store, schema_store, write_objects
 from app.registers import object_store as store
-from app.registers.object_store import StoredObject
+from app.registers.model import StoredObject
 from app.registers.ownership import merge_patch, not_local
 from app.registers.write_objects import NewObject, Revision
 from connectors.sdk import FieldError, RowData, canonical

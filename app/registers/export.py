@@ -24,7 +24,7 @@ from app.registers import list_store, schema_store
 from app.registers.cells import cell, neutral, split_neutral
 from app.registers.find import Keep
 from app.registers.list_store import stream
-from app.registers.object_store import StoredObject
+from app.registers.model import StoredObject
 from app.registers.query import ObjectQuery
 from connectors.sdk import canonical
 

@@ -17,11 +17,9 @@ from app.mapping.language.filters import compile_filter
 from app.mapping.language.pushdown import equal_texts
 from app.registers import object_store, parameters, register_store, schema_store
 from app.registers.list_store import stream
-from app.registers.object_store import StoredObject
+from app.registers.model import Register, Schema, StoredObject
 from app.registers.parameters import ListRequest
 from app.registers.query import Condition, ObjectQuery
-from app.registers.register_store import Register
-from app.registers.schema_store import Schema
 from connectors.sdk import canonical
 
 Keep = Callable[[StoredObject], bool]

@@ -17,7 +17,7 @@ from app.audit.diff import Diff
 from app.audit.store import AuditEntry
 from app.errors import IntegrityError, NotFoundError
 from app.registers import object_store as store
-from app.registers.object_store import StoredObject
+from app.registers.model import StoredObject
 from connectors.sdk import JsonValue
 
 

@@ -17,7 +17,8 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from app.database.tables import audit_trails, chains, objects, sources
-from app.registers.object_store import SELECT, StoredObject
+from app.registers.model import About, StoredObject
+from app.registers.object_store import SELECT
 from app.registers.query import ROWS, ObjectQuery, beyond, order_by, where
 
 TIMEOUT = "15s"
@@ -28,14 +29,6 @@ EXACT = 10_000
 
 BY_KEY = (objects.c.target, objects.c.source_key)
 """The order of the index `uq_objects_source_key` within a source."""
-
-
-@dataclass(frozen=True, slots=True)
-class About:
-    """How many there are; `exact` is False for an estimate."""
-
-    number: int
-    exact: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from app.registers import find
 from app.registers import list_store as store
 from app.registers.find import Place
 from app.registers.list_store import Clock
-from app.registers.object_store import StoredObject
+from app.registers.model import StoredObject
 from app.registers.parameters import ListRequest
 from app.registers.query import ObjectQuery
 

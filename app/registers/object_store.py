@@ -3,39 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from app.database.tables import objects, registers, schemas, sources
 from app.errors import NotFoundError
-
-
-@dataclass(frozen=True, slots=True)
-class StoredObject:
-    """A row of `objects` with names for its references. `origin_hash` is 32 hex digits."""
-
-    uuid: UUID
-    register: str
-    register_id: int
-    schema: str
-    schema_id: int
-    source: str | None
-    source_id: int | None
-    target: int
-    key: str | None
-    version: int
-    run_id: int | None
-    created: datetime
-    updated: datetime
-    deleted: datetime | None
-    origin_hash: str | None
-    data_hash: bytes
-    data: dict[str, Any] = field(repr=False)
-
+from app.registers.model import StoredObject
 
 SELECT = (
     sa.select(

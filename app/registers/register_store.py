@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -12,24 +11,12 @@ from sqlalchemy.dialects.postgresql import insert
 from app.database.names import check_slug
 from app.database.tables import objects, register_schemas, registers, source_targets, sources
 from app.errors import ChangedError, ExistsError, InUseError, NotFoundError
+from app.registers.model import Register
 
 _COLUMNS = [
     registers.c[name]
     for name in ("id", "slug", "title", "description", "created", "updated", "changed_by")
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Register:
-    """A row of `registers`."""
-
-    id: int
-    slug: str
-    title: str
-    description: str
-    created: datetime
-    updated: datetime
-    changed_by: str
 
 
 def add(

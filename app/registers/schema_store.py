@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -21,6 +20,7 @@ from app.database.tables import (
     sources,
 )
 from app.errors import ChangedError, ConflictError, ExistsError, InUseError, NotFoundError
+from app.registers.model import Schema, Version
 from connectors.sdk import canonical
 
 _COLUMNS = [
@@ -36,30 +36,6 @@ _COLUMNS = [
         "changed_by",
     )
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Schema:
-    """A row of `schemas`; `document` is the JSON Schema as written."""
-
-    id: int
-    slug: str
-    title: str
-    version: int
-    document: dict[str, Any]
-    created: datetime
-    updated: datetime
-    changed_by: str
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """One version of a schema's document and its author."""
-
-    version: int
-    document: dict[str, Any]
-    actor: str
-    created: datetime
 
 
 def add(

@@ -7,15 +7,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import sqlalchemy as sa
+
 from app.application import Application
 from app.errors import StoredObjectsError
 from app.mapping.validation import check_schema, compile_validator
 from app.registers import list_store
 from app.registers import register_store as registers
 from app.registers import schema_store as store
-from app.registers.object_store import StoredObject
+from app.registers.model import Schema, StoredObject, Version
 from app.registers.query import ObjectQuery
-from app.registers.schema_store import Schema, Version
 from app.reporting import views
 from connectors.sdk import FieldError
 from connectors.sdk.counting import counted
@@ -115,36 +116,33 @@ def add(
         return schema
 
 
-def link(app: Application, slug: str, *, register: str) -> Schema:
+def link(connection: sa.Connection, slug: str, *, register: str) -> Schema:
     """Let another register use the schema. Raises NotFoundError."""
-    with app.engine.begin() as connection:
-        home = registers.get(connection, register)
-        schema = store.get(connection, slug)
-        store.link(connection, register_id=home.id, schema_id=schema.id)
-        views.refresh(connection, schema_id=schema.id)
-        return schema
+    home = registers.get(connection, register)
+    schema = store.get(connection, slug)
+    store.link(connection, register_id=home.id, schema_id=schema.id)
+    views.refresh(connection, schema_id=schema.id)
+    return schema
 
 
-def overview(app: Application, *, register: str | None = None) -> list[Overview]:
+def overview(connection: sa.Connection, *, register: str | None = None) -> list[Overview]:
     """Every schema by slug, or those of one register. Raises NotFoundError for the register."""
-    with app.engine.connect() as connection:
-        if register is not None:
-            registers.get(connection, register)
-        return [
-            Overview(schema, store.registers_of(connection, schema.id))
-            for schema in store.list_all(connection, register=register)
-        ]
+    if register is not None:
+        registers.get(connection, register)
+    return [
+        Overview(schema, store.registers_of(connection, schema.id))
+        for schema in store.list_all(connection, register=register)
+    ]
 
 
-def show(app: Application, slug: str) -> Details:
+def show(connection: sa.Connection, slug: str) -> Details:
     """One schema. Raises NotFoundError."""
-    with app.engine.connect() as connection:
-        schema = store.get(connection, slug)
-        return Details(
-            schema,
-            store.registers_of(connection, schema.id),
-            store.versions(connection, schema.id),
-        )
+    schema = store.get(connection, slug)
+    return Details(
+        schema,
+        store.registers_of(connection, schema.id),
+        store.versions(connection, schema.id),
+    )
 
 
 def update(
@@ -189,9 +187,8 @@ def update(
         return schema
 
 
-def delete(app: Application, slug: str, *, if_updated: datetime | None = None) -> None:
+def delete(connection: sa.Connection, slug: str, *, if_updated: datetime | None = None) -> None:
     """Delete an unused schema. Raises NotFoundError, InUseError, ChangedError."""
-    with app.engine.begin() as connection:
-        schema = store.get(connection, slug)
-        store.delete(connection, slug, if_updated=if_updated)
-        views.refresh(connection, schema_id=schema.id)
+    schema = store.get(connection, slug)
+    store.delete(connection, slug, if_updated=if_updated)
+    views.refresh(connection, schema_id=schema.id)

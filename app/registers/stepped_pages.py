@@ -13,8 +13,7 @@ from uuid import UUID
 
 from app.application import Application
 from app.registers import list_store
-from app.registers.list_store import About
-from app.registers.object_store import StoredObject
+from app.registers.model import About, StoredObject
 from app.registers.query import ObjectQuery
 
 WINDOW = 10_000

@@ -16,7 +16,7 @@ from app.mapping.language.expressions import Environment
 from app.mapping.spec import FieldSpec, MappingSpec
 from app.registers import history
 from app.registers.history import History, Version, value_at
-from app.registers.object_store import StoredObject
+from app.registers.model import StoredObject
 from app.sources import store
 from app.sources.model import Source
 from connectors.sdk import JsonValue

@@ -18,7 +18,7 @@ from app.mapping.language import effort
 from app.mapping.presence import ENOUGH, Presence
 from app.mapping.target import Target
 from app.registers import list_store
-from app.registers.object_store import StoredObject
+from app.registers.model import StoredObject
 from app.registers.query import Condition, ObjectQuery
 from app.sources import connect, store, targets
 from app.sources.model import Source

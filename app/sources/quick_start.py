@@ -39,17 +39,17 @@ def with_new_schema(
     with app.engine.connect() as connection:
         known = any(one.slug == target.register for one in register_store.list_all(connection))
     if not known:
-        registers.add(app, target.register, actor=actor)
+        app.write(registers.add, target.register, actor=actor)
     try:
         schemas.add(app, target.schema, {"type": "object"}, register=target.register, actor=actor)
         try:
             return _source(app, document, target, actor=actor, test=test)
         except BaseException:
-            schemas.delete(app, target.schema)
+            app.write(schemas.delete, target.schema)
             raise
     except BaseException:
         if not known:
-            registers.delete(app, target.register)
+            app.write(registers.delete, target.register)
         raise
 
 

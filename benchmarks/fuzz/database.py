@@ -20,7 +20,7 @@ class Database:
         engine = engines.create(url, application_name="fuzz")
         migrate.upgrade(engine)
         app = assemble(Settings(data_dir=data), engine)
-        registers.add(app, "geo")
+        app.write(registers.add, "geo")
         schema = {"type": "object", "properties": {"code": {"type": "string"}}}
         schemas.add(app, "geo", schema, register="geo", actor="fuzz")
         engine.dispose()

@@ -35,7 +35,7 @@ def land() -> Iterator[Api]:
 
 @pytest.fixture(scope="module", autouse=True)
 def _land(site: Site, land: Api) -> None:
-    registers.add(site.app, "land")
+    site.app.write(registers.add, "land")
     schemas.add(site.app, "place", {"type": "object"}, register="land", actor="test")
     manage.save(
         site.app,

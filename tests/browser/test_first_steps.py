@@ -20,7 +20,7 @@ def _geo(site: Site) -> None:
     """The register and schema that the tutorial's first commands make."""
     import json
 
-    registers.add(site.app, "geo", title="Geography")
+    site.app.write(registers.add, "geo", title="Geography")
     document = json.loads((ROOT / "examples/schemas/country.json").read_text())
     schemas.add(site.app, "country", document, register="geo", actor="test")
 

@@ -14,7 +14,7 @@ from tests.browser.conftest import PASSWORD, Site
 
 @pytest.fixture(scope="module", autouse=True)
 def _source(site: Site) -> None:
-    registers.add(site.app, "forms", title="Forms")
+    site.app.write(registers.add, "forms", title="Forms")
     properties = {"name": {"type": "string"}, "code": {"type": "string"}}
     document = {"type": "object", "properties": properties}
     schemas.add(site.app, "form", document, register="forms", actor="test")

@@ -90,7 +90,7 @@ def _own_account(bob: Page, site: Site, password: str) -> None:
 
 
 def test_the_editor_refuses_what_is_no_schema_and_counts_versions(page: Page, site: Site) -> None:
-    registers.add(site.app, "house")
+    site.app.write(registers.add, "house")
     document = {"type": "object", "properties": {"name": {"type": "string"}}}
     schemas.add(site.app, "thing", document, register="house", actor="test")
     page.goto("/schemas/thing")

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.timeout(60)
 
 @pytest.fixture(scope="module", autouse=True)
 def _troubles(site: Site) -> None:
-    registers.add(site.app, "troubles")
+    site.app.write(registers.add, "troubles")
     schemas.add(site.app, "anything", {"type": "object"}, register="troubles", actor="test")
 
 

@@ -15,6 +15,7 @@ import uuid_utils
 from app.application import Application, assemble
 from app.database import tables as t
 from app.registers import object_store, register_store, registers, schema_store, schemas
+from app.registers.model import StoredObject
 from app.settings import Settings
 from app.users.roles import Role
 from connectors.sdk import canonical
@@ -24,7 +25,7 @@ from tests.integration.served import Client, Server, served
 
 
 @pytest.fixture
-def place() -> Callable[..., object_store.StoredObject]:
+def place() -> Callable[..., StoredObject]:
     """Stores an object past the writer, in register `geo` and schema `country`, made if needed."""
 
     def store(
@@ -36,7 +37,7 @@ def place() -> Callable[..., object_store.StoredObject]:
         deleted: bool = False,
         register: str = "geo",
         schema: str = "country",
-    ) -> object_store.StoredObject:
+    ) -> StoredObject:
         found = register_store.find(connection, register) or register_store.add(
             connection, register
         )
@@ -71,7 +72,7 @@ def application(engine: sa.Engine, tmp_path: Path) -> Application:
 @pytest.fixture
 def bench(application: Application, tmp_path: Path) -> Bench:
     """Register, schema and a source to be defined."""
-    registers.add(application, "geo")
+    application.write(registers.add, "geo")
     schemas.add(application, "place", SCHEMA, register="geo", actor="test")
     return Bench(application, tmp_path / "places.ndjson")
 

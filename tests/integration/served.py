@@ -130,7 +130,7 @@ def served(url: str, directory: Path) -> Iterator[Server]:
     for role, name in NAMES.items():
         people.add(app, name, role=role, password=PASSWORD)
         tokens[role] = people.add_app_password(app, name, "tests").token
-    registers.add(app, "geo")
+    app.write(registers.add, "geo")
     schemas.add(app, "town", TOWN, register="geo", actor="test")
     web = create_app(app)
     try:

@@ -23,7 +23,7 @@ from app.audit.diff import Diff
 from app.audit.store import Latest, Touched
 from app.registers import object_store as store
 from app.registers import write_objects
-from app.registers.object_store import StoredObject
+from app.registers.model import StoredObject
 from app.registers.write_objects import Revision
 from app.sources import store as sources
 from app.sync import runs

@@ -15,7 +15,7 @@ from app.http.identity import App, RegisterAdmin, Viewer
 from app.http.problems import Problem, describe
 from app.registers import edit_objects as service
 from app.registers import history, schemas
-from app.registers.object_store import StoredObject
+from app.registers.model import StoredObject
 from app.sources import explain as explaining
 from app.web import answers, conflicts
 from app.web.conflicts import Conflict
@@ -33,7 +33,7 @@ def show(request: Request, app: App, identity: Viewer, uuid: UUID) -> Response:
     found = service.get(app, uuid)
     if answers.wants_json(request):
         return answers.as_json(object_document(found))
-    document = schemas.show(app, found.schema).schema.document
+    document = app.read(schemas.show, found.schema).schema.document
     properties = document.get("properties") or {}
     return page(
         request,

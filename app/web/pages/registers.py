@@ -44,7 +44,7 @@ _MEDIA = {
 @router.get("/registers")
 def every(request: Request, app: App, identity: Viewer) -> Response:
     """The registers with their schemas and approximate numbers of objects."""
-    found = registers.overview(app)
+    found = app.read(registers.overview)
     if answers.wants_json(request):
         return answers.table([register_with_count(one) for one in found])
     return page(request, "registers/list.html", holdings=found)
@@ -68,8 +68,8 @@ def add(
 ) -> Response:
     """Create it."""
     try:
-        made = registers.add(
-            app, slug.strip(), title=title, description=description, actor=identity.actor
+        made = app.write(
+            registers.add, slug.strip(), title=title, description=description, actor=identity.actor
         )
     except OpenRegisterError as error:
         given = {"slug": slug, "title": title, "description": description}
@@ -87,7 +87,7 @@ def add(
 @router.get("/registers/{register}")
 def one(request: Request, app: App, identity: Viewer, register: str) -> Response:
     """One register: its schemas, or directly the objects of its only one."""
-    found = registers.show(app, register)
+    found = app.read(registers.show, register)
     if answers.wants_json(request):
         return answers.as_json(register_with_count(found))
     return page(request, "registers/one.html", holding=found)
@@ -96,7 +96,7 @@ def one(request: Request, app: App, identity: Viewer, register: str) -> Response
 @router.post("/registers/{register}/delete")
 def delete(app: App, identity: RegisterAdmin, register: str) -> Response:
     """Delete an empty register."""
-    registers.delete(app, register)
+    app.write(registers.delete, register)
     return redirect("/registers", notice=_("Deleted register %s") % register)
 
 
@@ -155,7 +155,7 @@ def _asked(
 
 
 def _siblings(app: Application, place: Place) -> list[str]:
-    for found, slugs in registers.names(app):
+    for found, slugs in app.read(registers.names):
         if found.slug == place.register.slug:
             return slugs
     return []

@@ -40,7 +40,7 @@ LONGEST_LOOK = 15.0
 @router.get("/schemas")
 def every(request: Request, app: App, identity: Viewer) -> Response:
     """The schemas, each with the registers that use it."""
-    found = schemas.overview(app)
+    found = app.read(schemas.overview)
     if answers.wants_json(request):
         return answers.table([schema_document(one) for one in found])
     return page(request, "schemas/list.html", schemas=found)
@@ -94,7 +94,7 @@ def show(
     request: Request, app: App, identity: Viewer, slug: str, version: int | None = None
 ) -> Response:
     """The editor and the versions; `version` loads an earlier one into the editor."""
-    found = schemas.show(app, slug)
+    found = app.read(schemas.show, slug)
     if answers.wants_json(request):
         return answers.as_json(found.schema.document)
     chosen = next((v for v in found.versions if v.version == version), None)
@@ -115,7 +115,7 @@ def update(
 ) -> Response:
     """Store it as a new version; refused if stored objects would become invalid, unless forced."""
     made = overwrite or version
-    found = schemas.show(app, slug)
+    found = app.read(schemas.show, slug)
     since = conflicts.since({"version": made}, found.schema.updated)
     try:
         schemas.update(
@@ -127,7 +127,7 @@ def update(
             force=force,
         )
     except ChangedError as error:
-        found = schemas.show(app, slug)
+        found = app.read(schemas.show, slug)
         now = conflicts.version(found.schema.updated)
         stored, typed = found.schema.document, parsed(document)
         conflict = conflicts.conflict(error.by, error.at, now, stored, typed)
@@ -164,7 +164,7 @@ def _one(
 @router.post("/schemas/{slug}/delete")
 def delete(app: App, identity: RegisterAdmin, slug: str) -> Response:
     """Delete an unused schema."""
-    schemas.delete(app, slug)
+    app.write(schemas.delete, slug)
     return redirect("/schemas", notice=_("Deleted schema %s") % slug)
 
 
@@ -192,7 +192,7 @@ def _form(
         request,
         "schemas/add.html",
         status_code=problem.status if problem else 200,
-        registers=[found.slug for found, _slugs in registers.names(app)],
+        registers=[found.slug for found, _slugs in app.read(registers.names)],
         sources=app.read(status.names),
         given=given,
         text=text,

@@ -266,7 +266,7 @@ def _show(
     problem: Problem | None = None,
     conflict: Conflict | None = None,
 ) -> Response:
-    document = schemas.show(app, place.schema).schema.document
+    document = app.read(schemas.show, place.schema).schema.document
     lines, fields = _lines(document, mapping), mapping.get("fields")
     keys = _keys(mapping)
     apart = {"fields", "key", "filter", "passthrough"}
@@ -278,7 +278,7 @@ def _show(
         source,
         "mapping",
         place=place,
-        places=registers.names(app),
+        places=app.read(registers.names),
         lines=lines,
         other_keys=[key for key in keys if key not in {line.name for line in lines}],
         filter=chosen if isinstance(chosen, str) else answers.indented(chosen),

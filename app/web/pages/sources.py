@@ -164,7 +164,7 @@ def _form(
         "source_add.html",
         status_code=problem.status if problem else 200,
         chosen=next(line for line in connector_types.types() if line["type"] == type_name),
-        places=registers.names(app),
+        places=app.read(registers.names),
         fields=Form(schema).fields(connection, faults=faults),
         given=given,
         problem=problem,

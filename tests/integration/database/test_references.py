@@ -24,7 +24,7 @@ VALUES (:uuid, :register, :schema, :source, '\\x00', '{}')
 @pytest.fixture
 def ids(engine: sa.Engine, tmp_path) -> dict[str, int]:
     application = assemble(Settings(data_dir=tmp_path / "data"), engine)
-    registers.add(application, "geo")
+    application.write(registers.add, "geo")
     schemas.add(application, "place", {"type": "object"}, register="geo", actor="test")
     manage.save(
         application,

@@ -20,7 +20,7 @@ from app.errors import (
 )
 from app.registers import edit_objects, find, registers
 from app.registers.edit_objects import Edit
-from app.registers.object_store import StoredObject
+from app.registers.model import StoredObject
 from app.sources import manage
 from tests.integration.bench import Bench, figures
 
@@ -138,7 +138,7 @@ def test_a_taken_uuid_and_a_register_without_the_schema_are_refused(bench: Bench
     edit_objects.create(bench.app, "geo", "place", {"name": "a"}, actor="bob", uuid=uuid)
     with pytest.raises(ExistsError):
         edit_objects.create(bench.app, "geo", "place", {"name": "b"}, actor="bob", uuid=uuid)
-    registers.add(bench.app, "other")
+    bench.app.write(registers.add, "other")
     with pytest.raises(UsageError, match="does not use"):
         edit_objects.create(bench.app, "other", "place", {"name": "a"}, actor="bob")
     with pytest.raises(NotFoundError):

@@ -14,7 +14,7 @@ from app.database import tables as t
 from app.database.secrets import SecretBox
 from app.errors import NotFoundError
 from app.registers import list_store, object_store
-from app.registers.list_store import About
+from app.registers.model import About
 from app.registers.query import Condition, ObjectQuery, Order
 from app.sources import store
 from app.sources.model import SourceDraft

@@ -22,7 +22,7 @@ def test_stored_objects_that_would_be_invalid_are_counted_and_named_before_savin
     with pytest.raises(StoredObjectsError, match="1 of 2 stored objects") as caught:
         schemas.update(bench.app, "place", document=TIGHT, actor="test")
     assert caught.value.faults == {f"geo/{bad.uuid}": "size is required but missing"}
-    assert schemas.show(bench.app, "place").schema.version == 1
+    assert bench.app.read(schemas.show, "place").schema.version == 1
     forced = schemas.update(bench.app, "place", document=TIGHT, actor="test", force=True)
     assert forced.version == 2
     assert edit_objects.get(bench.app, bad.uuid).version == 1

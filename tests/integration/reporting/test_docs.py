@@ -97,7 +97,7 @@ def _town(code: str, **more: Any) -> dict[str, Any]:
 
 def _fill(app: Application, folder: Path) -> None:
     for register, slug in (("geo", "town"), ("water", "river")):
-        registers.add(app, register)
+        app.write(registers.add, register)
         schemas.add(app, slug, TOWN, register=register, actor="test")
     syncs = _Syncs(app, folder)
     syncs.define("towns", on_missing="delete", schedule="every 15 minutes")

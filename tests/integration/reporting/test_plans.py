@@ -70,7 +70,7 @@ def engine(
     with embedded_server.migrated_database() as url:
         engine = engines.create(url)
         app = assemble(Settings(data_dir=tmp_path_factory.mktemp("plans")), engine)
-        registers.add(app, "geo")
+        app.write(registers.add, "geo")
         schemas.add(app, "town", TOWN, register="geo", actor="test")
         with engine.begin() as connection:
             # what checks and counts row by row is not what is looked at here

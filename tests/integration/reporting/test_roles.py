@@ -59,7 +59,7 @@ def role(app: Application) -> Iterator[Callable[[], str]]:
 def _application(engine: sa.Engine, path: Path) -> Application:
     app = assemble(Settings(data_dir=path / "data"), engine)
     for register in ("geo", "water"):
-        registers.add(app, register)
+        app.write(registers.add, register)
         slug = {"geo": "town", "water": "river"}[register]
         schemas.add(app, slug, TOWN, register=register, actor="test")
         edit_objects.create(app, register, slug, {"code": f"in {register}"}, actor="test")
@@ -200,8 +200,8 @@ def test_a_role_of_one_register_reads_its_views_alone(
 def test_a_function_of_the_readers_own_does_not_see_the_rows_of_other_registers(
     app: Application, role: Callable[[], str]
 ) -> None:
-    registers.add(app, "sea")
-    schemas.link(app, "river", register="sea")
+    app.write(registers.add, "sea")
+    app.write(schemas.link, "river", register="sea")
     edit_objects.create(app, "sea", "river", {"code": "secret of the sea"}, actor="test")
     name = role()
     reporting.grant(app, name, register="water")

@@ -66,7 +66,7 @@ def any_app(any_engine: sa.Engine, tmp_path: Path) -> Application:
 
 def _application(engine: sa.Engine, path: Path) -> Application:
     made = assemble(Settings(data_dir=path / "data"), engine)
-    registers.add(made, "geo")
+    made.write(registers.add, "geo")
     return made
 
 
@@ -259,11 +259,11 @@ def test_a_column_that_somebodys_view_uses_does_not_go_behind_their_back(
     with pytest.raises(InUseError, match="view towns depends on view") as caught:
         _change(any_app, "town", properties)
     assert "geo__town" in str(caught.value)
-    assert schemas.show(any_app, "town").schema.version == 1
+    assert any_app.read(schemas.show, "town").schema.version == 1
     assert _columns(any_app, "geo__town")["code"] == "text"
     with pytest.raises(InUseError, match="towns"):
-        schemas.delete(any_app, "town")
-    assert schemas.show(any_app, "town").registers == ["geo"]
+        any_app.write(schemas.delete, "town")
+    assert any_app.read(schemas.show, "town").registers == ["geo"]
     _run(any_app, "DROP VIEW public.towns")
     _change(any_app, "town", properties)
     assert list(_columns(any_app, "geo__town"))[5:] == list(properties)
@@ -297,8 +297,8 @@ def test_a_change_of_a_schema_that_fails_leaves_the_view_as_it_was(app: Applicat
 
 def test_a_schema_in_several_registers_has_a_view_in_each(app: Application) -> None:
     _add(app, "town", {"code": {"type": "string"}})
-    registers.add(app, "travel")
-    schemas.link(app, "town", register="travel")
+    app.write(registers.add, "travel")
+    app.write(schemas.link, "town", register="travel")
     edit_objects.create(app, "travel", "town", {"code": "T"}, actor="test")
     edit_objects.create(app, "geo", "town", {"code": "G"}, actor="test")
     for register, code in (("geo", "G"), ("travel", "T")):
@@ -311,7 +311,7 @@ def test_a_schema_in_several_registers_has_a_view_in_each(app: Application) -> N
 
 def test_registers_and_schemas_whose_names_run_together_are_kept_apart(app: Application) -> None:
     for register in ("a", "a__b", "x" * 100):
-        registers.add(app, register)
+        app.write(registers.add, register)
     _add(app, "b__c", {"one": {}}, "a")
     _add(app, "c", {"two": {}}, "a__b")
     _add(app, "y" * 100, {"three": {}}, "x" * 100)
@@ -323,12 +323,12 @@ def test_registers_and_schemas_whose_names_run_together_are_kept_apart(app: Appl
 
 def test_the_view_goes_with_its_schema_and_its_register(app: Application) -> None:
     _add(app, "town", {})
-    registers.add(app, "travel")
-    schemas.link(app, "town", register="travel")
-    registers.delete(app, "travel")
+    app.write(registers.add, "travel")
+    app.write(schemas.link, "town", register="travel")
+    app.write(registers.delete, "travel")
     assert _columns(app, "travel__town") == {}
     assert _columns(app, "geo__town")
-    schemas.delete(app, "town")
+    app.write(schemas.delete, "town")
     assert _columns(app, "geo__town") == {}
     assert _rows(app, "SELECT * FROM openregister.reporting_views") == []
 
@@ -445,5 +445,5 @@ def test_a_query_that_goes_on_for_hours_does_not_hold_up_everybody_else(
         reader.exec_driver_sql("SELECT * FROM openregister_reporting.geo__town")
         with pytest.raises(DatabaseError, match="being read"):
             _change(app, "town", {})
-    assert schemas.show(app, "town").schema.version == 1
+    assert app.read(schemas.show, "town").schema.version == 1
     _change(app, "town", {})

@@ -49,7 +49,7 @@ def test_a_dutch_csv_is_taken_over_by_the_quick_start(bench: Bench) -> None:
         "Code": "007",
         "Opmerking": "",
     }
-    assert "required" not in schemas.show(bench.app, "post").schema.document
+    assert "required" not in bench.app.read(schemas.show, "post").schema.document
 
 
 def test_casts_of_a_proposal_join_those_of_the_mapping(bench: Bench) -> None:

@@ -61,7 +61,7 @@ def people(request: pytest.FixtureRequest, application: Application) -> SourceDa
         "INSERT INTO people SELECT n, concat('Ann \"', n, '\"'), n / 4.0, '2024-02-29',"
         f" CASE n % 3 WHEN 0 THEN concat('tab\t', n, {char}(92)) END FROM {numbers}",
     )
-    registers.add(application, "staff")
+    application.write(registers.add, "staff")
     schemas.add(application, "person", SCHEMA, register="staff", actor="test")
     manage.save(
         application,

@@ -45,7 +45,7 @@ class Desk:
     def __init__(self, app: Application, database: SourceDatabase) -> None:
         self.app = app
         self.database = database
-        registers.add(app, "staff")
+        app.write(registers.add, "staff")
         schemas.add(app, "person", SCHEMA, register="staff", actor="test")
 
     def define(
