@@ -99,7 +99,7 @@ def _save(request: Request, app: Application, form: dict[str, Any], actor: str) 
 
 
 def _given(app: Application, form: Mapping[str, Any]) -> dict[str, str]:
-    """The texts to store by key; a secret that was left empty stays as it is."""
+    """The texts to store by key; a secret that was left empty is unchanged."""
     given = {}
     for known, _value in app.read(configuration.overview):
         text = str(form.get(known.key, "")).strip()

@@ -24,17 +24,17 @@ from app.registers import registers, schemas
 from app.sources import confinement, manage
 from app.sources import preview as previewing
 from app.sources.model import Source, SourceTarget, to_document
-from app.web import answers, conflicts
+from app.web import answers, conflicts, mapping_aids
 from app.web.conflicts import Conflict
 from app.web.languages import gettext as _
 from app.web.languages import speak
 from app.web.pages._source import frame
 from app.web.rendering import page, redirect
-from connectors.sdk import JsonValue, Row, RowProblem, canonical
+from connectors.sdk import Row, RowProblem, canonical
 
 router = APIRouter(prefix="/sources/{name}/mapping", dependencies=[Depends(speak)])
 
-ROWS = 10
+ROWS = 50
 """Rows of the sample."""
 
 FRESH = 120.0
@@ -78,7 +78,8 @@ class Samples:
             read, found = self._known.get(key, (0.0, []))
         if found and not again and now - read < FRESH:
             return found
-        found = list(previewing.read_rows(app, source, ROWS, stop=stop))
+        keyless = replace(source, targets=())  # a wrong key must not hide the rows that show it
+        found = list(previewing.read_rows(app, keyless, ROWS, stop=stop))
         with self._lock:
             self._known[key] = (now, found)
             self._known.move_to_end(key)
@@ -166,15 +167,23 @@ def _preview(
     source = app.read(manage.get, name)
     place = _place(source, target)
     rows: Sequence[previewing.PreviewRow] = ()
-    context: dict[str, Any] = {"problem": None, "rows": (), "warnings": (), "fields": ()}
+    context: dict[str, Any] = {
+        "problem": None,
+        "rows": (),
+        "warnings": (),
+        "fields": (),
+        "faults": (),
+    }
     try:
         with working(gone):
             sampled = samples.rows(app, source, again="again" in form, stop=gone)
-            context["fields"] = fields_of(sampled)
+            context["fields"] = mapping_aids.fields_of(sampled)
             drafted = replace(place, target=0, mapping=_stored(read(form)))
-            found = previewing.preview_rows(app, replace(source, targets=(drafted,)), sampled)
+            drawn = replace(source, targets=(drafted,))
+            found = previewing.preview_rows(app, drawn, sampled, limit=ROWS)
         rows = found.rows
-        context |= {"rows": rows, "warnings": found.warnings}
+        faults = mapping_aids.faults_of(rows)
+        context |= {"rows": rows, "warnings": found.warnings, "faults": faults}
     except OpenRegisterError as error:
         context["problem"] = describe(error)
     if answers.wants_json(request):
@@ -186,24 +195,6 @@ def _stored(mapping: Mapping[str, Any]) -> dict[str, Any]:
     """The form stored in the database. Raises ConfigurationError."""
     parsed = parse_mapping(dict(mapping))
     return parsed.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-
-
-def fields_of(sampled: Sequence[Row | RowProblem]) -> list[tuple[str, JsonValue]]:
-    """The dotted names of the sample's fields, each with an example."""
-    found: dict[str, JsonValue] = {}
-
-    def walk(node: Mapping[str, JsonValue], prefix: str) -> None:
-        for name, value in node.items():
-            path = f"{prefix}{name}"
-            if isinstance(value, dict) and value and path.count(".") < 4:
-                walk(value, f"{path}.")
-            elif found.get(path) in (None, ""):
-                found[path] = value
-
-    for row in sampled:
-        if isinstance(row, Row):
-            walk(row.data, "")
-    return list(found.items())
 
 
 def read(form: Mapping[str, Any]) -> dict[str, Any]:
