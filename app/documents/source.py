@@ -22,6 +22,7 @@ def source_line(standing: SourceStatus) -> dict[str, Any]:
     first = places[0] if places else {"register": None, "schema": None}
     return {
         "name": source.name,
+        "title": source.title,
         "type": source.type,
         "status": source.status,
         "status_reason": source.status_reason,

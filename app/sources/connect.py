@@ -81,15 +81,23 @@ def connector(
 
 
 def draft(
-    app: Application, name: str, type_name: str, config: ConnectorConfig, *, confined: bool
+    app: Application,
+    name: str,
+    type_name: str,
+    config: ConnectorConfig,
+    *,
+    confined: bool,
+    limit: int | None = None,
 ) -> Connector[ConnectorConfig]:
     """A connector for settings that are not stored yet, to be tested at once.
 
-    `confined`: the connection was set up on the pages or through the API.
+    `confined`: the connection was set up on the pages or through the API. `limit`: as many rows
+    are enough.
     """
     context = Context(
         source=name,
-        limits=_limits(app),
+        limits=_limits(app, limit=limit),
+        wanted=limit,
         policy=policy(app, confined=confined),
         until=monotonic() + 2 * PATIENCE,  # the key is searched too
     )

@@ -70,6 +70,9 @@ class TargetDocument(TargetPlace):
 class SourceOptions(_Document):
     """Settings of a source; the others follow the instance's settings."""
 
+    title: Annotated[str, Field(max_length=200)] = Field(
+        default="", description="Name to display; default: the name of the source"
+    )
     batch_size: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
         default=None, description="Rows per transaction; default: the setting `source.batch_size`"
     )

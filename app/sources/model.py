@@ -91,6 +91,11 @@ class Source:
     """When the first of them was first rejected."""
     targets: tuple[SourceTarget, ...]
 
+    @property
+    def title(self) -> str:
+        """What people call it."""
+        return str(self.options.get("title") or self.name)
+
 
 def to_document(source: Source) -> dict[str, Any]:
     """The source as a document for `manage.save`, without secrets."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Collection, Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
@@ -81,11 +81,13 @@ def infer(
     limit: int = 10_000,
     title: str = "",
     seconds: float = SECONDS,
+    as_text: Collection[str] = (),
 ) -> Inference:
     """A schema for the objects that the source's mapping produces from its first `limit` rows.
 
     Without a mapping these are the unchanged rows. The target's current schema is ignored. With
-    the casts of the proposal in the mapping, every examined row is valid. Stops after `seconds`.
+    the casts of the proposal in the mapping, every examined row is valid. Properties in `as_text`
+    stay text. Stops after `seconds`.
     Raises NotFoundError, ConfigurationError, ConnectorError.
     """
     source = app.read(store.get, name)
@@ -108,7 +110,7 @@ def infer(
             rows,
             title=title,
             enough=lambda: time.monotonic() > until,
-            without_casts=frozenset(spec.casts),
+            without_casts=frozenset(spec.casts) | frozenset(as_text),
         )
     return replace(found, notes=(*sample.notes(), *_cast_notes(name, found), *found.notes))
 

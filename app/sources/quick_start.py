@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from app.application import Application
 from app.errors import UsageError
 from app.registers import register_store, registers, schemas
-from app.sources import confinement, manage, propose_schema
+from app.sources import confinement, manage, preview, propose_schema
 from app.sources.manage import Saved
-from app.sources.model import to_document
+from app.sources.model import Source, to_document
+from connectors.sdk import Row
 
 SAMPLE = 1000
 """Rows from which the schema is derived."""
@@ -24,6 +26,13 @@ class NewTarget:
 
     register: str
     schema: str
+    title: str = ""
+    required: Sequence[str] = ()
+    """Properties that every object must have."""
+    closed: Sequence[str] = ()
+    """Properties whose values are those of the first rows and no others."""
+    as_text: Sequence[str] = ()
+    """Properties that stay text although they look like numbers or dates."""
 
 
 def with_new_schema(
@@ -64,8 +73,14 @@ def _source(
         if test:
             name = saved.source.name
             found = propose_schema.infer(
-                app, name, limit=SAMPLE, title=target.schema, seconds=LONGEST_LOOK
+                app,
+                name,
+                limit=SAMPLE,
+                title=target.title or target.schema,
+                seconds=LONGEST_LOOK,
+                as_text=target.as_text,
             )
+            _restrict(app, saved.source, found.schema, target)
             schemas.update(app, target.schema, actor=actor, document=found.schema)
             if found.casts:
                 stored = to_document(app.read(manage.get, name))
@@ -78,3 +93,21 @@ def _source(
         app.write(manage.delete, saved.source.name)
         raise
     return saved
+
+
+def _restrict(app: Application, source: Source, schema: dict[str, Any], target: NewTarget) -> None:
+    """Add what a sample cannot prove and a person has ticked."""
+    properties = schema.get("properties", {})
+    if required := [name for name in target.required if name in properties]:
+        schema["required"] = required
+    closed = [name for name in target.closed if properties.get(name, {}).get("type") == "string"]
+    if not closed:
+        return
+    values: dict[str, set[str]] = {name: set() for name in closed}
+    for row in preview.read_rows(app, source, SAMPLE, patience=LONGEST_LOOK):
+        for name in closed:
+            if isinstance(row, Row) and isinstance(value := row.data.get(name), str):
+                values[name].add(value)
+    for name, seen in values.items():
+        if seen:
+            properties[name]["enum"] = sorted(seen)

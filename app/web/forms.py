@@ -52,6 +52,10 @@ MAIN = (
 """Settings shown at once, in this order, if the form has them; others are folded."""
 
 _WORDS = {name: name.upper() for name in ("url", "ca", "tls", "csv", "xml", "id", "smtp")}
+_LABELS = {
+    "verify": "Check the server's certificate",
+    "ca_file": "CA certificates",
+}
 _INTEGER = re.compile(r"[+-]?\d{1,18}")
 
 
@@ -381,6 +385,8 @@ def _shown(kind: Kind, value: Any) -> Any:
 
 def label(name: str) -> str:
     """`ca_file` → `CA file`, in the current language."""
+    if name in _LABELS:
+        return gettext(_LABELS[name])
     words = [_WORDS.get(word, word) for word in name.split("_")]
     text = " ".join(words)
     return gettext(text[:1].upper() + text[1:])

@@ -36,20 +36,24 @@ def test_the_empty_list_says_what_to_do_next(page: Page) -> None:
 
 def test_a_failing_test_is_shown_and_mended(page: Page, api: Api) -> None:
     page.goto("/add-source?type=rest")
-    page.get_by_role("textbox", name=re.compile("^Name")).fill("countries")
-    page.get_by_label("Target").select_option("geo/country")
     page.get_by_role("textbox", name=re.compile("^URL")).fill("http://127.0.0.1:9")
     page.get_by_label("Endpoint", exact=True).fill("/v1/countries")
     page.get_by_role("button", name="Test connection").click()
     expect(page.locator("#test-result [role=alert]")).to_contain_text("refused")
-    page.get_by_role("button", name="Test and save").click()
+    page.get_by_role("button", name="Connect and continue").click()
     expect(page.locator("#problem [role=alert]")).to_contain_text("refused")
     expect(page.get_by_label("Endpoint", exact=True)).to_have_value("/v1/countries")
     page.get_by_role("textbox", name=re.compile("^URL")).fill(api.url)
     page.get_by_role("button", name="Test connection").click()
     expect(page.locator("#test-result")).to_contain_text("OK")
     picture(page, "add-source")
-    page.get_by_role("button", name="Test and save").click()
+    page.get_by_role("button", name="Connect and continue").click()
+    expect(page.get_by_role("region", name="Fields")).to_contain_text("Andorra")
+    page.get_by_role("button", name="Continue", exact=True).click()
+    page.get_by_label("Title").fill("Countries")
+    expect(page.get_by_label("Name in addresses")).to_have_value("countries")
+    page.get_by_label("Target").select_option("geo/country")
+    page.get_by_role("button", name="Create source").click()
     page.wait_for_url("**/sources/countries/mapping")
 
 

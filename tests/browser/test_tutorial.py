@@ -6,15 +6,17 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from examples.api import Api
-from tests.browser.conftest import PASSWORD
+from tests.browser.conftest import PASSWORD, picture
 from tests.places import DOCS, PROGRAM, ROOT
 
 pytestmark = pytest.mark.timeout(240)
@@ -90,13 +92,15 @@ def test_the_browser_half_works_on_a_fresh_machine(
         page.goto(f"{url}/sources")
         page.get_by_role("main").get_by_role("link", name="Add Source").first.click()
         page.get_by_role("link", name=re.compile("REST API")).click()
-        page.get_by_role("textbox", name=re.compile("^Name")).fill("countries")
-        page.get_by_label("Target").select_option("geo/country")
         page.get_by_role("textbox", name=re.compile("^URL")).fill(api.url)
         page.get_by_label("Endpoint", exact=True).fill(endpoint)
         page.get_by_role("button", name="Test connection").click()
         expect(page.locator("#test-result")).to_contain_text("OK")
-        page.get_by_role("button", name="Test and save").click()
+        page.get_by_role("button", name="Connect and continue").click()
+        page.get_by_role("button", name="Continue", exact=True).click()
+        page.get_by_label("Title").fill("Countries")
+        page.get_by_label("Target").select_option("geo/country")
+        page.get_by_role("button", name="Create source").click()
         page.wait_for_url("**/sources/countries/mapping*")
         page.get_by_role("button", name="Fill in fields with the same name").click()
         page.get_by_label("template for keywords").fill(
@@ -110,3 +114,42 @@ def test_the_browser_half_works_on_a_fresh_machine(
         expect(page.locator("#strip")).to_contain_text(
             "Done — 249 created, 0 updated, 0 errors", timeout=60_000
         )
+
+
+def test_a_new_user_has_the_objects_of_an_own_csv_within_two_minutes_and_twelve_clicks(
+    embedded_data_dir: Path, anybody: Page, tmp_path: Path
+) -> None:
+    """From the start of the server; a choice in a dialog of files is a click as well."""
+    file = tmp_path / "Zaken 2026.csv"
+    rows = [f"Z{n};Zaak {n};1.{n:03},50;{n % 28 + 1:02}-03-2026" for n in range(1, 301)]
+    file.write_text("\n".join(["Zaaknummer;Naam;Bedrag;Datum", *rows]), encoding="cp1252")
+    page, clicks, began = anybody, 0, time.monotonic()
+
+    def click(name: str, role: Literal["button", "link"] = "button") -> None:
+        nonlocal clicks
+        clicks += 1
+        page.get_by_role("main").get_by_role(role, name=name, exact=True).first.click()
+
+    with fresh_server(embedded_data_dir) as link:
+        url = first_account(page, link)
+        clicks += 2  # the link in the terminal, and *Create account*
+        click("Add Source", "link")
+        clicks += 1
+        page.get_by_role("link", name=re.compile("Upload a file")).first.click()
+        clicks += 2  # the file and its dialog
+        page.get_by_label("File").set_input_files(file)
+        click("Upload")
+        expect(page.get_by_label("Delimiter")).to_contain_text("Detected: ;")
+        picture(page, "add-source-rows")
+        click("Continue")
+        expect(page.get_by_label("Title")).to_have_value("Zaken 2026")
+        expect(page.get_by_label("Name in addresses")).to_have_value("zaken-2026")
+        picture(page, "add-source-target")
+        click("Create source")
+        click("Run now")
+        expect(page.locator("#strip")).to_contain_text("Done — 300 created", timeout=60_000)
+        seconds = time.monotonic() - began
+        page.goto(f"{url}/registers/zaken-2026/zaken-2026")
+        expect(page.get_by_text("Zaak 1", exact=True).first).to_be_visible()
+    assert clicks <= 12, clicks
+    assert seconds < 120, seconds

@@ -29,7 +29,7 @@ from app.web.conflicts import Conflict
 from app.web.forms import Form
 from app.web.languages import gettext as _
 from app.web.languages import speak
-from app.web.pages import sources as list_page
+from app.web.pages import add_source as add_page
 from app.web.pages._source import frame
 from app.web.rendering import page, redirect
 
@@ -123,7 +123,7 @@ def _save_connection(
         found = conflicts.conflict(error.by, error.at, now, source.connection, typed)
         return _connection(request, app, source, given, version, conflict=found)
     except OpenRegisterError as error:
-        faults = list_page.by_field(error)
+        faults = add_page.by_field(error)
         return _connection(request, app, source, given, version, describe(error), faults)
     said = f"OK — {saved.check.message}" if saved.check else _("Saved")
     open_question = "?undecided=1" if saved.check and saved.check.decision else ""
@@ -144,7 +144,7 @@ async def test_connection(
 ) -> Response:
     """Connect with the current settings of the form; part of the page."""
     source, form = app.read(manage.get, name), dict(await request.form())
-    return await run_in_threadpool(list_page.tested, request, app, source.type, form, name)
+    return await run_in_threadpool(add_page.tested, request, app, source.type, form, name)
 
 
 # -- schedule --------------------------------------------------------------------------------

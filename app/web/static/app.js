@@ -43,6 +43,14 @@ arrange(document);
 document.addEventListener("input", (event) => { if (event.target.form) arrange(event.target.form); });
 document.addEventListener("htmx:after:settle", (event) => arrange(event.target.parentNode ?? document));
 
+// the name of a source follows its title until somebody types one
+document.addEventListener("input", ({ target }) => {
+  if (target.id === "name") delete $("[data-slug=name]")?.dataset.slug;
+  const name = target.dataset.slug && document.getElementById(target.dataset.slug);
+  if (name) name.value = target.value.normalize("NFKD").replace(/[^\x00-\x7f]/g, "").toLowerCase()
+    .replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 60);
+});
+
 // -- work that is not saved yet --------------------------------------------------------------
 
 const changed = new Set();

@@ -67,4 +67,4 @@ def test_looking_at_rows_ends_in_time(bench: Bench) -> None:
     bench.write({"code": str(n)} for n in range(1000))
     found = propose_schema.infer(bench.app, "places", seconds=0)
     assert found.rows == 1
-    assert found.notes[0].message == "only the first 1 row was looked at"
+    assert found.notes[0].message == "only the first 1 row was examined"

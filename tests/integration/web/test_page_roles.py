@@ -30,6 +30,8 @@ PAGES: dict[str, Role | None] = {
     "GET /add-source": REGISTER_ADMIN,
     "POST /add-source": REGISTER_ADMIN,
     "POST /add-source/test": REGISTER_ADMIN,
+    "POST /add-source/what": REGISTER_ADMIN,
+    "POST /add-source/where": REGISTER_ADMIN,
     "GET /audit": VIEWER,
     "POST /audit/verify": VIEWER,
     "GET /first-account": ANYBODY,
