@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.errors import DatabaseError, LostRunError
+from app.sync import lanes as lane_rules
 from app.sync import run as running
 from app.sync import runs
 from app.sync.report import RunState
@@ -118,7 +119,7 @@ def test_the_counters_add_up_and_nothing_is_lost_whatever_fails(
     batch_size: int,
     lanes: int,
 ) -> None:
-    monkeypatch.setattr(lanes, "PAUSES", (0.01,))
+    monkeypatch.setattr(lane_rules, "PAUSES", (0.01,))
     example = next(_numbers)
     if bench.scalar("SELECT to_regclass('public.faults') IS NULL"):
         execute(bench, FAULTS)
