@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
 
 from app.application import Application
 from app.database.tables import held_deletions, objects, registers, schemas
@@ -44,6 +45,43 @@ def held(app: Application, name: str, *, limit: int = 1000) -> list[dict[str, An
             }
             for row in rows
         ]
+
+
+def keyless(connection: sa.Connection, source: Source) -> int:
+    """How many live objects were made without a key, in targets that have one now.
+
+    At most 100,000 are counted. Those that wait for approval already do not count.
+    """
+    some = sa.select(sa.literal(1)).select_from(objects).where(*_keyless(source)).limit(100_000)
+    return connection.scalar(sa.select(sa.func.count()).select_from(some.subquery())) or 0
+
+
+def hold_keyless(connection: sa.Connection, name: str) -> None:
+    """Let the objects that `keyless` counts wait for approval; safe to repeat.
+
+    No later read can recognise them: rows with a key become other objects. Raises NotFoundError.
+    """
+    source = store.get(connection, name)
+    if source.last_run_id is None:
+        return  # it has made no object
+    columns = [objects.c.source_id, objects.c.uuid, sa.literal(source.last_run_id)]
+    found = sa.select(*columns).where(*_keyless(source))
+    into = insert(held_deletions).from_select(["source_id", "object_uuid", "run_id"], found)
+    connection.execute(into.on_conflict_do_nothing())
+
+
+def _keyless(source: Source) -> list[sa.ColumnElement[bool]]:
+    keyed = [place.target for place in source.targets if place.mapping.get("key")]
+    waits = sa.exists().where(
+        held_deletions.c.source_id == source.id, held_deletions.c.object_uuid == objects.c.uuid
+    )
+    return [
+        objects.c.source_id == source.id,
+        objects.c.target.in_(keyed),
+        objects.c.source_key.is_(None),
+        objects.c.deleted.is_(None),
+        ~waits,
+    ]
 
 
 def approve(

@@ -24,6 +24,7 @@ from app.registers import registers, schemas
 from app.sources import confinement, manage
 from app.sources import preview as previewing
 from app.sources.model import Source, SourceTarget, to_document
+from app.sync.after import held
 from app.web import answers, conflicts, mapping_aids
 from app.web.conflicts import Conflict
 from app.web.languages import gettext as _
@@ -277,6 +278,7 @@ def _show(
         passthrough=mapping.get("passthrough", not fields and not mapping.get("constants")),
         rest=answers.indented(answers.plain(rest)) if rest else "",
         no_key=not keys,
+        keyless=app.read(held.keyless, source),
         problem=problem,
         made_from=version,
         conflict=conflict,

@@ -75,6 +75,7 @@ def history(
         groups=rejects.groups(app, name),
         held=held.held(app, name, limit=HELD_SHOWN + 1),
         held_shown=HELD_SHOWN,
+        keyless=app.read(held.keyless, source),
     )
 
 
@@ -241,6 +242,13 @@ def undo(app: App, identity: RegisterAdmin, name: str, run_id: int) -> Response:
     if app.read(run_history.get, run_id).source_id != source.id:
         raise _no_run(name, run_id)
     app.write(jobs.undo_soon, source, run_id, actor=identity.actor)
+    return redirect(f"/sources/{name}/runs")
+
+
+@router.post("/keyless")
+def hold_keyless(app: App, identity: RegisterAdmin, name: str) -> Response:
+    """Hold the deletion of the objects made before a key was set; a person approves it then."""
+    app.write(held.hold_keyless, name)
     return redirect(f"/sources/{name}/runs")
 
 

@@ -72,6 +72,7 @@ PAGES: dict[str, Role | None] = {
     "GET /sources/{name}/connection": VIEWER,
     "POST /sources/{name}/connection/test": REGISTER_ADMIN,
     "POST /sources/{name}/delete": REGISTER_ADMIN,
+    "POST /sources/{name}/keyless": REGISTER_ADMIN,
     "POST /sources/{name}/deletes": REGISTER_ADMIN,
     "POST /sources/{name}/disable": REGISTER_ADMIN,
     "GET /sources/{name}/document": VIEWER,
