@@ -41,7 +41,7 @@ class ObjectList(Listed):
     """A page of objects. `@self.ignoredFilters` lists filters unknown to the schema."""
 
 
-@router.get("", responses={200: {"model": ObjectList}, **problems(404, 503)})
+@router.get("", responses={200: {"model": ObjectList}, **problems(400, 404, 503)})
 def list_objects(
     request: Request,
     app: App,

@@ -17,6 +17,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from app.database.tables import audit_trails, chains, objects, sources
+from app.errors import UsageError
 from app.registers.model import About, StoredObject
 from app.registers.object_store import SELECT
 from app.registers.query import ROWS, ObjectQuery, beyond, order_by, where
@@ -78,10 +79,12 @@ def read(
     offset: int = 0,
     limit: int | None = None,
     back: bool = False,
+    most: int | None = None,
 ) -> list[StoredObject]:
     """Objects in the query's order, those behind `after` and before `before`, without these.
 
     `first` and `until` bound the UUIDs themselves, both included. `back`: from the last on.
+    Raises UsageError if several objects have more than `most` bytes of JSON together.
     """
     select = SELECT.where(*where(query)).order_by(*order_by(query, back=back))
     if first is not None:
@@ -92,7 +95,22 @@ def read(
         select = select.where(beyond(query, before, back=True))
     if until is not None:
         select = select.where(objects.c.uuid <= until)
-    return _objects(connection, select.offset(offset or None).limit(limit))
+    select = select.offset(offset or None).limit(limit)
+    if most is not None:
+        _refuse_more(connection, select, most)
+    return _objects(connection, select)
+
+
+def _refuse_more(connection: sa.Connection, select: sa.Select[Any], most: int) -> None:
+    """A row may have megabytes, a page thousands of rows, and all of them would be in memory."""
+    size = sa.func.octet_length(sa.cast(objects.c.data, sa.Text))
+    sizes = connection.scalars(select.with_only_columns(size, maintain_column_froms=True)).all()
+    if len(sizes) > 1 and sum(sizes) > most:
+        raise UsageError(
+            f"The {len(sizes):,} objects of this page have {sum(sizes) / 2**20:,.0f} MiB;"
+            f" a page may have {most / 2**20:,.0f}",
+            hint="Ask for fewer objects with _limit, or export them",
+        )
 
 
 def stream(

@@ -33,6 +33,9 @@ REMEMBERED = 15 * 60.0
 MOST_BYTES = 64 * 1024 * 1024
 """Maximum size of all marks together."""
 
+LARGEST_PAGE = 64 * 1024 * 1024
+"""Bytes of JSON that the objects of a page may have together."""
+
 _OVERHEAD = 500
 
 
@@ -142,20 +145,25 @@ class Lister:
             # there are none: skip the search, as a filter would scan everything
             start = marks.start(place)
             limit = total - place * asked.limit if last else None
-        results = store.read(connection, asked.query, first=start, before=stop, limit=limit)
+        results = store.read(
+            connection, asked.query, first=start, before=stop, limit=limit, most=LARGEST_PAGE
+        )
         return _page(asked, results, total, pages, more=not last)
 
     def _behind(
         self, connection: sa.Connection, asked: ListRequest, cursor: UUID, now: Clock, reader: str
     ) -> Page:
-        results = store.read(connection, asked.query, after=cursor, limit=asked.limit)
+        results = store.read(
+            connection, asked.query, after=cursor, limit=asked.limit, most=LARGEST_PAGE
+        )
         marks = self._marks(connection, asked, now, reader)
         more = len(results) == asked.limit
         return _page(asked, results, marks.total, marks.pages, more=more)
 
     def _sorted(self, connection: sa.Connection, asked: ListRequest) -> Page:
         total = store.count(connection, asked.query)
-        results = store.read(connection, asked.query, offset=_offset(asked), limit=asked.limit)
+        offset, most = _offset(asked), LARGEST_PAGE
+        results = store.read(connection, asked.query, offset=offset, limit=asked.limit, most=most)
         return _page(asked, results, total, -(-total // asked.limit))
 
     def _basis(self, asked: ListRequest, now: Clock, *, reader: str) -> int:

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 
-from app.registers import list_store
+from app.registers import list_store, numbered_pages
 from app.registers.query import ObjectQuery
 from app.users.roles import Role
 from tests.integration.served import Client, Server
@@ -347,3 +347,19 @@ def _index_reads(connection: sa.Connection) -> int:
         )
     ).scalar_one()
     return found
+
+
+@pytest.mark.promise("expensive requests")
+@pytest.mark.parametrize(
+    "order", ["", "&_order=code", "&_cursor=00000000-0000-0000-0000-000000000000"]
+)
+def test_a_page_of_too_many_bytes_is_refused_and_says_how_to_ask(
+    shared: Server, order: str, five: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = shared.as_(Role.VIEWER)
+    monkeypatch.setattr(numbered_pages, "LARGEST_PAGE", 50)
+    refused = reader.get(f"{LIST}?_limit=5{order}")
+    assert refused.status_code == 400
+    assert "5 objects" in refused.json()["detail"]
+    assert "_limit" in refused.json()["hint"]
+    assert reader.get(f"{LIST}?_limit=1{order}").status_code == 200  # one object is always shown
