@@ -11,11 +11,10 @@ from typing import BinaryIO, ClassVar
 from pydantic import Field, SecretStr, model_validator
 
 from connectors.formats import FileFields
-from connectors.sdk import CheckResult, Context, JsonValue, LimitError, UnreachableError
-from connectors.sdk.net.dial import brief
+from connectors.sdk import Context, JsonValue, LimitError, UnreachableError
 from connectors.sdk.net.ftp import Encryption, FtpLink
 from connectors.sdk.net.tls import TlsConfig, client_context, standing_warnings
-from connectors.storage.source import FileConnector
+from connectors.storage.source import ServerConnector
 from connectors.storage.store import FileInfo, FileStore, changed, free_name, temporary
 
 _IDLE = 20.0
@@ -56,7 +55,7 @@ class FtpConfig(FileFields):
         return self
 
 
-class FtpConnector(FileConnector[FtpConfig]):
+class FtpConnector(ServerConnector[FtpConfig]):
     """Reads files over FTP and FTPS. See docs/connectors/ftp.md."""
 
     type: ClassVar[str] = "ftp"
@@ -67,14 +66,6 @@ class FtpConnector(FileConnector[FtpConfig]):
     @property
     def fields(self) -> FileFields:
         return self.config
-
-    def check(self) -> CheckResult:
-        context = self.context
-        self.context = brief(context)
-        try:
-            return super().check()
-        finally:
-            self.context = context
 
     @contextmanager
     def connect(self) -> Iterator[FileStore]:

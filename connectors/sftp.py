@@ -14,7 +14,6 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from connectors.formats import FileFields
 from connectors.sdk import (
     AccessDeniedError,
-    CheckResult,
     ConnectorError,
     Context,
     FatalError,
@@ -24,9 +23,10 @@ from connectors.sdk import (
     UnreachableError,
     redact,
 )
-from connectors.sdk.net.dial import brief, of_exception
-from connectors.sdk.net.ssh import Login, Trust, fingerprints, private_key, read_text, session
-from connectors.storage.source import FileConnector
+from connectors.sdk.net.dial import of_exception
+from connectors.sdk.net.local import read_text
+from connectors.sdk.net.ssh import Login, Trust, fingerprints, private_key, session
+from connectors.storage.source import ServerConnector
 from connectors.storage.store import FileInfo, FileStore, changed, free_name, temporary
 
 _CHUNK = 256 * 1024
@@ -68,7 +68,7 @@ class SftpConfig(FileFields):
         return self
 
 
-class SftpConnector(FileConnector[SftpConfig]):
+class SftpConnector(ServerConnector[SftpConfig]):
     """Reads files over SFTP. See docs/connectors/sftp.md."""
 
     type: ClassVar[str] = "sftp"
@@ -79,14 +79,6 @@ class SftpConnector(FileConnector[SftpConfig]):
     @property
     def fields(self) -> FileFields:
         return self.config
-
-    def check(self) -> CheckResult:
-        context = self.context
-        self.context = brief(context)
-        try:
-            return super().check()
-        finally:
-            self.context = context
 
     @contextmanager
     def connect(self) -> Iterator[FileStore]:

@@ -28,6 +28,7 @@ from connectors.sdk.errors import (
     UnreachableError,
 )
 from connectors.sdk.net.dial import dial, of_exception
+from connectors.sdk.net.local import read_text
 
 SYSTEM_KNOWN_HOSTS = ("~/.ssh/known_hosts", "/etc/ssh/ssh_known_hosts")
 
@@ -159,26 +160,6 @@ def private_key(text: str, passphrase: str) -> paramiko.PKey:
         hint="Use an Ed25519, ECDSA or RSA key in OpenSSH or PEM format, with its "
         "-----BEGIN and -----END lines",
     )
-
-
-def read_text(name: str, policy: Policy, field: str) -> str:
-    """The text of a file named in a setting, within the roots that the policy allows."""
-    path = Path(name).expanduser()
-    if policy.roots is not None and not any(
-        path.resolve().is_relative_to(root.resolve()) for root in policy.roots
-    ):
-        raise ConfigurationError(
-            "This source may not read files in this directory",
-            where=field,
-            hint="Paste the text instead",
-        )
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not a text file"
-        raise ConfigurationError(
-            f"The file cannot be read: {reason}", where=field, hint="Give a path or the text"
-        ) from None
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from connectors.sdk.config import ConfigModel
 from connectors.sdk.connector import Policy
 from connectors.sdk.counting import counted
 from connectors.sdk.errors import ConfigurationError, ConnectorError, TrustError, UnreachableError
+from connectors.sdk.net.local import read_text
 from connectors.sdk.rows import JsonValue
 
 if TYPE_CHECKING:
@@ -114,22 +115,7 @@ def pem_text(text_or_path: str, policy: Policy, field: str) -> str:
     """PEM text, given directly or as an allowed path. Raises ConfigurationError."""
     if text_or_path.lstrip().startswith("-----BEGIN"):
         return text_or_path
-    path = Path(text_or_path).expanduser()
-    if policy.roots is not None and not any(
-        path.resolve().is_relative_to(root.resolve()) for root in policy.roots
-    ):
-        raise ConfigurationError(
-            "This source may not read files here",
-            where=field,
-            hint="Paste the PEM text instead",
-        )
-    try:
-        return path.read_text(encoding="ascii")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not a text file"
-        raise ConfigurationError(
-            f"The file cannot be read: {reason}", where=field, hint="Give a path or the PEM text"
-        ) from None
+    return read_text(text_or_path, policy, field, what="the PEM text", encoding="ascii")
 
 
 def _reason(error: Exception) -> str:

@@ -584,6 +584,6 @@ def test_a_ca_file_outside_the_allowed_folders_is_not_read(quick: Context, tmp_p
     tls = TlsConfig(ca_file="/etc/passwd")
     with (
         HttpClient("https://127.0.0.1:9", guarded, tls=tls) as client,
-        pytest.raises(ConfigurationError, match="may not read files here"),
+        pytest.raises(ConfigurationError, match="may not read files in this directory"),
     ):
         client.request(get("https://127.0.0.1:9/"))
