@@ -39,6 +39,16 @@ def copy(directory: Path) -> list[Path]:
     return sorted(found)
 
 
+def file(name: str) -> Path:
+    """The example of that name, `data/countries.csv`. Raises NotFoundError if there is none."""
+    found = dict(_shipped()).get(Path(name))
+    if found is None:
+        raise NotFoundError(
+            "This installation has no examples", hint="Install the wheel, or clone the repository"
+        )
+    return found
+
+
 def _shipped() -> Iterator[tuple[Path, Path]]:
     """(path within the examples, file) of each, from the metadata of the installation."""
     if _CHECKOUT.is_dir():

@@ -10,6 +10,10 @@ from typing import BinaryIO
 
 from app.application import Application
 from app.errors import UsageError
+from app.sources import confinement
+from app.sources import store as source_store
+from app.sources.model import Source
+from connectors.sdk import ConnectorError
 
 TYPES = {
     ".xlsx": "excel",
@@ -55,15 +59,56 @@ def store(app: Application, name: str, content: BinaryIO) -> Path:
     return path
 
 
-def replace(app: Application, path: str, name: str, content: BinaryIO) -> None:
-    """Replace an uploaded file with a newer version. Raises UsageError."""
+def compare(app: Application, source: Source, path: Path) -> tuple[list[str], list[str]]:
+    """The columns that a newer file has in addition, and those that it lacks.
+
+    Nothing if the present file cannot be read. Raises ConnectorError if the newer one cannot.
+    """
+
+    def columns(place: str) -> dict[str, None]:
+        connection = {**source.connection, "path": place}
+        found = confinement.check_draft(app, "", source.type, connection)
+        return dict.fromkeys(one.name for one in found.fields)
+
+    newer = columns(str(path))
+    try:
+        present = columns(str(source.connection["path"]))
+    except ConnectorError:
+        return [], []
+    return [n for n in newer if n not in present], [n for n in present if n not in newer]
+
+
+def adopt(app: Application, path: str, newer: str) -> None:
+    """Put an uploaded file in the place of another one. Raises UsageError."""
+    same_type(app, path, newer)
+    Path(newer).replace(path)
+    discard(app, newer)
+
+
+def discard(app: Application, path: str) -> None:
+    """Remove an uploaded file that no source reads. Raises UsageError."""
     if not title(app, path):
+        raise UsageError("This is not an uploaded file")
+    Path(path).unlink(missing_ok=True)
+    Path(path).parent.rmdir()
+
+
+def same_type(app: Application, path: str, newer: str) -> None:
+    """Raise UsageError unless both are uploaded files of one type."""
+    if not title(app, path) or not title(app, newer):
         raise UsageError("The source does not read an uploaded file")
-    if Path(name).suffix.lower() != Path(path).suffix.lower():
+    if Path(newer).suffix.lower() != Path(path).suffix.lower():
         raise UsageError(
             "The new file has another type", hint=f"It must end in {Path(path).suffix}"
         )
-    _write(app, Path(path), content)
+
+
+def is_used(app: Application, path: str) -> bool:
+    """Whether there is no such upload, or a source reads it."""
+    if not title(app, path) or not Path(path).is_file():
+        return True
+    known = app.read(source_store.list_all)
+    return any(one.connection.get("path") == path for one in known)
 
 
 def title(app: Application, path: str) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from app.http.identity import App, Viewer
-from app.operations import history, status
+from app.http.identity import App, RegisterAdmin, Viewer
+from app.operations import history, sample, status
 from app.operations.source_health import Condition
 from app.web import answers
+from app.web.languages import gettext as _
 from app.web.languages import speak
-from app.web.rendering import page
+from app.web.rendering import page, redirect
 
 router = APIRouter(dependencies=[Depends(speak)])
 
@@ -47,3 +48,11 @@ def home(request: Request, app: App, identity: Viewer) -> Response:
         healthy=sum(one.health.condition is Condition.HEALTHY for one in every),
         known=len(every),
     )
+
+
+@router.post("/sample-data")
+def try_it(app: App, identity: RegisterAdmin) -> Response:
+    """Create a register, a schema and a source of the examples."""
+    source = sample.add(app, actor=identity.actor)
+    said = _("The sample is ready. Choose Run now to fill the register.")
+    return redirect(f"/sources/{source.name}/runs", notice=said)

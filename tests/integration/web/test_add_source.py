@@ -157,3 +157,51 @@ def test_custom_is_among_the_cards(server: Server) -> None:
 
 def test_a_name_follows_from_a_title() -> None:
     assert slug("  Zaken Café & Co. 2026 ") == "zaken-cafe-co-2026"
+
+
+def test_replacing_a_file_compares_its_columns_first(server: Server) -> None:
+    what = uploaded(server, "lijst.csv", b"id;naam\n1;een\n")
+    target = send(server, "/add-source/what", {"draft": draft_of(what.text), "continue": "1"})
+    given = {"draft": draft_of(target.text), "title": "Lijst", "target": "new", "key": "id"}
+    assert send(server, "/add-source", given).url.endswith("/sources/lijst/mapping")
+    path = Path(server.app.read(manage.get, "lijst").connection["path"])
+
+    def newer(content: bytes) -> requests.Response:
+        client = server.signed_in(Role.REGISTER_ADMIN)
+        return client.session.post(
+            f"{server.url}/upload/lijst",
+            files={"file": ("nieuw.csv", content)},
+            data={"_csrf": client.headers["X-CSRF-Token"]},
+            timeout=30,
+            headers={"Accept": "text/html"},
+        )
+
+    assert newer(b"id;naam\n2;twee\n").url.endswith("/sources/lijst/runs")
+    assert path.read_bytes() == b"id;naam\n2;twee\n"
+    asked = newer(b"id;name\n3;three\n")
+    assert "<code>naam</code>" in asked.text.partition("Additional columns")[0]
+    assert "<code>name</code>" in asked.text.partition("Additional columns")[2]
+    assert b"twee" in path.read_bytes(), "nothing was replaced yet"
+    waiting = re.search(r'name="newer" value="([^"]+)"', asked.text)
+    assert waiting
+    confirm = "/upload/lijst/confirm"
+    for place in ("/etc/passwd", str(path), f"{path}/../../x.csv"):
+        assert send(server, confirm, {"newer": place}).status_code == 400
+    assert send(server, confirm, {"newer": waiting[1]}).url.endswith("/sources/lijst/runs")
+    assert b"three" in path.read_bytes()
+    assert not Path(waiting[1]).parent.exists()
+    left = re.search(r'name="newer" value="([^"]+)"', newer(b"x;y\n1;2\n").text)
+    assert left
+    send(server, confirm, {"newer": left[1], "cancel": "1"})
+    assert not Path(left[1]).parent.exists()
+    assert b"three" in path.read_bytes()
+
+
+def test_sample_data_is_ready_to_run(server: Server) -> None:
+    for _time in range(2):  # the second one finds it
+        shown = send(server, "/sample-data", {})
+        assert shown.url.endswith("/sources/sample-countries/runs"), shown.text
+    result = running.run(
+        server.app, "sample-countries", Request(trigger="manual", actor="test")
+    ).run
+    assert (result.state, result.counters.created) == ("done", 249), result.message
