@@ -22,11 +22,12 @@ def neutral(text: str) -> str:
     return text
 
 
-_SPLITS = re.compile(r"([;\t\r\n]\"*)([=+\-@＝＋－＠][^;\t\r\n]*)")
+_SPLITS = re.compile(r"([;|\t\r\n]\"*)([=+\-@＝＋－＠][^;|\t\r\n]*)")
 
 
 def split_neutral(text: str) -> str:
-    """`text`, also neutralised where a spreadsheet splits it at a semicolon, a tab or a line break.
+    """`text`, also neutralised where a spreadsheet splits it at a semicolon, a bar, a tab or a line
+    break.
 
     Excel splits CSV at the list separator of its region, `;` in most of Europe. A cell `a;=1+1`
     becomes two cells there despite quotes, which count only at the beginning of a cell.
