@@ -97,7 +97,7 @@ class Demo:
             method=method,
             data=None if body is None else json.dumps(body).encode(),
         )
-        urllib.request.urlopen(request, timeout=10).close()  # noqa: S310
+        urllib.request.urlopen(request, timeout=10).close()  # noqa: S310 - of this demo
 
     def document(self, name: str) -> str:
         """An example source document, with its URL pointing to the running API."""
