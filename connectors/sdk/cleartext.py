@@ -37,7 +37,8 @@ def names_a_secret(name: str, value: Any) -> bool:
 
 def moved(document: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """A connection with the secrets of its url, endpoint, query and headers moved to `secret_query`
-    and `secret_headers`, which are stored encrypted; and a message about each.
+    and `secret_headers`, which are stored encrypted; and a message about each,
+    also about those in the addresses of `auth`, which stay.
     """
     found = dict(document)
     notes: list[str] = []
@@ -61,6 +62,9 @@ def moved(document: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
         if taken:
             found[name] = {each: value for each, value in given.items() if each not in taken}
             _keep(found, into, taken, name, notes)
+    if isinstance(auth := found.get("auth"), dict):
+        for name, address in auth.items():
+            notes += _shown(f"auth.{name}", address if name.endswith("_url") else None)
     return found, notes
 
 
@@ -92,13 +96,16 @@ def _keep(
 
 def in_url(document: Mapping[str, Any]) -> list[str]:
     """A message about each secret in the url of a connection that cannot store it elsewhere."""
-    address = document.get("url")
+    return _shown("url", document.get("url"))
+
+
+def _shown(place: str, address: Any) -> list[str]:
     if not isinstance(address, str) or "?" not in address:
         return []
     _, taken = _without(address)
     remember(*taken.values())
     return [
-        f"url contains what looks like a secret ({name}): it is stored and shown unencrypted. Use "
-        "auth, or a URL without it"
+        f"{place} contains what looks like a secret ({name}): it is stored and shown unencrypted. "
+        "Use auth, or a URL without it"
         for name in taken
     ]

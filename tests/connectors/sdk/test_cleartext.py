@@ -106,3 +106,12 @@ def test_a_connector_without_such_a_place_warns() -> None:
     assert same == document
     assert "sig" in notes[0]
     assert "canary" not in notes[0]
+
+
+@pytest.mark.promise("a key in a URL, a query or a header is stored and shown as plain text")
+def test_a_key_in_the_address_of_a_token_server_is_warned_about() -> None:
+    auth = {"type": "oauth2", "token_url": "https://x/t?client_secret=canary-in-auth&v=2"}
+    _, notes = moved({"url": "https://x/api", "auth": auth})
+    assert len(notes) == 1
+    assert "auth.token_url" in notes[0]
+    assert "canary" not in notes[0]
