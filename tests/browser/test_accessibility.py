@@ -34,6 +34,7 @@ PATHS = [
     "/add-source",
     "/add-source?type=rest",
     "/add-source?type=database",
+    "/add-source?type=custom",
     "/add-register",
     "/add-schema",
     "/upload",

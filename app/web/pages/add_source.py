@@ -43,6 +43,17 @@ ICONS = {
     "files": "object",
 }
 """The icon of each connector that ships; others are plugins."""
+KINDS = {
+    "string": _("text"),
+    "number": _("number"),
+    "integer": _("whole number"),
+    "boolean": _("yes or no"),
+    "date": _("date"),
+    "date-time": _("date and time"),
+    "array": _("list"),
+    "object": _("object"),
+}
+"""What the types and formats of a schema are called."""
 CHANGED = {
     "files": ("csv.encoding", "csv.delimiter", "csv.header_row", "records"),
     "excel": ("sheet", "header_row"),
@@ -263,6 +274,7 @@ def _what(
         tables=tables,
         seen=seen,
         encodings=ENCODINGS,
+        kinds=KINDS,
         delimiters=DELIMITERS,
         problem=problem,
     )

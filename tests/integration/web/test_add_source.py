@@ -5,8 +5,12 @@ from __future__ import annotations
 import html
 import io
 import re
+import socket
 import sqlite3
+import ssl
+import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,6 +18,7 @@ from urllib.parse import urlsplit
 import openpyxl
 import pytest
 import requests
+import trustme
 
 from app.sources import manage
 from app.sync import run as running
@@ -60,7 +65,7 @@ def send(server: Server, path: str, data: Mapping[str, Any]) -> requests.Respons
 def test_an_uploaded_csv_becomes_a_schema_that_accepts_every_row(server: Server) -> None:
     what = uploaded(server, "Zaken 2026 (definitief).csv", ZAKEN.encode("cp1252"))
     assert 'name="path"' not in what.text
-    for seen in ("Detected: ;", "Z1", "1.001,50", "number", "date", "keep as text"):
+    for seen in ("Detected: ;", "Z1", "1.001,50", "number", "date", "keep as text", "text"):
         assert seen in what.text, seen
     target = send(server, "/add-source/what", {"draft": draft_of(what.text), "continue": "1"})
     assert 'value="Zaken 2026 definitief"' in target.text
@@ -205,3 +210,23 @@ def test_sample_data_is_ready_to_run(server: Server) -> None:
         server.app, "sample-countries", Request(trigger="manual", actor="test")
     ).run
     assert (result.state, result.counters.created) == ("done", 249), result.message
+
+
+def test_an_untrusted_certificate_leads_to_the_field_that_takes_it(server: Server) -> None:
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(20)
+
+        def answer() -> None:
+            with suppress(OSError):  # the client refuses the certificate
+                while True:
+                    context.wrap_socket(listener.accept()[0], server_side=True).close()
+
+        threading.Thread(target=answer, daemon=True).start()
+        given = {"type": "rest", "connection.url": f"https://127.0.0.1:{listener.getsockname()[1]}"}
+        page = send(server, "/add-source/where", {**given, "connection.tls.verify": "on"}).text
+    assert 'href="#connection-tls-ca-file"' in page
+    assert re.search(r'<textarea id="connection-tls-ca-file"', page)
+    assert "Check the server&#39;s certificate" in page
