@@ -21,6 +21,7 @@ from app.errors import UsageError
 from app.registers.model import About, StoredObject
 from app.registers.object_store import SELECT
 from app.registers.query import ROWS, ObjectQuery, beyond, order_by, where
+from connectors.sdk.counting import counted
 
 TIMEOUT = "15s"
 """Time limit for a list: a search must scan every object."""
@@ -107,7 +108,7 @@ def _refuse_more(connection: sa.Connection, select: sa.Select[Any], most: int) -
     sizes = connection.scalars(select.with_only_columns(size, maintain_column_froms=True)).all()
     if len(sizes) > 1 and sum(sizes) > most:
         raise UsageError(
-            f"The {len(sizes):,} objects of this page have {sum(sizes) / 2**20:,.0f} MiB;"
+            f"The {counted(len(sizes), 'object')} of this page have {sum(sizes) / 2**20:,.0f} MiB;"
             f" a page may have {most / 2**20:,.0f}",
             hint="Ask for fewer objects with _limit, or export them",
         )
