@@ -278,6 +278,7 @@ def _show(
         passthrough=mapping.get("passthrough", not fields and not mapping.get("constants")),
         rest=answers.indented(answers.plain(rest)) if rest else "",
         no_key=not keys,
+        closed=document.get("additionalProperties") is False,
         keyless=app.read(held.keyless, source),
         problem=problem,
         made_from=version,

@@ -62,6 +62,8 @@ function match() {
       ?? names().find((name) => plain(name.split(".").pop()) === wanted);
     if (found) input.value = found;
   }
+  // a closed schema takes no other fields, and those of the same name are mapped now
+  mapping.elements.passthrough.checked &&= !("closed" in mapping.elements.passthrough.dataset);
   changed();
 }
 
