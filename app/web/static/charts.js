@@ -25,7 +25,7 @@ function chart(figure) {
       { ...axis, size: 60, label: figure.dataset.unit, values: (_chart, ticks) => ticks.map((tick) => numbers.format(tick)) },
     ],
     series: [
-      { value: (_chart, time) => (time === null ? "–" : days.format(time * 1000)) },
+      { label: figure.querySelector("th").textContent, value: (_chart, time) => (time === null ? "–" : days.format(time * 1000)) },
       ...series.map((one) => ({ label: one.label, stroke: colour(one.colour), width: 2, points: { size: 5 } })),
     ],
   };
