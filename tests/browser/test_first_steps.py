@@ -50,6 +50,7 @@ def test_a_failing_test_is_shown_and_mended(page: Page, api: Api) -> None:
     page.get_by_role("button", name="Connect and continue").click()
     expect(page.get_by_role("region", name="Fields")).to_contain_text("Andorra")
     page.get_by_role("button", name="Continue", exact=True).click()
+    page.wait_for_load_state("load")  # whose script lets the name follow the title
     page.get_by_label("Title").fill("Countries")
     expect(page.get_by_label("Name in addresses")).to_have_value("countries")
     page.get_by_label("Target").select_option("geo/country")

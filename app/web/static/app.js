@@ -122,6 +122,7 @@ document.addEventListener("signed-in", ({ detail: { csrf } }) => {
 // the first error of a form that came back is brought into view
 document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
   if (ctx.request?.form?.matches("[data-guard]") && ctx.request.method === "POST") {
-    $(".note.bad, .faulty input, .conflict", ctx.target)?.scrollIntoView({ block: "center" });
+    const within = ctx.target.querySelector ? ctx.target : document; // a name after HX-Retarget
+    $(".note.bad, .faulty input, .conflict", within)?.scrollIntoView({ block: "center" });
   }
 });
