@@ -12,7 +12,6 @@ import sqlalchemy as sa
 
 from app.alerts import cron_ticks, review
 from app.application import Application
-from app.audit import anchors
 from app.database.engine import keeps_sessions
 from app.database.errors import retry_in, translate
 from app.database.revision import fence
@@ -69,6 +68,8 @@ def handlers(app: Application) -> dict[str, Handler]:
         return {"crashed": [run.id for run in RunStore(app.engine).repair()]}
 
     def anchor(context: JobContext, arguments: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        from app.audit import anchors  # an HTTP client and signatures: not for every pass
+
         return anchors.deliver(app)
 
     def retry(context: JobContext, arguments: Mapping[str, Any]) -> Mapping[str, Any] | None:

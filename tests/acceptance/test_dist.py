@@ -214,8 +214,10 @@ def test_it_works_outside_the_checkout(installed: Installed, tmp_path: Path) -> 
         assert "Aanmelden" in page.text
         english = requests.get(f"{url}/login", headers={"Accept-Language": "en"}, timeout=30)
         assert "Aanmelden" not in english.text
-        for file in sorted((ROOT / "app/web/static").iterdir()):
-            answer = requests.get(f"{url}/static/{file.name}", timeout=30)
+        static = ROOT / "app/web/static"
+        for file in sorted(one for one in static.rglob("*") if one.is_file()):
+            name = file.relative_to(static).as_posix()
+            answer = requests.get(f"{url}/static/{name}", timeout=30)
             assert answer.content == file.read_bytes()
         assert requests.get(f"{url}/health", timeout=30).json() == {"status": "ok"}
 

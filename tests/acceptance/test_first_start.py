@@ -60,7 +60,7 @@ def test_the_link_of_the_terminal_makes_the_first_account_once(fresh: CommandLin
         assert "passwords differ" in differ.text
         browser = requests.Session()
         made = browser.post(f"{url}/first-account", data=given(link), timeout=20)
-        assert made.url == f"{url}/sources", "signed in"
+        assert made.url == f"{url}/", "signed in"
         assert browser.get(f"{url}/settings", timeout=20).status_code == 200, "as an admin"
         again = requests.post(f"{url}/first-account", data=given(link, name="eve"), timeout=20)
         assert again.status_code == 404

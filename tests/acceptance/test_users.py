@@ -43,7 +43,7 @@ def test_a_password_comes_from_the_environment(cli: CommandLine) -> None:
         (("alice.cooper",), "alice.cooper\n", "equals the name"),
         (("a:b",), f"{PASSWORD}\n", "not a valid user name"),
         (("alice",), "", "No value for Password"),
-        (("alice", "--admin", "--role", "viewer"), f"{PASSWORD}\n", "contradict"),
+        (("alice", "--admin", "--role", "viewer"), f"{PASSWORD}\n", "cannot be combined"),
     ],
 )
 def test_what_will_not_do_is_refused(

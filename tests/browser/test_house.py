@@ -86,7 +86,7 @@ def _own_account(bob: Page, site: Site, password: str) -> None:
     bob.get_by_label("Name").fill("bob")
     bob.get_by_label("Password").fill("battery horse correct")
     bob.get_by_role("button", name="Sign in").click()
-    bob.wait_for_url("**/sources")
+    bob.wait_for_url(lambda url: "/login" not in url)
 
 
 def test_the_editor_refuses_what_is_no_schema_and_counts_versions(page: Page, site: Site) -> None:

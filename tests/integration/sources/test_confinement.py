@@ -331,7 +331,7 @@ def test_a_secret_under_a_lost_key_is_entered_again_and_goes_nowhere_else(
     )
     with HttpApi() as evil:
         evil.on("/towns", http_api.always(ROWS))
-        assert "entered again" in send(**form(evil.url), untested="1").text
+        assert "enter them again" in send(**form(evil.url), untested="1").text
         key.write_text(old)  # the key is found: the secret is still of the old host alone
         assert server.app.read(manage.get, "towns").connection["url"] == outer.url
         key.write_text(Fernet.generate_key().decode())
