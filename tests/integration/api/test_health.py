@@ -19,9 +19,10 @@ from app.users.roles import Role
 from app.version import __version__
 from tests.integration.served import Client, Server
 
-LABELS = {"version", "source", "state", "fate", "status"}
+LABELS = {"version", "source", "state", "fate", "status", "health"}
 UNITS = ("_seconds", "_bytes", "_info", "_total")
-COUNTED = ("_runs", "_rows", "_jobs", "_failures", "_status", "_fresh", "_entries", "_complete")
+COUNTED = ("_runs", "_rows", "_jobs", "_failures", "_fresh", "_entries", "_complete")
+STATES = ("_status", "_health")
 LATE_JOB = (
     "INSERT INTO openregister.jobs (handler, key, schedule, next_run)"
     " VALUES ('housekeeping.clean_up', 'x', 'daily', now() - interval '1 hour')"
@@ -134,7 +135,7 @@ def test_every_metric_has_a_name_with_its_unit_and_an_explanation(
     assert len(found) >= 14
     for name, family in found.items():
         assert re.fullmatch(r"openregister_[a-z_]+", name)
-        assert name.endswith((*UNITS, *COUNTED)), f"{name} does not say what it counts"
+        assert name.endswith((*UNITS, *COUNTED, *STATES)), f"{name} does not say what it counts"
         assert family.documentation
         assert family.type in ("gauge", "counter")
         for sample in family.samples:

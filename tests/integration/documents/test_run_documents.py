@@ -36,6 +36,11 @@ def asked(server: Server) -> Client:
     return server.as_(Role.ADMIN)
 
 
+def changed(document: dict[str, Any]) -> dict[str, Any]:
+    """When and by whom: different for each of two changes."""
+    return {name: document[name] for name in ("updated", "changed_by")}
+
+
 def same(one: Any, other: Any) -> None:
     """Compare two documents key by key."""
     if isinstance(one, list):
@@ -84,14 +89,17 @@ def test_sources(cli: CommandLine, asked: Client) -> None:
     assert shown["next_runs"]
     assert shown["document"]["schedule"] == "daily 03:30"
     same(shown, asked.json("/api/sources/towns"))
-    same(shown, asked.post("/api/sources/towns/enable").json())
+    enabled = asked.post("/api/sources/towns/enable").json()
+    assert enabled["changed_by"] == "api:adam"
+    same({**shown, **changed(enabled)}, enabled)
 
 
 def test_saved_sources(cli: CommandLine, asked: Client, tmp_path: Path) -> None:
     edited = cli.json("source:edit", "towns", "--timezone", "Europe/Amsterdam")
     patched = asked("PATCH", "/api/sources/towns", json={"timezone": "Europe/Amsterdam"})
     assert edited["tested"]
-    same(edited, patched.json())
+    assert (edited["changed_by"], patched.json()["changed_by"]) == ("cli:root", "api:adam")
+    same({**edited, **changed(patched.json())}, patched.json())
 
 
 def test_tests_and_previews(cli: CommandLine, asked: Client) -> None:

@@ -89,7 +89,7 @@ def test_a_run_and_the_job_that_started_it(
 ) -> None:
     bench.define(schedule="daily")
     bench.write([{"code": "ams", "name": "Amsterdam"}])
-    monkeypatch.setattr(run, "_sync", fail)
+    monkeypatch.setattr(run._Work, "__call__", fail)
     with pytest.raises(KeyError):
         run.run(bench.app, "places", Request("manual", "test"))
     assert_internal(str(bench.scalar("SELECT message FROM openregister.runs")), caplog.text)

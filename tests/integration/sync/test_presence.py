@@ -25,7 +25,7 @@ TYPOS: dict[str, tuple[dict[str, Any], str]] = {
     "a nested field": ({"size": "about.sise"}, "'about.sise'"),
     "a part of no object": ({"size": "name.size"}, "'name.size'"),
     "a field with a default": ({"size": {"path": "sise", "default": 1}}, "'sise'"),
-    "a field of a template": ({"label": "{{ default(nme, code) }}"}, "'nme'; is 'name' meant?"),
+    "a field of a template": ({"label": "{{ default(nme, code) }}"}, "'nme'; did you mean 'name'?"),
 }
 
 

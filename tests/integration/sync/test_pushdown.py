@@ -171,7 +171,7 @@ def test_an_unchanged_table_moves_no_row_and_counts_all(desk: Desk, sent: list[b
     again = desk.sync()
     assert figures(again) == {"read": ROWS, "unchanged": ROWS}
     assert (again.state, again.complete, again.full) == (RunState.DONE, True, False)
-    assert "nothing has changed" in (again.message or "")
+    assert "no changes since the last sync" in (again.message or "")
     assert figures(desk.sync()) == {"read": ROWS, "unchanged": ROWS}
     assert sent == []
     assert figures(desk.sync(full=True)) == {"read": ROWS, "unchanged": ROWS}
