@@ -65,7 +65,7 @@ class Facts:
     warnings: Sequence[str] = ()
 
 
-STANDING = frozenset({"no-match", "no-fit", "certificate-expires", "certificate-expired"})
+STANDING = frozenset({"no-match", "no-fit"})
 """Warnings of the last run that stay true until someone acts or a later run disproves them."""
 
 
@@ -77,6 +77,14 @@ def of(source: Source, facts: Facts, now: datetime) -> HealthReport:
     if found:
         return HealthReport(found[0].condition, found)
     return HealthReport(Condition.HEALTHY if source.last_run_id else Condition.NEVER_RUN)
+
+
+def _codes(message: Message) -> Iterator[str]:
+    """Its code, and those of the sentences within: a source with several targets names the one."""
+    yield message.code
+    for fact in message.facts.values():
+        if isinstance(fact, Message):
+            yield from _codes(fact)
 
 
 def _badness(reason: Reason) -> int:
@@ -153,7 +161,7 @@ def _reasons(source: Source, facts: Facts, now: datetime) -> Iterator[Reason]:
         remedy = Remedy("set-key", "Set one with `source:edit {source} --key FIELD`", source=name)
         yield Reason(Condition.ATTENTION, text, remedy)
     for warning in facts.warnings:
-        if isinstance(warning, Message) and warning.code in STANDING:
+        if isinstance(warning, Message) and not STANDING.isdisjoint(_codes(warning)):
             remedy = Remedy("show-runs", "`source:runs {source}` shows the run", source=name)
             yield Reason(Condition.ATTENTION, warning, remedy)
 

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from app.documents.source import source_line
 from app.operations import history, metrics, status
 from app.operations.source_health import HealthReport
+from app.sources import manage
 from app.sync.after import held
 from connectors.sdk.message import Message
 from tests.integration.bench import Bench
@@ -90,6 +91,30 @@ def test_a_filter_that_matches_nothing_is_a_reason_with_its_facts(bench: Bench) 
     (text,) = [one.text for one in health(bench).reasons if one.text.code == "no-match"]
     assert isinstance(text, Message)
     assert text.facts["n"] == 12
+
+
+def test_a_filter_of_one_of_several_targets_that_matches_nothing_is_a_reason(
+    bench: Bench,
+) -> None:
+    place = {"register": "geo", "schema": "place"}
+    mapping = {"key": "code", "passthrough": True}
+    nowhere = {**mapping, "filter": "code == 'nowhere'"}
+    manage.save(
+        bench.app,
+        {
+            "name": "places",
+            "type": "files",
+            "connection": {"path": str(bench.path), "format": "ndjson"},
+            "targets": [{**place, "mapping": mapping}, {**place, "mapping": nowhere}],
+        },
+        test=False,
+    )
+    bench.write(ROWS)
+    bench.sync()
+    (text,) = [one.text for one in health(bench).reasons if "match" in one.text]
+    assert text == (
+        "geo/place: 0 of 12 rows match the filter; the first row's fields are code, name"
+    )
 
 
 def test_list_documents_and_metrics_say_the_same(bench: Bench) -> None:
